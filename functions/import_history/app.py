@@ -1,0 +1,47 @@
+"""GET /api/v1/leads/import/history and …/{id}: an organisation's imports, newest first, or one of them."""
+
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.logging import correlation_paths
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from leads.observability import logger
+from leads.postgres.connection import Database
+from leads.settings import ClaimSettings, DatabaseSettings
+from leads.use_cases.import_history import get_import, list_imports
+from leads.web.auth import principal_of
+from leads.web.history_requests import HISTORY_PATH, read_history_request, read_job_id
+from leads.web.resolver import answer, api
+from leads.web.schemas import ImportDetails, ImportSummary
+
+app = api()
+claims = ClaimSettings.from_environment()
+database = Database(DatabaseSettings.from_environment(), "import_history")
+
+
+@app.get(HISTORY_PATH)
+def get_history() -> Response[str]:
+    """A page of jobs, and a link to the next one when there is one."""
+    principal = principal_of(app.current_event, claims)
+    page = read_history_request(app.current_event.query_string_parameters)
+    jobs, next_before = list_imports(
+        principal, database=database, limit=page.limit, before=page.before, status=page.status
+    )
+    body = f"[{','.join(ImportSummary.of(job).to_json() for job in jobs)}]"
+    return answer(HTTPStatus.OK, body, page.next_link(next_before) if next_before is not None else None)
+
+
+@app.get(f"{HISTORY_PATH}/<id>")
+def get_history_item(id: str) -> Response[str]:
+    """One job with its first faults."""
+    principal = principal_of(app.current_event, claims)
+    job = get_import(principal, read_job_id(id), database=database)
+    return answer(HTTPStatus.OK, ImportDetails.of(job).to_json())
+
+
+@logger.inject_lambda_context(correlation_id_path=correlation_paths.API_GATEWAY_HTTP, clear_state=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Entry point of the Lambda; an API Gateway HTTP API event, payload format 2.0."""
+    return app.resolve(event, context)

@@ -1,0 +1,77 @@
+"""POST /api/v1/leads/import: a file in, its job out. POST …/uploads: a job in, where to put its file out."""
+
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.logging import correlation_paths
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from leads.domain.import_job import ImportJob, JobStatus
+from leads.errors import FailureCode
+from leads.observability import logger
+from leads.postgres.connection import Database
+from leads.s3.bucket import Bucket
+from leads.settings import BucketSettings, ClaimSettings, DatabaseSettings
+from leads.use_cases.import_leads import create_upload, import_leads
+from leads.web.auth import principal_of
+from leads.web.history_requests import HISTORY_PATH
+from leads.web.import_requests import read_import_request, read_upload_request
+from leads.web.parameters import Preference, preference
+from leads.web.resolver import answer, api, problem
+from leads.web.schemas import ImportResult, UploadCreated
+
+DEFAULT_WAIT = 20.0
+MOST_WAIT = 25
+"""Seconds to wait for the job (our API): the rest of the gateway's 30 s is for storing the file and a cold
+start.
+"""
+
+_OURS = frozenset({FailureCode.INTERNAL, FailureCode.REJECTED_BY_DATABASE, FailureCode.STACK_RESTARTED})
+
+app = api()
+claims = ClaimSettings.from_environment()
+database = Database(DatabaseSettings.from_environment(), "import_leads")
+bucket = Bucket.from_settings(BucketSettings.from_environment())
+
+
+@app.post("/api/v1/leads/import")
+def post_import() -> Response[str]:
+    """Stores the file and answers with its job, ended or not."""
+    principal = principal_of(app.current_event, claims)
+    request = read_import_request(app.current_event)
+    wished = preference(app.current_event.headers, default=DEFAULT_WAIT, most=MOST_WAIT)
+    job = import_leads(
+        principal, request.order, request.content, wait=wished.wait, database=database, bucket=bucket
+    )
+    logger.info("file stored", import_job_id=job.id, status=job.status, bytes=len(request.content))
+    return _answer(job, wished)
+
+
+@app.post("/api/v1/leads/import/uploads")
+def post_upload() -> Response[str]:
+    """Records a job whose file is too large for a request, and says where to put it."""
+    principal = principal_of(app.current_event, claims)
+    upload = create_upload(
+        principal, read_upload_request(app.current_event), database=database, bucket=bucket
+    )
+    logger.info("upload prepared", import_job_id=upload.job_id)
+    headers = {"Location": f"{HISTORY_PATH}/{upload.job_id}"}
+    return answer(HTTPStatus.CREATED, UploadCreated.of(upload).to_json(), headers)
+
+
+def _answer(job: ImportJob, wished: Preference) -> Response[str]:
+    if job.status is JobStatus.FAILED:
+        status = HTTPStatus.INTERNAL_SERVER_ERROR if job.failure_code in _OURS else HTTPStatus.BAD_REQUEST
+        return problem(app, status, job.failure_reason or "", importJobId=job.id)
+    body = ImportResult.of(job).to_json()
+    if job.status is JobStatus.COMPLETED:
+        return answer(HTTPStatus.OK, body, wished.headers)
+    headers = {"Location": f"{HISTORY_PATH}/{job.id}", "Retry-After": "1"} | wished.headers
+    return answer(HTTPStatus.ACCEPTED, body, headers)
+
+
+@logger.inject_lambda_context(correlation_id_path=correlation_paths.API_GATEWAY_HTTP, clear_state=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Entry point of the Lambda; an API Gateway HTTP API event, payload format 2.0."""
+    return app.resolve(event, context)

@@ -1,0 +1,77 @@
+"""Imports the files that S3 announces: uploads under imports/, partners' files under drop/."""
+
+import time
+from typing import Any
+from urllib.parse import unquote_plus
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from leads.errors import LeadsError, ServiceFault
+from leads.observability import MetricUnit, logger, metrics, where
+from leads.postgres.connection import Database
+from leads.s3.bucket import Bucket
+from leads.settings import BucketSettings, DatabaseSettings
+from leads.use_cases.process_import import IGNORED, ImportOutcome, StoredFile, process_import
+
+database = Database(DatabaseSettings.from_environment(), "process_import")
+bucket = Bucket.from_settings(BucketSettings.from_environment())
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> None:
+    """Entry point of the Lambda; an S3 event. Raises ServiceFault for Lambda to deliver the event again."""
+    files = _files(event)
+    if not files:
+        logger.warning("event without files", keys=sorted(event)[:10])
+    for file in files:
+        _process(file)
+
+
+def _files(event: dict[str, Any]) -> list[StoredFile]:
+    """The objects of an event. Keys are URL-encoded in it (S3 event message structure); folders' marks are
+    left out.
+    """
+    files = []
+    for record in event.get("Records") or ():
+        stored = record["s3"]["object"]
+        file = StoredFile(unquote_plus(stored["key"]), stored.get("versionId") or "null")
+        if not file.key.endswith("/"):
+            files.append(file)
+    return files
+
+
+def _process(file: StoredFile) -> None:
+    started = time.monotonic()
+    logger.append_keys(version=file.version)
+    try:
+        outcome = process_import(file, database=database, bucket=bucket)
+    except Exception as error:
+        fault = str(error) if isinstance(error, LeadsError) else type(error).__name__
+        logger.error("import failed", fault=fault, stack=where(error))
+        _count("ImportFaults", 1)
+        # Lambda logs what is raised, so it must hold nothing of the file.
+        raise ServiceFault(fault) from None
+    _report(outcome, time.monotonic() - started)
+
+
+def _report(outcome: ImportOutcome, seconds: float) -> None:
+    logger.info(
+        "import ended",
+        import_job_id=outcome.job_id,
+        outcome=outcome.ended,
+        success=outcome.counts.success,
+        error=outcome.counts.error,
+        skipped=outcome.counts.skipped,
+        seconds=round(seconds, 3),
+    )
+    if outcome.job_id is None:
+        _count("ForeignKeys", 1)
+    elif outcome.ended != IGNORED:
+        _count("RowsImported", outcome.counts.success)
+        _count("RowsRejected", outcome.counts.error)
+        _count("RowsSkipped", outcome.counts.skipped)
+    metrics.flush_metrics()
+
+
+def _count(name: str, number: int) -> None:
+    metrics.add_metric(name, MetricUnit.Count, number)

@@ -1,0 +1,61 @@
+"""The dialect of one file: its delimiter, found before the first row is read and kept to the last.
+
+Policy: a first line `sep=X` (Excel) is obeyed and dropped; else the delimiter is the one of `,` `;` tab and
+`|` by which the header line holds the most column names that we know, and of equals the one that cuts it
+most.
+"""
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
+from typing import Final, NamedTuple
+
+from leads.csv_format.header import known_names
+from leads.csv_format.text_lines import LINE_LIMIT
+from leads.errors import FailureCode, InvalidFile
+
+DELIMITERS: Final = (",", ";", "\t", "|")
+
+_SEP_LINE: Final = re.compile(r"\"?sep=(.)\"?[\r\n]*", re.IGNORECASE | re.DOTALL)
+_HEADER_LINES: Final = 100
+"""Lines looked at to find the header: blank ones before it and line breaks in its quoted cells included."""
+
+# A quoted cell may hold a line of any length that text_lines lets pass; csv's own limit of 131,072 is too
+# short.
+csv.field_size_limit(LINE_LIMIT)
+
+
+class Dialect(NamedTuple):
+    """A file's delimiter, and its lines with an Excel `sep=` line taken off."""
+
+    delimiter: str
+    lines: Iterator[str]
+
+
+def find_dialect(lines: Iterator[str]) -> Dialect:
+    """Looks at the first lines for the delimiter. Raises InvalidFile for a delimiter that cannot be one."""
+    head = list(islice(lines, _HEADER_LINES))
+    if head and (match := _SEP_LINE.fullmatch(head[0])):
+        delimiter = match[1]
+        if delimiter in '"\r\n\0 ' or delimiter.isalnum():
+            raise InvalidFile(
+                FailureCode.INVALID_CSV, "The first line's sep= names a character that cannot be a delimiter."
+            )
+        return Dialect(delimiter, chain(head[1:], lines))
+    return Dialect(_delimiter_of(head), chain(head, lines))
+
+
+def _delimiter_of(head: Sequence[str]) -> str:
+    def fitness(delimiter: str) -> tuple[int, int]:
+        header = _first_record(head, delimiter)
+        return known_names(header), len(header)
+
+    return max(DELIMITERS, key=fitness)
+
+
+def _first_record(head: Sequence[str], delimiter: str) -> list[str]:
+    try:
+        return next((record for record in csv.reader(head, delimiter=delimiter) if any(record)), [])
+    except csv.Error:
+        return []

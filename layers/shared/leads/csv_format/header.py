@@ -1,0 +1,109 @@
+"""Which column of a file holds which field of a lead: the one table of the names that people give them.
+
+Names match in any case; accents, spaces, hyphens and all else but letters and digits are folded away.
+"""
+
+import unicodedata
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from leads.domain.lead import FIELDS, REQUIRED_FIELDS
+from leads.errors import FailureCode, InvalidFile
+
+_FIRST_NAME: Final = "first_name"
+_LAST_NAME: Final = "last_name"
+
+_ALIASES: Final = {
+    "name": "name fullname nomcomplet nomprenom prenomnom nometprenom prenometnom contact client lead "
+    "raisonsociale",
+    _FIRST_NAME: "firstname givenname prenom prenoms",
+    _LAST_NAME: "nom lastname surname familyname nomdefamille",
+    "phone": "phone phonenumber telephone telephonenumber tel mobile mobilephone portable gsm cell cellphone "
+    "numero numerodetelephone ntelephone notelephone numtel telephoneportable telephonemobile "
+    "telportable telmobile numerodeportable",
+    "email": "email emailaddress mail courriel adresseemail adressemail adresseelectronique",
+    "source": "source canal",
+    "lead_source": "leadsource sourcedulead origine origin provenance campagne campaign",
+    "score": "score scoring",
+    "notes": "notes note comment comments commentaire commentaires remarque remarques observation "
+    "observations message",
+}
+_FIELD_OF: Final = {alias: field for field, aliases in _ALIASES.items() for alias in aliases.split()}
+
+REPORT_COLUMNS: Final = ("row", "outcome", "reason")
+"""What our report of a job puts in front of the original columns; as the first three headers they are
+ours.
+"""
+
+
+class Columns(NamedTuple):
+    """Where the cells of a record are. `fields` has, per field of `FIELDS`, the indices whose cells make it,
+    joined by a space: none, one, or first and last name.
+    """
+
+    width: int
+    fields: tuple[tuple[int, ...], ...]
+    ignored: tuple[str, ...]
+
+
+def known_names(header: Sequence[str]) -> int:
+    """How many cells of a header name a field of a lead."""
+    return sum(_fold(name) in _FIELD_OF for name in header)
+
+
+def map_columns(header: Sequence[str]) -> Columns:
+    """Reads a header record.
+
+    Raises InvalidFile when two columns mean the same field or a required one is missing; it names them.
+    """
+    names = [name.strip() for name in header]
+    while names and not names[-1]:
+        names.pop()
+    first = len(REPORT_COLUMNS) if tuple(name.lower() for name in names[:3]) == REPORT_COLUMNS else 0
+    places: dict[str, int] = {}
+    ignored = []
+    for index, name in enumerate(names[first:], start=first):
+        field = _FIELD_OF.get(_fold(name))
+        if field is None:
+            ignored.append(name or f"(column {index + 1}, without a name)")
+        elif field in places:
+            raise _same_meaning(names[places[field]], name, field)
+        else:
+            places[field] = index
+    name_parts = [places[part] for part in (_FIRST_NAME, _LAST_NAME) if part in places]
+    if name_parts and "name" in places:
+        raise _same_meaning(names[places["name"]], names[name_parts[0]], "name")
+    fields = tuple(
+        tuple(name_parts) if field == "name" and name_parts else (places[field],) if field in places else ()
+        for field in FIELDS
+    )
+    missing = [field for field, at in zip(FIELDS, fields, strict=True) if field in REQUIRED_FIELDS and not at]
+    if missing:
+        raise InvalidFile(FailureCode.INVALID_HEADER, _missing(missing, names))
+    return Columns(len(names), fields, tuple(ignored))
+
+
+def _fold(name: str) -> str:
+    letters = unicodedata.normalize("NFKD", name).casefold()
+    return "".join(letter for letter in letters if letter.isalnum())
+
+
+def _same_meaning(one: str, other: str, field: str) -> InvalidFile:
+    return InvalidFile(
+        FailureCode.INVALID_HEADER,
+        f'The columns "{_shown(one)}" and "{_shown(other)}" both mean {field}. '
+        "Keep one of them, or rename the other.",
+    )
+
+
+def _missing(missing: Sequence[str], names: Sequence[str]) -> str:
+    found = ", ".join(_shown(name) for name in names[:30] if name) or "none"
+    plural = "s" if len(missing) > 1 else ""
+    return (
+        f"Missing required column{plural}: {', '.join(missing)}. The header has: {found}. "
+        "The first line must name the columns, among them name, phone and source."
+    )
+
+
+def _shown(name: str) -> str:
+    return name if len(name) <= 60 else f"{name[:60]}…"

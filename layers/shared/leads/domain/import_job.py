@@ -1,0 +1,63 @@
+"""An import from its file's arrival to its result."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from leads.domain.merge_strategy import MergeStrategy
+from leads.domain.row_error import RowError
+from leads.errors import FailureCode
+
+REPORTED_FAULTS = 1000
+"""How many faults a job keeps for its answer and its history: enough to see what is wrong, small enough for
+one row of the database and one answer (our API).
+"""
+
+
+class JobStatus(StrEnum):
+    """PENDING until a run takes it, PROCESSING until that run or a later one ends it for good."""
+
+    PENDING = "PENDING"
+    PROCESSING = "PROCESSING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportCounts:
+    """What became of the file's rows: `total = success + error + skipped`, always."""
+
+    success: int = 0
+    error: int = 0
+    skipped: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.success + self.error + self.skipped
+
+
+@dataclass(frozen=True, slots=True)
+class ImportJob:
+    """A job as its history shows it. Times are UTC; counts are 0 until COMPLETED."""
+
+    id: int
+    org_id: str
+    filename: str
+    merge_strategy: MergeStrategy
+    dry_run: bool
+    status: JobStatus
+    counts: ImportCounts
+    processed_rows: int
+    faults: tuple[RowError, ...]
+    fault_count: int
+    ignored_columns: tuple[str, ...]
+    failure_code: FailureCode | None
+    failure_reason: str | None
+    created_at: datetime
+    created_by: str
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def ended(self) -> bool:
+        return self.status in (JobStatus.COMPLETED, JobStatus.FAILED)

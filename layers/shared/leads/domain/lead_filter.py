@@ -1,0 +1,53 @@
+"""Which leads an export takes, and which of their columns."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from leads.domain.lead import LeadSource, LeadStatus
+
+EXPORT_COLUMNS: Final = (
+    "id",
+    "name",
+    "phone",
+    "email",
+    "source",
+    "lead_source",
+    "status",
+    "score",
+    "notes",
+    "created_at",
+    "updated_at",
+    "created_by",
+    "updated_by",
+    "annonce_id",
+    "case_type",
+    "status_code",
+    "loss_reason",
+    "won_reason",
+)
+"""Every column that may be exported (our API)."""
+
+DEFAULT_COLUMNS: Final = EXPORT_COLUMNS[:11]
+
+
+@dataclass(frozen=True, slots=True)
+class LeadFilter:
+    """All of the organisation's leads that meet every condition given; times are UTC without a zone, to the
+    second, and both ends are included.
+    """
+
+    status: LeadStatus | None = None
+    source: LeadSource | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+
+    def as_recorded(self) -> dict[str, str]:
+        """The conditions given, under the names of the API's parameters."""
+        conditions = {
+            "status": self.status and self.status.value,
+            "source": self.source and self.source.name,
+            "startDate": self.start and self.start.isoformat(),
+            "endDate": self.end and self.end.isoformat(),
+        }
+        return {name: value for name, value in conditions.items() if value}

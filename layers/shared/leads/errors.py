@@ -1,0 +1,127 @@
+"""Every error that this project raises on purpose.
+
+    LeadsError
+    ├── MissingSettings         the environment lacks what template.yaml should have given
+    ├── InvalidRequest          the caller's input cannot be used          400
+    ├── Forbidden               the token does not allow it                403
+    ├── NotFound                nothing there that this caller may see     404
+    ├── FileTooLarge            more than one request may carry            413
+    ├── UnsupportedMediaType    a body of a type that is not taken         415
+    ├── InvalidFile             the file as a whole is no usable CSV       400, the job FAILED
+    └── ServiceFault            ours, not the caller's                     500
+        ├── DatabaseFault       Postgres refused, failed or went away      500
+        └── ExportTooLong       the answer would come too late             503
+
+The numbers are the HTTP statuses of web/resolver.py. A message is written for the person who gets it: it says
+what to do, and never holds SQL, a stack trace or the content of a cell that it is not about.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class LeadsError(Exception):
+    """The root: `str(error)` is fit for the person who caused or met it."""
+
+
+class MissingSettings(LeadsError):
+    """The environment lacks variables; the message names them all."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(f"missing from the environment: {', '.join(names)}")
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One field of a request and what is wrong with it."""
+
+    field: str
+    message: str
+
+
+class InvalidRequest(LeadsError):
+    """A request that cannot be carried out as it was sent."""
+
+    def __init__(self, detail: str, errors: Sequence[FieldError] = ()) -> None:
+        super().__init__(detail)
+        self.errors = tuple(errors)
+
+    @classmethod
+    def of(cls, errors: Sequence[FieldError]) -> "InvalidRequest":
+        """All the faults of a request at once; the detail repeats them for who reads only that."""
+        return cls("; ".join(error.message for error in errors), errors)
+
+
+class Forbidden(LeadsError):
+    """The caller is known and may not do this."""
+
+
+class NotFound(LeadsError):
+    """Nothing there, or nothing that this caller's organisation may see: the two are not told apart."""
+
+
+class FileTooLarge(LeadsError):
+    """A file larger than one request may carry."""
+
+
+class UnsupportedMediaType(LeadsError):
+    """A request body of a type that this route does not take."""
+
+
+class FailureCode(StrEnum):
+    """Why a job FAILED, for programs. Only what may go better when tried again is redriven."""
+
+    EMPTY_FILE = "EMPTY_FILE"
+    INVALID_CSV = "INVALID_CSV"
+    INVALID_ENCODING = "INVALID_ENCODING"
+    INVALID_HEADER = "INVALID_HEADER"
+    UNSUPPORTED_FILE = "UNSUPPORTED_FILE"
+    INVALID_KEY = "INVALID_KEY"
+    FILE_GONE = "FILE_GONE"
+    REJECTED_BY_DATABASE = "REJECTED_BY_DATABASE"
+    INTERNAL = "INTERNAL"
+    STACK_RESTARTED = "STACK_RESTARTED"
+
+
+class InvalidFile(LeadsError):
+    """The file as a whole cannot be imported: nothing of it is."""
+
+    def __init__(self, code: FailureCode, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+class ServiceFault(LeadsError):
+    """Something of ours failed; the cause is chained and logged where it is handled."""
+
+
+LOCK_NOT_AVAILABLE: Final = "55P03"
+"""SQLSTATE of a lock that was not to be had in time (PostgreSQL, appendix A)."""
+
+
+class DatabaseFault(ServiceFault):
+    """What Postgres answered, without its message: that may hold a row. `sqlstate` is None when it did not
+    answer.
+    """
+
+    # Classes of SQLSTATE (PostgreSQL, appendix A): connection, rollback, resources, lock not available,
+    # operator.
+    _TRANSIENT = ("08", "40", "53", "55", "57")
+
+    def __init__(self, sqlstate: str | None, subject: str = "") -> None:
+        about = f" on {subject}" if subject else ""
+        super().__init__(
+            f"database error {sqlstate}{about}" if sqlstate else "the database cannot be reached"
+        )
+        self.sqlstate = sqlstate
+
+    @property
+    def transient(self) -> bool:
+        """Whether the same statement may succeed when it is tried again."""
+        return self.sqlstate is None or self.sqlstate.startswith(self._TRANSIENT)
+
+
+class ExportTooLong(ServiceFault):
+    """The export cannot be finished within the time that an answer may take."""

@@ -1,0 +1,22 @@
+"""The logger and the metrics of every function; both take the service's name from POWERTOOLS_SERVICE_NAME.
+
+What may be logged: ids, keys, counts, durations, error codes. Never a phone, a name, an email, a note, a
+file's name, or the raw text of a database error, which may hold a row.
+"""
+
+import traceback
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+logger = Logger()
+metrics = Metrics()
+
+__all__ = ["MetricUnit", "logger", "metrics", "where"]
+
+
+def where(error: BaseException) -> list[str]:
+    """The stack of an error without its message, which may hold what must not be logged."""
+    return [
+        f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)
+    ]

@@ -1,0 +1,1 @@
+"""Postgres: connections and transactions, the tables' statements, and the migrations that make them."""

@@ -1,0 +1,15 @@
+-- The functions' role: it owns nothing. Its limits are the server's, so that the locks of a function that died go
+-- within a minute; idle in a transaction is allowed for longer than the longest wait for S3.
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'leads_app') THEN
+        CREATE ROLE leads_app LOGIN;
+    END IF;
+END
+$$;
+ALTER ROLE leads_app SET tcp_keepalives_idle = 20;
+ALTER ROLE leads_app SET tcp_keepalives_interval = 5;
+ALTER ROLE leads_app SET tcp_keepalives_count = 3;
+ALTER ROLE leads_app SET tcp_user_timeout = '35s';
+ALTER ROLE leads_app SET client_connection_check_interval = '10s';
+ALTER ROLE leads_app SET idle_in_transaction_session_timeout = '55s';

@@ -1,0 +1,166 @@
+"""Connections, transactions, and what goes wrong with them: the one place that knows pg8000.
+
+Every statement of the functions runs in a `transaction`, which names the organisation to row-level security;
+it rolls back unless it is told to commit. Errors of the driver become DatabaseFault, which carries no text of
+the server's.
+"""
+
+import ssl
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Protocol, cast
+
+from pg8000.exceptions import DatabaseError, InterfaceError
+from pg8000.native import Connection as Pg8000Connection
+from pg8000.native import literal
+
+from leads.errors import DatabaseFault
+from leads.settings import DatabaseSettings
+
+CONNECT_TIMEOUT = 10.0
+"""Seconds to wait for a connection: Aurora answers in milliseconds, and a paused one is not worth an API's 29
+s.
+"""
+
+__all__ = ["Connection", "Database", "Sink", "Transaction", "literal"]
+
+
+class Sink(Protocol):
+    """Takes what COPY TO STDOUT sends. One that raises leaves the connection dead: close it."""
+
+    def write(self, data: bytes, /) -> object: ...
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    """Turns the driver's errors into DatabaseFault; the originals are dropped, since their text may hold a
+    row.
+    """
+    try:
+        yield
+    except DatabaseError as error:
+        answer = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
+        subject = answer.get("n") or answer.get("t") or answer.get("R") or ""
+        raise DatabaseFault(answer.get("C"), subject) from None
+    except (InterfaceError, OSError):
+        raise DatabaseFault(None) from None
+
+
+class Connection:
+    """One connection, in autocommit until a `transaction` begins. Use it as a context manager, which closes
+    it.
+    """
+
+    def __init__(self, settings: DatabaseSettings, application: str) -> None:
+        with _faults():
+            self._pg = Pg8000Connection(
+                settings.user,
+                host=settings.host,
+                port=settings.port,
+                database=settings.name,
+                password=settings.password,
+                ssl_context=ssl.create_default_context() if settings.tls else False,
+                timeout=CONNECT_TIMEOUT,
+                application_name=application,
+            )
+            self._pg._usock.settimeout(None)
+
+    def __enter__(self) -> "Connection":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the session, and with it a transaction and the locks it holds. Closing a dead one is no
+        error.
+        """
+        with suppress(DatabaseError, InterfaceError, OSError):
+            self._pg.close()
+
+    def rows(self, sql: str, **parameters: object) -> list[Sequence[object]]:
+        """Runs a statement with `:name` parameters and gives its rows. Raises DatabaseFault."""
+        with _faults():
+            return cast(list[Sequence[object]], self._pg.run(sql, **parameters) or [])
+
+    def records(self, sql: str, **parameters: object) -> list[dict[str, object]]:
+        """The rows of a statement as dicts by column name. Raises DatabaseFault."""
+        rows = self.rows(sql, **parameters)
+        names = [column["name"] for column in self._pg.columns or ()]
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def value(self, sql: str, **parameters: object) -> object:
+        """The first value of the first row, or None when there is no row. Raises DatabaseFault."""
+        rows = self.rows(sql, **parameters)
+        return rows[0][0] if rows else None
+
+    def script(self, sql: str) -> None:
+        """Runs several statements without parameters. Raises DatabaseFault."""
+        with _faults():
+            self._pg.run(sql)
+
+    def affected(self, sql: str, **parameters: object) -> int:
+        """How many rows a statement changed. Raises DatabaseFault."""
+        with _faults():
+            self._pg.run(sql, **parameters)
+            return cast(int, self._pg.row_count)
+
+    def copy_in(self, sql: str, blocks: Iterable[bytes]) -> None:
+        """COPY … FROM STDIN. Each block is one message and one flush, so hand over large ones. Raises
+        DatabaseFault.
+        """
+        with _faults():
+            self._pg.run(sql, stream=blocks)
+
+    def copy_out(self, sql: str, sink: Sink) -> int:
+        """COPY … TO STDOUT into the sink; gives the number of rows. COPY takes no parameters: use `literal`.
+
+        Raises DatabaseFault, and whatever the sink raises, after which the connection is dead.
+        """
+        with _faults():
+            self._pg.run(sql, stream=sink)
+            return cast(int, self._pg.row_count)
+
+    @contextmanager
+    def transaction(self, org_id: str | None = None) -> Iterator["Transaction"]:
+        """A READ COMMITTED transaction in which row-level security shows the rows of `org_id`, or none.
+
+        It is rolled back unless `commit` was called. Raises DatabaseFault.
+        """
+        setting = f"; SELECT set_config('app.org_id', {literal(org_id)}, true)" if org_id is not None else ""
+        self.script(f"START TRANSACTION{setting}")
+        transaction = Transaction(self)
+        try:
+            yield transaction
+        finally:
+            if not transaction.committed:
+                # A connection that died has rolled back by itself.
+                with suppress(DatabaseFault):
+                    self.script("ROLLBACK")
+
+
+class Transaction:
+    """What a `transaction` block commits by."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.committed = False
+
+    def commit(self) -> None:
+        """Keeps what the block did. Raises DatabaseFault: then it is unknown whether it was kept."""
+        self._connection.script("COMMIT")
+        self.committed = True
+
+
+class Database:
+    """Where connections come from. One invocation opens what it needs and closes it: none idles in a warm
+    Lambda.
+    """
+
+    def __init__(self, settings: DatabaseSettings, application: str) -> None:
+        self._settings = settings
+        self._application = application
+
+    def connect(self) -> Connection:
+        """A new connection. Raises DatabaseFault when the server cannot be reached or refuses."""
+        return Connection(self._settings, self._application)

@@ -1,0 +1,1 @@
+UPDATE import_job SET processed_rows = :processed WHERE id = :id AND org_id = :org_id AND status = 'PROCESSING'

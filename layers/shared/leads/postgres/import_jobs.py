@@ -1,0 +1,210 @@
+"""The table import_job: every statement that reads or writes it."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from leads.domain.import_job import ImportCounts, ImportJob, JobStatus
+from leads.domain.merge_strategy import MergeStrategy
+from leads.domain.row_error import RowError
+from leads.errors import FailureCode
+from leads.postgres.connection import Connection
+from leads.postgres.statements import statement
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+_BEYOND_ALL = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class NewImportJob:
+    """An import about to begin. A dropped file names its object at once; an upload's is known when it is
+    claimed.
+    """
+
+    org_id: str
+    filename: str
+    merge_strategy: MergeStrategy
+    dry_run: bool
+    created_by: str
+    object_key: str | None = None
+    object_version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedImportJob:
+    """A job that this run, and no other, works on."""
+
+    id: int
+    org_id: str
+    merge_strategy: MergeStrategy
+    dry_run: bool
+    created_by: str
+    attempts: int
+
+
+def create_import_job(connection: Connection, job: NewImportJob) -> int:
+    """Records a job as PENDING and gives its id; of one object, the id of the job that it already has."""
+    with connection.transaction(job.org_id) as transaction:
+        id = connection.value(
+            statement("import_job_create"),
+            org_id=job.org_id,
+            filename=job.filename,
+            merge_strategy=job.merge_strategy,
+            dry_run=job.dry_run,
+            created_by=job.created_by,
+            object_key=job.object_key,
+            object_version=job.object_version,
+        )
+        if id is None:
+            id = connection.value(
+                statement("import_job_find_by_object"),
+                org_id=job.org_id,
+                object_key=job.object_key,
+                object_version=job.object_version,
+            )
+        transaction.commit()
+    return cast(int, id)
+
+
+def claim_import_job(
+    connection: Connection, org_id: str, id: int, *, object_key: str, object_version: str, again: bool = False
+) -> ClaimedImportJob | None:
+    """Takes a job for one object's version, or None: it is over, another run has it, or another object.
+
+    `again` is the same run's second try, which counts as no further attempt.
+    The lock is tried, never waited for, and dies with the connection, so a run that died leaves nothing
+    behind.
+    """
+    if not connection.value("SELECT pg_try_advisory_lock(hashtextextended(:job, 0))", job=f"import_job {id}"):
+        return None
+    with connection.transaction(org_id) as transaction:
+        records = connection.records(
+            statement("import_job_claim"),
+            id=id,
+            org_id=org_id,
+            object_key=object_key,
+            object_version=object_version,
+            counted=0 if again else 1,
+        )
+        transaction.commit()
+    if not records:
+        return None
+    (record,) = records
+    return ClaimedImportJob(
+        id=id,
+        org_id=org_id,
+        merge_strategy=MergeStrategy(cast(str, record["merge_strategy"])),
+        dry_run=cast(bool, record["dry_run"]),
+        created_by=cast(str, record["created_by"]),
+        attempts=cast(int, record["attempts"]),
+    )
+
+
+def complete_import_job(
+    connection: Connection,
+    job: ClaimedImportJob,
+    counts: ImportCounts,
+    faults: Iterable[RowError],
+    fault_count: int,
+    ignored_columns: Iterable[str],
+) -> None:
+    """Ends a job in the transaction that the caller holds, so that its result and its leads are one
+    commit.
+    """
+    connection.rows(
+        statement("import_job_complete"),
+        id=job.id,
+        org_id=job.org_id,
+        total=counts.total,
+        success=counts.success,
+        error=counts.error,
+        skipped=counts.skipped,
+        faults=_jsonb(faults),
+        fault_count=fault_count,
+        ignored_columns=_jsonb(ignored_columns),
+    )
+
+
+def fail_import_job(connection: Connection, org_id: str, id: int, code: FailureCode, reason: str) -> None:
+    """Ends a job that has not ended, in a transaction of its own."""
+    with connection.transaction(org_id) as transaction:
+        connection.rows(
+            statement("import_job_fail"), id=id, org_id=org_id, code=code, reason=_storable(reason)
+        )
+        transaction.commit()
+
+
+def record_progress(connection: Connection, org_id: str, id: int, processed: int) -> None:
+    """Shows how many rows a running job has behind it."""
+    with connection.transaction(org_id) as transaction:
+        connection.rows(statement("import_job_progress"), id=id, org_id=org_id, processed=processed)
+        transaction.commit()
+
+
+def get_import_job(connection: Connection, org_id: str, id: int) -> ImportJob | None:
+    """A job of the organisation, or None."""
+    with connection.transaction(org_id):
+        records = connection.records(statement("import_job_get"), id=id, org_id=org_id)
+    return _job(records[0]) if records else None
+
+
+def list_import_jobs(
+    connection: Connection,
+    org_id: str,
+    *,
+    limit: int,
+    before: int | None = None,
+    status: JobStatus | None = None,
+) -> list[ImportJob]:
+    """At most `limit` jobs of the organisation, newest first, with ids below `before`; without their
+    faults.
+    """
+    with connection.transaction(org_id):
+        records = connection.records(
+            statement("import_job_list"),
+            org_id=org_id,
+            limit=limit,
+            before=_BEYOND_ALL if before is None else before,
+            status=status,
+        )
+    return [_job(record) for record in records]
+
+
+def _job(record: dict[str, object]) -> ImportJob:
+    code = cast("str | None", record["failure_code"])
+    faults = cast("list[tuple[int, str | None, str]]", record["faults"])
+    return ImportJob(
+        id=cast(int, record["id"]),
+        org_id=cast(str, record["org_id"]),
+        filename=cast(str, record["filename"]),
+        merge_strategy=MergeStrategy(cast(str, record["merge_strategy"])),
+        dry_run=cast(bool, record["dry_run"]),
+        status=JobStatus(cast(str, record["status"])),
+        counts=ImportCounts(
+            success=cast(int, record["success_count"]),
+            error=cast(int, record["error_count"]),
+            skipped=cast(int, record["skipped_count"]),
+        ),
+        processed_rows=cast(int, record["processed_rows"]),
+        faults=tuple(RowError(*fault) for fault in faults),
+        fault_count=cast(int, record["fault_count"]),
+        ignored_columns=tuple(cast("list[str]", record["ignored_columns"])),
+        failure_code=FailureCode(code) if code else None,
+        failure_reason=cast("str | None", record["failure_reason"]),
+        created_at=cast("datetime", record["created_at"]),
+        created_by=cast(str, record["created_by"]),
+        started_at=cast("datetime | None", record["started_at"]),
+        finished_at=cast("datetime | None", record["finished_at"]),
+    )
+
+
+def _jsonb(values: Iterable[object]) -> str:
+    return json.dumps(list(values), ensure_ascii=False).replace("\\u0000", "\\ufffd")
+
+
+def _storable(text: str) -> str:
+    """Postgres keeps no NUL in a text; a reason may repeat a header that has one."""
+    return text.replace("\x00", "\ufffd")

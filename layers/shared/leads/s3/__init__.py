@@ -1,0 +1,1 @@
+"""The bucket: its keys, its presigned URLs, streaming reads and multipart writes."""

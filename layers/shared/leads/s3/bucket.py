@@ -1,0 +1,93 @@
+"""The one bucket of the service: the operations that the use cases need of it, and no other."""
+
+from typing import TYPE_CHECKING, Final, Self
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from leads.errors import ServiceFault
+from leads.s3.reader import ObjectReader
+from leads.settings import BucketSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+UPLOAD_LIMIT: Final = 2 * 1024**3
+"""Bytes of the largest upload: twice what ten million rows take, and below S3's 5 GiB for one POST."""
+
+UPLOAD_SECONDS: Final = 3600
+"""How long a presigned upload may begin (our API)."""
+
+LINK_SECONDS: Final = 900
+"""How long a download link lives (our API). A function's credentials may end sooner, and the link with
+them.
+"""
+
+_GONE: Final = ("NoSuchKey", "NoSuchVersion", "MethodNotAllowed")
+"""S3's codes for an object that was deleted; the last one is its answer for a delete marker's version."""
+
+_CONFIG: Final = Config(
+    signature_version="s3v4",
+    # A stall of S3 is cut after 15 s, three times at the most: shorter than a transaction may idle (55 s).
+    connect_timeout=5,
+    read_timeout=15,
+    retries={"mode": "standard", "total_max_attempts": 3},
+)
+
+
+class Bucket:
+    """S3 behind the operations of the use cases; a failure of S3's is a ServiceFault."""
+
+    def __init__(self, client: "S3Client", name: str) -> None:
+        self.client = client
+        self.name = name
+
+    @classmethod
+    def from_settings(cls, settings: BucketSettings) -> Self:
+        """With a client made from the environment. Make it once per process: it takes a tenth of a second."""
+        return cls(boto3.client("s3", config=_CONFIG), settings.name)
+
+    def put(self, key: str, body: bytes, content_type: str) -> None:
+        """Stores a small object. Raises ServiceFault."""
+        try:
+            self.client.put_object(Bucket=self.name, Key=key, Body=body, ContentType=content_type)
+        except (BotoCoreError, ClientError) as error:
+            raise ServiceFault(f"S3 did not store {key}") from error
+
+    def open(self, key: str, version: str) -> ObjectReader:
+        """The bytes of an object's version, streaming. Raises FileNotFoundError when it is gone,
+        ServiceFault.
+        """
+        try:
+            answer = self.client.get_object(Bucket=self.name, Key=key, VersionId=version)
+        except (BotoCoreError, ClientError) as error:
+            if isinstance(error, ClientError) and error.response["Error"]["Code"] in _GONE:
+                raise FileNotFoundError(key) from error
+            raise ServiceFault(f"S3 did not give {key}") from error
+        return ObjectReader(key, answer["Body"])
+
+    def presigned_post(self, key: str) -> tuple[str, dict[str, str]]:
+        """URL and form fields of an upload bound to this key, a size from 1 byte to UPLOAD_LIMIT, and an
+        hour.
+        """
+        post = self.client.generate_presigned_post(
+            self.name,
+            key,
+            Conditions=[["content-length-range", 1, UPLOAD_LIMIT]],
+            ExpiresIn=UPLOAD_SECONDS,
+        )
+        return post["url"], post["fields"]
+
+    def presigned_download(self, key: str, filename: str) -> str:
+        """A link to an object, for LINK_SECONDS, that a browser saves under this ASCII name."""
+        return self.client.generate_presigned_url(
+            "get_object",
+            Params={
+                "Bucket": self.name,
+                "Key": key,
+                "ResponseContentDisposition": f'attachment; filename="{filename}"',
+                "ResponseContentType": "text/csv; charset=utf-8",
+            },
+            ExpiresIn=LINK_SECONDS,
+        )

@@ -1,0 +1,76 @@
+"""The keys of the bucket: one place that builds them and one that reads them.
+
+imports/{org}/{job}/upload.csv            an upload, of one job
+drop/{org}/[{STRATEGY}/]{name}.csv        a partner's file; each put is a job
+exports/{org}/{export}/{filename}         what an export made
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from leads.domain.merge_strategy import MergeStrategy
+from leads.domain.principal import is_org_id
+
+IMPORTS: Final = "imports/"
+DROP: Final = "drop/"
+
+_UPLOAD: Final = re.compile(rf"{IMPORTS}([^/]+)/([1-9][0-9]{{0,18}})/upload\.csv", re.ASCII)
+
+
+def import_key(org_id: str, job_id: int) -> str:
+    """Where the upload of a job lies. The file's own name stays in the job: a key is no place for what people
+    type.
+    """
+    return f"{IMPORTS}{org_id}/{job_id}/upload.csv"
+
+
+def export_key(org_id: str, export_id: int, filename: str) -> str:
+    """Where the file of an export lies."""
+    return f"exports/{org_id}/{export_id}/{filename}"
+
+
+@dataclass(frozen=True, slots=True)
+class UploadKey:
+    """The object of a job that import_leads recorded."""
+
+    org_id: str
+    job_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class DropKey:
+    """A file that a partner dropped. `problem` says why it cannot be imported, when it cannot."""
+
+    org_id: str
+    filename: str
+    merge_strategy: MergeStrategy
+    problem: str | None
+
+
+def parse_upload_key(key: str) -> UploadKey | None:
+    """Reads a key under `imports/`; None when it is not one that we made."""
+    match = _UPLOAD.fullmatch(key)
+    return UploadKey(match[1], int(match[2])) if match and is_org_id(match[1]) else None
+
+
+def parse_drop_key(key: str) -> DropKey | None:
+    """Reads a key under `drop/`; None when it names no well-formed organisation, so that nobody can be
+    told.
+    """
+    org_id, _, rest = key.removeprefix(DROP).partition("/")
+    if not is_org_id(org_id) or not rest:
+        return None
+    folder, _, filename = rest.rpartition("/")
+    strategy = MergeStrategy.SKIP
+    problem = None
+    if folder in MergeStrategy.__members__:
+        strategy = MergeStrategy[folder]
+    elif folder:
+        problem = (
+            f"Files go to drop/{org_id}/ or to a folder of it named {', '.join(MergeStrategy)}; "
+            "move this one and send it again."
+        )
+    if problem is None and not filename.lower().endswith(".csv"):
+        problem = "Only files whose names end in .csv are imported; save this one as CSV and send it again."
+    return DropKey(org_id, filename, strategy, problem)

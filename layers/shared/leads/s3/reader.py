@@ -1,0 +1,28 @@
+"""Reads an object as it streams in; a stream that breaks off is an error, never a shorter file."""
+
+from typing import Protocol
+
+from botocore.exceptions import BotoCoreError
+
+from leads.errors import ServiceFault
+
+
+class _Body(Protocol):
+    """botocore's StreamingBody."""
+
+    def read(self, amt: int | None = None) -> bytes: ...
+
+
+class ObjectReader:
+    """The bytes of one object. botocore checks that as many arrive as S3 announced."""
+
+    def __init__(self, key: str, body: _Body) -> None:
+        self._key = key
+        self._body = body
+
+    def read(self, size: int, /) -> bytes:
+        """At most `size` bytes; b'' at the end. Raises ServiceFault when the stream breaks off."""
+        try:
+            return self._body.read(size)
+        except (BotoCoreError, OSError) as error:
+            raise ServiceFault(f"S3 broke off while giving {self._key}") from error

@@ -1,0 +1,75 @@
+"""The environment that template.yaml gives a function, read once into frozen settings.
+
+Each function reads only the groups it uses, so one that never speaks to S3 does not ask for a bucket.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from leads.errors import MissingSettings
+
+
+def read_environment(environ: Mapping[str, str], *names: str) -> list[str]:
+    """The values of the named variables, or MissingSettings with every name that is missing or empty."""
+    missing = [name for name in names if not environ.get(name)]
+    if missing:
+        raise MissingSettings(missing)
+    return [environ[name] for name in names]
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSettings:
+    """Where Postgres is and who we are there."""
+
+    host: str
+    port: int
+    name: str
+    user: str
+    password: str
+    tls: bool
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Reads DATABASE_HOST, _PORT, _NAME, _USER, _PASSWORD and _TLS (`on` or `off`).
+
+        Raises MissingSettings.
+        """
+        host, port, name, user, password, tls = read_environment(
+            environ,
+            "DATABASE_HOST",
+            "DATABASE_PORT",
+            "DATABASE_NAME",
+            "DATABASE_USER",
+            "DATABASE_PASSWORD",
+            "DATABASE_TLS",
+        )
+        return cls(host=host, port=int(port), name=name, user=user, password=password, tls=tls != "off")
+
+
+@dataclass(frozen=True, slots=True)
+class BucketSettings:
+    """The one bucket that holds uploads, dropped files and exports."""
+
+    name: str
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Reads BUCKET_NAME. Raises MissingSettings."""
+        (name,) = read_environment(environ, "BUCKET_NAME")
+        return cls(name=name)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimSettings:
+    """Under which names the token's claims hold the organisation and the role."""
+
+    organisation: str
+    role: str
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Reads ORGANISATION_CLAIM and ROLE_CLAIM. Raises MissingSettings."""
+        organisation, role = read_environment(environ, "ORGANISATION_CLAIM", "ROLE_CLAIM")
+        return cls(organisation=organisation, role=role)

@@ -1,0 +1,104 @@
+"""Takes a file of leads in: stores it and waits for its import, or prepares an upload. It writes no lead
+itself.
+"""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from leads.domain.import_job import ImportJob
+from leads.domain.merge_strategy import MergeStrategy
+from leads.domain.principal import Principal
+from leads.errors import FailureCode, ServiceFault
+from leads.postgres.connection import Database
+from leads.postgres.import_jobs import NewImportJob, create_import_job, fail_import_job, get_import_job
+from leads.s3.bucket import UPLOAD_SECONDS, Bucket
+from leads.s3.keys import import_key
+
+_FIRST_POLL: Final = 0.05
+"""Seconds: a small file is imported in not much more, and its answer waits for at most one poll."""
+
+_POLL_SHARE: Final = 0.1
+"""A job that has run for long is asked after less often: the answer comes at most a tenth of its time
+late.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOrder:
+    """What the caller wants done with a file."""
+
+    filename: str
+    merge_strategy: MergeStrategy
+    dry_run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Where and until when a caller may put the file of a job, as a form POST of these fields and `file`."""
+
+    job_id: int
+    url: str
+    fields: dict[str, str]
+    expires_at: datetime
+
+
+def import_leads(
+    principal: Principal,
+    order: ImportOrder,
+    content: bytes,
+    *,
+    wait: float,
+    database: Database,
+    bucket: Bucket,
+) -> ImportJob:
+    """Stores the file, which starts its import, and gives the job as it stands when it ended or `wait`
+    seconds are over.
+
+    Raises ServiceFault when the job cannot be recorded, or the file not stored; then the job is FAILED.
+    """
+    job_id = _record(principal, order, database)
+    try:
+        bucket.put(import_key(principal.org_id, job_id), content, "text/csv")
+    except ServiceFault:
+        with database.connect() as connection:
+            fail_import_job(
+                connection,
+                principal.org_id,
+                job_id,
+                FailureCode.INTERNAL,
+                "The file could not be stored because of a fault on our side. Nothing was imported; "
+                "send it again.",
+            )
+        raise
+    return _wait(principal.org_id, job_id, wait, database)
+
+
+def create_upload(principal: Principal, order: ImportOrder, *, database: Database, bucket: Bucket) -> Upload:
+    """Records a job whose file the caller will put to S3 itself, within the hour. Raises ServiceFault."""
+    job_id = _record(principal, order, database)
+    url, fields = bucket.presigned_post(import_key(principal.org_id, job_id))
+    return Upload(job_id, url, fields, datetime.now(UTC) + timedelta(seconds=UPLOAD_SECONDS))
+
+
+def _record(principal: Principal, order: ImportOrder, database: Database) -> int:
+    job = NewImportJob(
+        principal.org_id, order.filename, order.merge_strategy, order.dry_run, created_by=principal.user
+    )
+    with database.connect() as connection:
+        return create_import_job(connection, job)
+
+
+def _wait(org_id: str, job_id: int, wait: float, database: Database) -> ImportJob:
+    """Polls the job. No connection is held between polls: many waiting callers must not use them up."""
+    started = time.monotonic()
+    while True:
+        with database.connect() as connection:
+            job = get_import_job(connection, org_id, job_id)
+        if job is None:
+            raise ServiceFault(f"import {job_id} is gone")
+        waited = time.monotonic() - started
+        if job.ended or waited >= wait:
+            return job
+        time.sleep(min(max(_FIRST_POLL, waited * _POLL_SHARE), wait - waited))

@@ -1,0 +1,219 @@
+"""Imports one stored file: the only place that writes leads.
+
+Claim the job, then in one transaction read, check and merge the file chunk by chunk and end the job; so all
+valid rows are in, or none. Delivered again, an event finds its job taken or over and does nothing.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from leads.csv_format.reader import LeadReader
+from leads.domain.import_job import REPORTED_FAULTS, ImportCounts
+from leads.domain.row_error import RowError
+from leads.errors import LOCK_NOT_AVAILABLE, DatabaseFault, FailureCode, InvalidFile
+from leads.postgres.connection import Connection, Database
+from leads.postgres.import_jobs import (
+    ClaimedImportJob,
+    NewImportJob,
+    claim_import_job,
+    complete_import_job,
+    create_import_job,
+    fail_import_job,
+    record_progress,
+)
+from leads.postgres.staging import begin_staging, merge
+from leads.s3.bucket import Bucket
+from leads.s3.keys import DROP, parse_drop_key, parse_upload_key
+
+ATTEMPTS: Final = 3
+"""Lambda's first asynchronous invocation and its two retries."""
+
+DROP_USER: Final = "drop-folder"
+"""Who created the leads of a dropped file: S3 does not say whose key put it there."""
+
+_PROGRESS_SECONDS: Final = 0.5
+
+_OUR_FAULT: Final = (
+    "The import failed because of a fault on our side. Nothing of the file was imported; send it again."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """One version of one object, as an S3 event names it."""
+
+    key: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOutcome:
+    """What became of an event: `job_id` is None when there is no job, `ended` what this run did to it."""
+
+    job_id: int | None
+    ended: str
+    counts: ImportCounts = ImportCounts()
+
+
+IGNORED: Final = "IGNORED"
+COMPLETED: Final = "COMPLETED"
+
+
+def process_import(file: StoredFile, *, database: Database, bucket: Bucket) -> ImportOutcome:
+    """Imports a file, or does nothing when its job is over, taken by another run, or not there.
+
+    A fault of the file ends its job as FAILED. A fault of ours is tried once more if that may help, then
+    raised for Lambda to retry; at the last attempt it ends the job as FAILED, too. Raises DatabaseFault,
+    ServiceFault.
+    """
+    try:
+        return _process(file, database, bucket, again=False)
+    except DatabaseFault as fault:
+        if not fault.transient:
+            raise
+    return _process(file, database, bucket, again=True)
+
+
+def _process(file: StoredFile, database: Database, bucket: Bucket, *, again: bool) -> ImportOutcome:
+    with database.connect() as connection:
+        found = _find_job(connection, file)
+        if found is None:
+            return ImportOutcome(None, IGNORED)
+        org_id, job_id, problem = found
+        job = claim_import_job(
+            connection, org_id, job_id, object_key=file.key, object_version=file.version, again=again
+        )
+        if job is None:
+            if again:
+                # The lock of this very run's dead connection: somebody has to come back for the job.
+                raise DatabaseFault(LOCK_NOT_AVAILABLE)
+            return ImportOutcome(job_id, IGNORED)
+        try:
+            if problem is not None:
+                raise InvalidFile(FailureCode.INVALID_KEY, problem)
+            counts = _import(connection, job, file, database, bucket)
+        except InvalidFile as fault:
+            fail_import_job(connection, org_id, job_id, fault.code, str(fault))
+            return ImportOutcome(job_id, fault.code)
+        except Exception as error:
+            _end_if_hopeless(job, error, database, again=again)
+            raise
+    return ImportOutcome(job_id, COMPLETED, counts)
+
+
+def _find_job(connection: Connection, file: StoredFile) -> tuple[str, int, str | None] | None:
+    """Organisation and id of the file's job, and why it cannot be imported; a dropped file's job begins
+    here.
+    """
+    if not file.key.startswith(DROP):
+        upload = parse_upload_key(file.key)
+        return (upload.org_id, upload.job_id, None) if upload else None
+    drop = parse_drop_key(file.key)
+    if drop is None:
+        return None
+    new = NewImportJob(
+        drop.org_id,
+        drop.filename,
+        drop.merge_strategy,
+        dry_run=False,
+        created_by=DROP_USER,
+        object_key=file.key,
+        object_version=file.version,
+    )
+    return drop.org_id, create_import_job(connection, new), drop.problem
+
+
+def _end_if_hopeless(job: ClaimedImportJob, error: Exception, database: Database, *, again: bool) -> None:
+    """Ends the job when no retry will come or none would help. The connection at hand may be dead: it takes
+    another.
+    """
+    permanent = isinstance(error, DatabaseFault) and not error.transient
+    will_retry_here = isinstance(error, DatabaseFault) and error.transient and not again
+    if permanent or (job.attempts >= ATTEMPTS and not will_retry_here):
+        code = FailureCode.REJECTED_BY_DATABASE if permanent else FailureCode.INTERNAL
+        with database.connect() as connection:
+            fail_import_job(connection, job.org_id, job.id, code, _OUR_FAULT)
+
+
+def _import(
+    connection: Connection, job: ClaimedImportJob, file: StoredFile, database: Database, bucket: Bucket
+) -> ImportCounts:
+    """Reads and merges the file and ends the job, all in one transaction."""
+    try:
+        reader = LeadReader(bucket.open(file.key, file.version))
+    except FileNotFoundError as error:
+        raise InvalidFile(
+            FailureCode.FILE_GONE, "The file was deleted before it was imported. Send it again."
+        ) from error
+    tally = _Tally()
+    with connection.transaction(job.org_id) as transaction, _progress(job, database) as show:
+        begin_staging(connection, job.org_id)
+        for chunk in reader.chunks():
+            merged = merge(connection, job.org_id, chunk.leads, job.merge_strategy, job.created_by)
+            tally.add(merged, len(chunk.leads) - merged, chunk.faulty_rows, chunk.errors)
+            show(tally.counts.total)
+        if not job.dry_run:
+            tally.complete(connection, job, reader.ignored_columns)
+            transaction.commit()
+    if job.dry_run:
+        with connection.transaction(job.org_id) as transaction:
+            tally.complete(connection, job, reader.ignored_columns)
+            transaction.commit()
+    return tally.counts
+
+
+class _Tally:
+    """What has become of the rows so far, and the first of their faults."""
+
+    def __init__(self) -> None:
+        self.counts = ImportCounts()
+        self._faults: list[RowError] = []
+        self._fault_count = 0
+
+    def add(self, success: int, skipped: int, faulty: int, errors: list[RowError]) -> None:
+        so_far = self.counts
+        self.counts = ImportCounts(so_far.success + success, so_far.error + faulty, so_far.skipped + skipped)
+        self._faults.extend(errors[: REPORTED_FAULTS - len(self._faults)])
+        self._fault_count += len(errors)
+
+    def complete(self, connection: Connection, job: ClaimedImportJob, ignored: tuple[str, ...]) -> None:
+        complete_import_job(connection, job, self.counts, self._faults, self._fault_count, ignored)
+
+
+class _Progress:
+    """Shows how far a job is, through a connection of its own, twice a second at the most; a failure costs
+    nothing.
+    """
+
+    def __init__(self, job: ClaimedImportJob, database: Database) -> None:
+        self._job = job
+        self._database = database
+        self._connection: Connection | None = None
+        self._shown_at = time.monotonic()
+
+    def __call__(self, processed: int) -> None:
+        if time.monotonic() - self._shown_at < _PROGRESS_SECONDS:
+            return
+        try:
+            self._connection = self._connection or self._database.connect()
+            record_progress(self._connection, self._job.org_id, self._job.id, processed)
+        except DatabaseFault:
+            self.close()
+        self._shown_at = time.monotonic()
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+@contextmanager
+def _progress(job: ClaimedImportJob, database: Database) -> Iterator[_Progress]:
+    progress = _Progress(job, database)
+    try:
+        yield progress
+    finally:
+        progress.close()

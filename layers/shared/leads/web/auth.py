@@ -1,0 +1,30 @@
+"""From the claims of a token that API Gateway has verified to a Principal."""
+
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
+
+from leads.domain.principal import Principal, Role, is_org_id
+from leads.errors import Forbidden
+from leads.settings import ClaimSettings
+
+
+def principal_of(event: APIGatewayProxyEventV2, names: ClaimSettings) -> Principal:
+    """The caller. Raises Forbidden when the token names no organisation, or no role that may use the
+    service.
+    """
+    authorizer = event.request_context.authorizer
+    claims = (authorizer.jwt_claim if authorizer else None) or {}
+    org_id = claims.get(names.organisation)
+    if not isinstance(org_id, str) or not is_org_id(org_id):
+        raise Forbidden(
+            f"Your token names no valid organisation (claim {names.organisation}). "
+            "Ask your administrator for one."
+        )
+    role = claims.get(names.role)
+    if not isinstance(role, str) or role.upper() not in Role.__members__:
+        raise Forbidden(
+            f"This needs the role {' or '.join(Role)} (claim {names.role}). Ask your administrator."
+        )
+    user = claims.get("email") or claims.get("sub")
+    if not isinstance(user, str) or not user:
+        raise Forbidden("Your token names no user (claim email or sub).")
+    return Principal(org_id, Role[role.upper()], user)

@@ -1,0 +1,55 @@
+"""What GET /api/v1/leads/export is asked: which leads, which columns."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from leads.domain.lead import LeadSource, LeadStatus
+from leads.domain.lead_filter import DEFAULT_COLUMNS, EXPORT_COLUMNS, LeadFilter
+from leads.errors import FieldError, InvalidRequest
+from leads.web.parameters import choice, refuse_unknown
+
+_QUERY: Final = ("status", "source", "startDate", "endDate", "columns")
+_TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%S"
+_TIME_LENGTH: Final = len("2024-01-15T10:30:00")
+
+
+def read_export_request(query: Mapping[str, str]) -> tuple[LeadFilter, tuple[str, ...]]:
+    """The filter and the columns. Raises InvalidRequest, which lists what is allowed."""
+    refuse_unknown(query, _QUERY)
+    start = _time("startDate", query["startDate"]) if "startDate" in query else None
+    end = _time("endDate", query["endDate"]) if "endDate" in query else None
+    if start is not None and end is not None and start > end:
+        raise InvalidRequest.of([FieldError("startDate", "startDate is after endDate.")])
+    leads = LeadFilter(
+        status=choice(LeadStatus, "status", query["status"]) if "status" in query else None,
+        source=choice(LeadSource, "source", query["source"]) if "source" in query else None,
+        start=start,
+        end=end,
+    )
+    return leads, _columns(query["columns"]) if "columns" in query else DEFAULT_COLUMNS
+
+
+def _time(field: str, text: str) -> datetime:
+    # strptime alone would also take digits left out.
+    if len(text) == _TIME_LENGTH:
+        try:
+            return datetime.strptime(text, _TIME_FORMAT)
+        except ValueError:
+            pass
+    message = (
+        f"Invalid {field} value: {text[:100]}. Give it as yyyy-MM-dd'T'HH:mm:ss in UTC: 2024-01-15T10:30:00"
+    )
+    raise InvalidRequest.of([FieldError(field, message)])
+
+
+def _columns(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    unknown = [name for name in names if name not in EXPORT_COLUMNS]
+    if unknown:
+        shown = ", ".join(name[:100] or "(empty)" for name in unknown[:20])
+        message = f"Unknown column: {shown}. Allowed: {', '.join(EXPORT_COLUMNS)}"
+        raise InvalidRequest.of([FieldError("columns", message)])
+    if len(set(names)) < len(names):
+        raise InvalidRequest.of([FieldError("columns", "Name each column once.")])
+    return names

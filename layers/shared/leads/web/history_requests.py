@@ -1,0 +1,79 @@
+"""What GET /api/v1/leads/import/history and …/{id} are asked: a page of jobs, or one of them."""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlencode
+
+from leads.domain.import_job import JobStatus
+from leads.errors import FieldError, InvalidRequest, NotFound
+from leads.web.parameters import choice, refuse_unknown
+
+LIMIT: Final = 1000
+"""Jobs in one answer, by default and at the most (our API)."""
+
+HISTORY_PATH: Final = "/api/v1/leads/import/history"
+
+_QUERY: Final = ("limit", "cursor", "status")
+_LARGEST_ID: Final = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """Which jobs: at most `limit` with ids below `before`."""
+
+    limit: int
+    before: int | None
+    status: JobStatus | None
+
+    def next_link(self, before: int) -> dict[str, str]:
+        """The header that points to the page after this one (RFC 8288)."""
+        query: dict[str, str | int] = {"limit": self.limit, "cursor": _cursor(before)}
+        if self.status is not None:
+            query["status"] = self.status.value
+        return {"Link": f'<{HISTORY_PATH}?{urlencode(query)}>; rel="next"'}
+
+
+def read_history_request(query: Mapping[str, str]) -> HistoryPage:
+    """Raises InvalidRequest."""
+    refuse_unknown(query, _QUERY)
+    limit = LIMIT
+    if "limit" in query:
+        if not re.fullmatch("[0-9]{1,4}", query["limit"]) or not 1 <= int(query["limit"]) <= LIMIT:
+            raise InvalidRequest.of([FieldError("limit", f"limit must be a number from 1 to {LIMIT}.")])
+        limit = int(query["limit"])
+    return HistoryPage(
+        limit=limit,
+        before=_read_cursor(query["cursor"]) if "cursor" in query else None,
+        status=choice(JobStatus, "status", query["status"]) if "status" in query else None,
+    )
+
+
+def read_job_id(text: str) -> int:
+    """Raises InvalidRequest when it is no number, NotFound when no job can have it."""
+    if not re.fullmatch("[0-9]+", text):
+        raise InvalidRequest.of(
+            [FieldError("id", "The import's id must be a number, as the import answered it.")]
+        )
+    if int(text[:20]) > _LARGEST_ID:
+        raise NotFound(f"There is no import {text[:100]}.")
+    return int(text)
+
+
+def _cursor(before: int) -> str:
+    return base64.urlsafe_b64encode(str(before).encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> int:
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+        if re.fullmatch("[0-9]{1,19}", text):
+            return min(int(text), _LARGEST_ID)
+    except (binascii.Error, ValueError):
+        pass
+    raise InvalidRequest.of(
+        [FieldError("cursor", "Invalid cursor: take it from the Link header of the page before.")]
+    )

@@ -1,0 +1,179 @@
+"""What POST /api/v1/leads/import and …/uploads are asked: a file, as a form or bare, and what to do with
+it.
+"""
+
+import base64
+import binascii
+import io
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import pydantic
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
+from multipart import MultipartError, MultipartParser, parse_content_disposition, parse_options_header
+
+from leads.domain.merge_strategy import MergeStrategy
+from leads.errors import FieldError, FileTooLarge, InvalidRequest, UnsupportedMediaType
+from leads.use_cases.import_leads import ImportOrder
+from leads.web.parameters import choice, flag, refuse_unknown
+from leads.web.schemas import FILENAME_LENGTH, UploadRequest
+
+FILE_LIMIT: Final = 4 * 1024 * 1024
+"""Bytes of a file sent in a request. Lambda takes events of 6 MB, in which base64 makes 4 bytes of 3; the
+rest is for headers and claims (our API).
+"""
+
+_OPTIONS: Final = ("mergeStrategy", "dryRun")
+_QUERY: Final = (*_OPTIONS, "filename")
+_FORM: Final = ("file", *_OPTIONS)
+_BARE_TYPES: Final = (
+    "application/octet-stream",
+    "text/csv",
+    "text/plain",
+    "application/csv",
+    # What browsers on a Windows machine with Excel call a CSV file.
+    "application/vnd.ms-excel",
+)
+_DEFAULT_FILENAME: Final = "upload.csv"
+_UPLOADS_ROUTE: Final = "/api/v1/leads/import/uploads"
+_REPLACEMENT: Final = "\ufffd"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRequest:
+    """A file and what is asked for it."""
+
+    order: ImportOrder
+    content: bytes
+
+
+def read_import_request(event: APIGatewayProxyEventV2) -> ImportRequest:
+    """Reads a form or a bare file.
+
+    Raises InvalidRequest, FileTooLarge, UnsupportedMediaType.
+    """
+    query = dict(event.query_string_parameters)
+    refuse_unknown(query, _QUERY)
+    media_type, options = parse_options_header(_header(event, "content-type"))
+    media_type = media_type.lower()
+    form: dict[str, str] = {}
+    filename = query.get("filename", "")
+    if media_type == "multipart/form-data":
+        content, sent_name, form = _read_form(_body(event), options.get("boundary", ""))
+        filename = filename or sent_name
+    elif media_type in _BARE_TYPES:
+        content = _body(event)
+        if not event.is_base64_encoded and _REPLACEMENT in (event.body or ""):
+            raise InvalidRequest(
+                "The file is not UTF-8, and as text/* it reaches us with those characters destroyed. "
+                "Send it with Content-Type: application/octet-stream, or as multipart/form-data."
+            )
+        filename = filename or _disposition_filename(_header(event, "content-disposition"))
+    else:
+        raise UnsupportedMediaType(
+            "Send the file as multipart/form-data with a field named file, "
+            "or bare with Content-Type: application/octet-stream or text/csv."
+        )
+    if len(content) > FILE_LIMIT:
+        raise FileTooLarge(
+            f"The file has {len(content):,} bytes; a request may carry {FILE_LIMIT:,}. "
+            f"Larger files go through POST {_UPLOADS_ROUTE}."
+        )
+    return ImportRequest(_order(filename or _DEFAULT_FILENAME, query, form), content)
+
+
+def read_upload_request(event: APIGatewayProxyEventV2) -> ImportOrder:
+    """Reads the JSON body of an upload request. Raises InvalidRequest."""
+    refuse_unknown(dict(event.query_string_parameters), ())
+    try:
+        request = UploadRequest.model_validate_json(_body(event))
+    except pydantic.ValidationError as error:
+        raise InvalidRequest.of(
+            [
+                FieldError(".".join(map(str, fault["loc"])) or "body", _said(fault["msg"], fault["loc"]))
+                for fault in error.errors(include_url=False, include_context=False, include_input=False)
+            ]
+        ) from None
+    return ImportOrder(clean_filename(request.filename), request.merge_strategy, request.dry_run)
+
+
+def clean_filename(name: str) -> str:
+    """A file's name as the history shows it: without folders, control characters and what exceeds a name's
+    length.
+    """
+    base = re.split(r"[/\\]", name)[-1]
+    printable = "".join(character for character in base if character.isprintable()).strip()
+    return printable[:FILENAME_LENGTH] or _DEFAULT_FILENAME
+
+
+def _said(message: str, location: tuple[int | str, ...]) -> str:
+    return f"{'.'.join(map(str, location)) or 'The body'}: {message}"
+
+
+def _header(event: APIGatewayProxyEventV2, name: str) -> str:
+    return event.headers.get(name) or ""
+
+
+def _body(event: APIGatewayProxyEventV2) -> bytes:
+    body = event.body or ""
+    if not event.is_base64_encoded:
+        return body.encode()
+    try:
+        return base64.b64decode(body, validate=True)
+    except binascii.Error as error:
+        raise InvalidRequest("The request's body is broken. Send it again.") from error
+
+
+def _read_form(body: bytes, boundary: str) -> tuple[bytes, str, dict[str, str]]:
+    """The file's bytes and name, and the other fields."""
+    if not boundary:
+        raise InvalidRequest(
+            "The Content-Type multipart/form-data lacks its boundary. Let your client set the header."
+        )
+    content: bytes | None = None
+    filename = ""
+    fields: dict[str, str] = {}
+    try:
+        for part in MultipartParser(
+            io.BytesIO(body), boundary, spool_limit=len(body), memory_limit=len(body) + 1
+        ):
+            name = part.name or ""
+            if name not in _FORM:
+                refuse_unknown([name], _FORM)
+            if name in fields or (name == "file" and content is not None):
+                raise InvalidRequest.of([FieldError(name, f"Send {name} once.")])
+            if name == "file":
+                content, filename = part.raw, part.filename or ""
+            else:
+                fields[name] = part.value.strip()
+    except (MultipartError, UnicodeDecodeError) as error:
+        raise InvalidRequest(
+            "The form cannot be read: the body is no complete multipart/form-data. Send it again."
+        ) from error
+    if content is None:
+        raise InvalidRequest.of([FieldError("file", "No file: send it as the form field named file.")])
+    return content, filename, fields
+
+
+def _disposition_filename(header: str) -> str:
+    try:
+        return (parse_content_disposition(header)[2] or "") if header else ""
+    except ValueError:
+        return ""
+
+
+def _order(filename: str, query: Mapping[str, str], form: Mapping[str, str]) -> ImportOrder:
+    options: dict[str, str] = {}
+    for name in _OPTIONS:
+        given = {source[name] for source in (query, form) if name in source}
+        if len(given) > 1:
+            raise InvalidRequest.of([FieldError(name, f"{name} differs between the query and the form.")])
+        if given:
+            options[name] = given.pop()
+    strategy = MergeStrategy.SKIP
+    if "mergeStrategy" in options:
+        strategy = choice(MergeStrategy, "mergeStrategy", options["mergeStrategy"])
+    dry_run = flag("dryRun", options["dryRun"]) if "dryRun" in options else False
+    return ImportOrder(clean_filename(filename), strategy, dry_run)

@@ -1,0 +1,88 @@
+"""The parts of a request that several routes read: query parameters, choices, the Prefer header.
+
+What is not known is refused and what is allowed is listed: a mistyped filter must never be taken for none.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, TypeVar
+
+from leads.errors import FieldError, InvalidRequest
+
+E = TypeVar("E", bound=Enum)
+
+_PREFERENCE: Final = re.compile(
+    r'\s*([!#$%&\'*+.^_`|~\w-]+)\s*(?:=\s*"?([^",;]*?)"?\s*)?(?:;[^,]*)?', re.ASCII
+)
+
+
+def refuse_unknown(given: Collection[str], allowed: Collection[str]) -> None:
+    """Raises InvalidRequest when a parameter is given that does not exist."""
+    errors = [
+        FieldError(name, f"Unknown parameter: {name[:100]}. Allowed: {', '.join(allowed)}")
+        for name in given
+        if name not in allowed
+    ]
+    if errors:
+        raise InvalidRequest.of(errors)
+
+
+def choice(kind: type[E], field: str, text: str) -> E:
+    """The member of that name, in any case. Raises InvalidRequest that lists what is allowed."""
+    try:
+        return kind[text.strip().upper()]
+    except KeyError:
+        allowed = ", ".join(kind.__members__)
+        message = f"Invalid {field} value: {text[:100]}. Allowed: {allowed}"
+        raise InvalidRequest.of([FieldError(field, message)]) from None
+
+
+def flag(field: str, text: str) -> bool:
+    """`true` or `false`, in any case. Raises InvalidRequest."""
+    if text.lower() not in ("true", "false"):
+        message = f"Invalid {field} value: {text[:100]}. Allowed: true, false"
+        raise InvalidRequest.of([FieldError(field, message)])
+    return text.lower() == "true"
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """How long the caller wants to wait for the result, in seconds, and what to say was applied (RFC
+    7240).
+    """
+
+    wait: float
+    applied: str | None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Preference-Applied": self.applied} if self.applied else {}
+
+
+def preference(headers: Mapping[str, str], *, default: float, most: int) -> Preference:
+    """Reads `Prefer: wait=N` and `Prefer: respond-async`; with both, N seconds are waited.
+
+    A preference that cannot be read is ignored, as RFC 7240 wants; of one given twice, the first counts.
+    """
+    header = next((value for name, value in headers.items() if name.lower() == "prefer"), "")
+    given: dict[str, str] = {}
+    for part in header.split(","):
+        if match := _PREFERENCE.fullmatch(part):
+            given.setdefault(match[1].lower(), match[2] or "")
+    wait = min(int(given["wait"]), most) if re.fullmatch("[0-9]{1,9}", given.get("wait", "")) else None
+    applied = ["respond-async"] if "respond-async" in given else []
+    if wait is not None:
+        applied.append(f"wait={wait}")
+    if not applied:
+        return Preference(default, None)
+    return Preference(float(wait or 0), ", ".join(applied))
+
+
+def asks_for_json(headers: Mapping[str, str]) -> bool:
+    """Whether the Accept header names application/json (RFC 9110): a program's page, not a browser or plain
+    curl.
+    """
+    accept = next((value for name, value in headers.items() if name.lower() == "accept"), "")
+    return any(part.partition(";")[0].strip().lower() == "application/json" for part in accept.split(","))

@@ -1,0 +1,184 @@
+"""The bodies of the API: its contract with callers. Field names are camelCase on the wire."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic.alias_generators import to_camel
+
+from leads.domain.import_job import REPORTED_FAULTS, ImportJob
+from leads.domain.merge_strategy import MergeStrategy
+from leads.use_cases.export_leads import ExportedLeads
+from leads.use_cases.import_leads import Upload
+
+FILENAME_LENGTH = 255
+"""Characters of a file's name: what file systems allow (our API)."""
+
+
+def _utc(moment: datetime) -> str:
+    """`2024-01-15T10:30:00`, UTC."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+Timestamp = Annotated[datetime, PlainSerializer(_utc, return_type=str)]
+
+
+class _Schema(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+
+    def to_json(self) -> str:
+        """The body of an answer."""
+        return self.model_dump_json(by_alias=True)
+
+
+class UploadRequest(_Schema):
+    """What POST /api/v1/leads/import/uploads takes."""
+
+    filename: Annotated[str, Field(min_length=1, max_length=FILENAME_LENGTH)]
+    merge_strategy: MergeStrategy = MergeStrategy.SKIP
+    dry_run: bool = False
+
+
+class UploadTarget(_Schema):
+    """A presigned POST: send `fields` and then `file` as multipart/form-data to `url`."""
+
+    url: str
+    fields: dict[str, str]
+
+
+class UploadCreated(_Schema):
+    """What it answers: put the file there before `expiresAt`, then ask the history for the job."""
+
+    import_job_id: int
+    upload: UploadTarget
+    expires_at: Timestamp
+
+    @classmethod
+    def of(cls, upload: Upload) -> Self:
+        target = UploadTarget(url=upload.url, fields=upload.fields)
+        return cls(import_job_id=upload.job_id, upload=target, expires_at=upload.expires_at)
+
+
+class ValidationError(_Schema):
+    """One fault of one row; `field` is null when it is the whole row's."""
+
+    row: int
+    field: str | None
+    message: str
+
+
+class ImportResult(_Schema):
+    """What POST /api/v1/leads/import answers: the job when it ended or the wait was over."""
+
+    import_job_id: int
+    status: str
+    total_rows: int
+    success_count: int
+    error_count: int
+    skipped_count: int
+    validation_errors: list[ValidationError]
+    validation_errors_truncated: bool
+
+    @classmethod
+    def of(cls, job: ImportJob) -> Self:
+        return cls(
+            import_job_id=job.id,
+            status=job.status,
+            total_rows=job.counts.total,
+            success_count=job.counts.success,
+            error_count=job.counts.error,
+            skipped_count=job.counts.skipped,
+            validation_errors=[
+                ValidationError(row=fault.row, field=fault.field, message=fault.message)
+                for fault in job.faults
+            ],
+            validation_errors_truncated=job.fault_count > len(job.faults),
+        )
+
+
+class ImportSummary(_Schema):
+    """An item of GET /api/v1/leads/import/history."""
+
+    id: int
+    filename: str
+    status: str
+    merge_strategy: str
+    dry_run: bool
+    total_rows: int
+    success_count: int
+    error_count: int
+    skipped_count: int
+    processed_rows: int
+    ignored_columns: list[str]
+    failure_reason: str | None
+    created_at: Timestamp
+    created_by: str
+    started_at: Timestamp | None
+    finished_at: Timestamp | None
+
+    @classmethod
+    def of(cls, job: ImportJob) -> Self:
+        return cls(**_members(job))
+
+
+class ImportDetails(ImportSummary):
+    """What GET /api/v1/leads/import/history/{id} answers."""
+
+    error_report: str
+
+    @classmethod
+    def of(cls, job: ImportJob) -> Self:
+        return cls(**_members(job), error_report=_error_report(job))
+
+
+class ExportResult(_Schema):
+    """What GET /api/v1/leads/export answers."""
+
+    id: int
+    status: str
+    url: str
+    filename: str
+    row_count: int
+    size_bytes: int
+    expires_at: Timestamp
+
+    @classmethod
+    def of(cls, export: ExportedLeads) -> Self:
+        return cls(
+            id=export.id,
+            status="COMPLETED",
+            url=export.url,
+            filename=export.filename,
+            row_count=export.row_count,
+            size_bytes=export.size_bytes,
+            expires_at=export.expires_at,
+        )
+
+
+def _members(job: ImportJob) -> dict[str, object]:
+    return {
+        "id": job.id,
+        "filename": job.filename,
+        "status": job.status,
+        "merge_strategy": job.merge_strategy,
+        "dry_run": job.dry_run,
+        "total_rows": job.counts.total,
+        "success_count": job.counts.success,
+        "error_count": job.counts.error,
+        "skipped_count": job.counts.skipped,
+        "processed_rows": job.processed_rows,
+        "ignored_columns": list(job.ignored_columns),
+        "failure_reason": job.failure_reason,
+        "created_at": job.created_at,
+        "created_by": job.created_by,
+        "started_at": job.started_at,
+        "finished_at": job.finished_at,
+    }
+
+
+def _error_report(job: ImportJob) -> str:
+    """A line per fault, at most REPORTED_FAULTS of them, and how many more there are."""
+    lines = [f"Row {fault.row}: {fault.message}\n" for fault in job.faults[:REPORTED_FAULTS]]
+    if job.fault_count > len(lines):
+        lines.append(f"… and {job.fault_count - len(lines):,} more\n")
+    return "".join(lines)
