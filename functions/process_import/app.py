@@ -55,7 +55,8 @@ def _process(file: StoredFile) -> None:
 
 
 def _report(outcome: ImportOutcome, seconds: float) -> None:
-    logger.info(
+    log = logger.info if outcome.fault is None else logger.error
+    log(
         "import ended",
         import_job_id=outcome.job_id,
         outcome=outcome.ended,
@@ -63,6 +64,7 @@ def _report(outcome: ImportOutcome, seconds: float) -> None:
         error=outcome.counts.error,
         skipped=outcome.counts.skipped,
         seconds=round(seconds, 3),
+        fault=outcome.fault,
     )
     if outcome.job_id is None:
         _count("ForeignKeys", 1)

@@ -14,6 +14,7 @@ from leads.csv_format.reader import LeadReader
 from leads.domain.import_job import REPORTED_FAULTS, ImportCounts
 from leads.domain.row_error import RowError
 from leads.errors import LOCK_NOT_AVAILABLE, DatabaseFault, FailureCode, InvalidFile
+from leads.observability import logger
 from leads.postgres.connection import Connection, Database
 from leads.postgres.import_jobs import (
     ClaimedImportJob,
@@ -51,11 +52,14 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True)
 class ImportOutcome:
-    """What became of an event: `job_id` is None when there is no job, `ended` what this run did to it."""
+    """What became of an event: `job_id` is None when there is no job, `ended` what this run did to it:
+    COMPLETED, IGNORED, or the code of its failure, of which `fault` says more when it is ours.
+    """
 
     job_id: int | None
     ended: str
     counts: ImportCounts = ImportCounts()
+    fault: str | None = None
 
 
 IGNORED: Final = "IGNORED"
@@ -72,8 +76,7 @@ def process_import(file: StoredFile, *, database: Database, bucket: Bucket) -> I
     try:
         return _process(file, database, bucket, again=False)
     except DatabaseFault as fault:
-        if not fault.transient:
-            raise
+        logger.warning("import tried once more", fault=str(fault))
     return _process(file, database, bucket, again=True)
 
 
@@ -98,8 +101,15 @@ def _process(file: StoredFile, database: Database, bucket: Bucket, *, again: boo
         except InvalidFile as fault:
             fail_import_job(connection, org_id, job_id, fault.code, str(fault))
             return ImportOutcome(job_id, fault.code)
-        except Exception as error:
-            _end_if_hopeless(job, error, database, again=again)
+        except DatabaseFault as fault:
+            if fault.transient:
+                if again:
+                    _end_after_last_attempt(job, database)
+                raise
+            fail_import_job(connection, org_id, job_id, FailureCode.REJECTED_BY_DATABASE, _OUR_FAULT)
+            return ImportOutcome(job_id, FailureCode.REJECTED_BY_DATABASE, fault=str(fault))
+        except Exception:
+            _end_after_last_attempt(job, database)
             raise
     return ImportOutcome(job_id, COMPLETED, counts)
 
@@ -126,16 +136,11 @@ def _find_job(connection: Connection, file: StoredFile) -> tuple[str, int, str |
     return drop.org_id, create_import_job(connection, new), drop.problem
 
 
-def _end_if_hopeless(job: ClaimedImportJob, error: Exception, database: Database, *, again: bool) -> None:
-    """Ends the job when no retry will come or none would help. The connection at hand may be dead: it takes
-    another.
-    """
-    permanent = isinstance(error, DatabaseFault) and not error.transient
-    will_retry_here = isinstance(error, DatabaseFault) and error.transient and not again
-    if permanent or (job.attempts >= ATTEMPTS and not will_retry_here):
-        code = FailureCode.REJECTED_BY_DATABASE if permanent else FailureCode.INTERNAL
+def _end_after_last_attempt(job: ClaimedImportJob, database: Database) -> None:
+    """Ends the job when no retry will come. The connection at hand may be dead, so it takes another."""
+    if job.attempts >= ATTEMPTS:
         with database.connect() as connection:
-            fail_import_job(connection, job.org_id, job.id, code, _OUR_FAULT)
+            fail_import_job(connection, job.org_id, job.id, FailureCode.INTERNAL, _OUR_FAULT)
 
 
 def _import(

@@ -1,0 +1,40 @@
+"""What tests share: one Postgres, one S3 emulator and one service for the whole run; an organisation each."""
+
+from collections.abc import Iterator
+
+import pytest
+from leads.postgres.connection import Database
+from leads.use_cases.migrate_database import migrate_database
+from local.postgres import EmbeddedPostgres
+from local.s3 import S3Emulator
+
+from tests.support.service import APP_PASSWORD, Caller, Service, database_settings, prepare_environment
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """A Postgres with the schema of the migrations."""
+    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), throw_away=True) as server:
+        owner = database_settings(server, "leads_owner", server.owner_password)
+        migrate_database(Database(owner, "tests"), app_password=APP_PASSWORD)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Emulator]:
+    """An S3 emulator in a process of its own."""
+    with S3Emulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="session")
+def service(postgres: EmbeddedPostgres, s3: S3Emulator) -> Service:
+    """The functions at their boundary."""
+    prepare_environment(s3)
+    return Service(postgres, s3)
+
+
+@pytest.fixture
+def caller() -> Caller:
+    """An ADMIN of an organisation that no other test knows."""
+    return Caller()
