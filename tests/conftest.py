@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
+
 from leads.postgres.connection import Database
 from leads.use_cases.migrate_database import migrate_database
 from local.postgres import EmbeddedPostgres
 from local.s3 import S3Emulator
-
 from tests.support.service import APP_PASSWORD, Caller, Service, database_settings, prepare_environment
 
 

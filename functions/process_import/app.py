@@ -68,7 +68,9 @@ def _report(outcome: ImportOutcome, seconds: float) -> None:
     )
     if outcome.job_id is None:
         _count("ForeignKeys", 1)
-    elif outcome.ended != IGNORED:
+    elif outcome.ended == IGNORED:
+        _count("EventsIgnored", 1)
+    else:
         _count("RowsImported", outcome.counts.success)
         _count("RowsRejected", outcome.counts.error)
         _count("RowsSkipped", outcome.counts.skipped)

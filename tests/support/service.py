@@ -16,7 +16,8 @@ from typing import Any
 from urllib.parse import quote, urlencode
 from uuid import uuid4
 
-from leads.postgres.connection import Connection
+from leads.postgres.connection import Connection, Database
+from leads.s3.bucket import Bucket
 from leads.settings import DatabaseSettings
 from leads.use_cases.process_import import StoredFile
 from local.deployment import Template
@@ -70,6 +71,8 @@ class Service:
         )
         self.bucket = self.template.bucket or ""
         s3.create_bucket(self.bucket)
+        self.database = Database(database_settings(postgres, "leads_app", APP_PASSWORD), "test")
+        self.leads_bucket = Bucket(s3.client, self.bucket)
 
     def handler(self, name: str) -> Handler:
         """The handler of `functions/{name}`, imported with the environment that the template gives it."""

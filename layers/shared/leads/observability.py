@@ -5,12 +5,16 @@ file's name, or the raw text of a database error, which may hold a row.
 """
 
 import traceback
+from typing import Final
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
+NAMESPACE: Final = "LeadsIO"
+"""Of the metrics; the alarms of template.yaml name it, too."""
+
 logger = Logger()
-metrics = Metrics()
+metrics = Metrics(namespace=NAMESPACE)
 
 __all__ = ["MetricUnit", "logger", "metrics", "where"]
 

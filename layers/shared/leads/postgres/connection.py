@@ -26,7 +26,7 @@ __all__ = ["Connection", "Database", "Sink", "Transaction", "literal"]
 
 
 class Sink(Protocol):
-    """Takes what COPY TO STDOUT sends. One that raises leaves the connection dead: close it."""
+    """Takes what COPY TO STDOUT sends. One that raises ends the connection."""
 
     def write(self, data: bytes, /) -> object: ...
 
@@ -64,6 +64,7 @@ class Connection:
                 application_name=application,
             )
             self._pg._usock.settimeout(None)
+        self._closed = False
 
     def __enter__(self) -> "Connection":
         return self
@@ -75,6 +76,7 @@ class Connection:
         """Ends the session, and with it a transaction and the locks it holds. Closing a dead one is no
         error.
         """
+        self._closed = True
         with suppress(DatabaseError, InterfaceError, OSError):
             self._pg.close()
 
@@ -115,11 +117,18 @@ class Connection:
     def copy_out(self, sql: str, sink: Sink) -> int:
         """COPY … TO STDOUT into the sink; gives the number of rows. COPY takes no parameters: use `literal`.
 
-        Raises DatabaseFault, and whatever the sink raises, after which the connection is dead.
+        Raises DatabaseFault, and whatever the sink raises, after which the connection is closed.
         """
-        with _faults():
-            self._pg.run(sql, stream=sink)
-            return cast(int, self._pg.row_count)
+        try:
+            with _faults():
+                self._pg.run(sql, stream=sink)
+                return cast(int, self._pg.row_count)
+        except DatabaseFault:
+            raise
+        except BaseException:
+            # The sink's: rows that nobody reads are still on their way, so no other statement can follow.
+            self.close()
+            raise
 
     @contextmanager
     def transaction(self, org_id: str | None = None) -> Iterator["Transaction"]:
@@ -133,7 +142,7 @@ class Connection:
         try:
             yield transaction
         finally:
-            if not transaction.committed:
+            if not transaction.committed and not self._closed:
                 # A connection that died has rolled back by itself.
                 with suppress(DatabaseFault):
                     self.script("ROLLBACK")

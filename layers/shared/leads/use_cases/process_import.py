@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from leads.csv_format.reader import LeadReader
+from leads.csv_format.reader import CHUNK_ROWS, LeadReader
 from leads.domain.import_job import REPORTED_FAULTS, ImportCounts
 from leads.domain.row_error import RowError
 from leads.errors import LOCK_NOT_AVAILABLE, DatabaseFault, FailureCode, InvalidFile
@@ -66,7 +66,9 @@ IGNORED: Final = "IGNORED"
 COMPLETED: Final = "COMPLETED"
 
 
-def process_import(file: StoredFile, *, database: Database, bucket: Bucket) -> ImportOutcome:
+def process_import(
+    file: StoredFile, *, database: Database, bucket: Bucket, chunk_rows: int = CHUNK_ROWS
+) -> ImportOutcome:
     """Imports a file, or does nothing when its job is over, taken by another run, or not there.
 
     A fault of the file ends its job as FAILED. A fault of ours is tried once more if that may help, then
@@ -74,13 +76,15 @@ def process_import(file: StoredFile, *, database: Database, bucket: Bucket) -> I
     ServiceFault.
     """
     try:
-        return _process(file, database, bucket, again=False)
+        return _process(file, database, bucket, chunk_rows, again=False)
     except DatabaseFault as fault:
         logger.warning("import tried once more", fault=str(fault))
-    return _process(file, database, bucket, again=True)
+    return _process(file, database, bucket, chunk_rows, again=True)
 
 
-def _process(file: StoredFile, database: Database, bucket: Bucket, *, again: bool) -> ImportOutcome:
+def _process(
+    file: StoredFile, database: Database, bucket: Bucket, chunk_rows: int, *, again: bool
+) -> ImportOutcome:
     with database.connect() as connection:
         found = _find_job(connection, file)
         if found is None:
@@ -97,7 +101,7 @@ def _process(file: StoredFile, database: Database, bucket: Bucket, *, again: boo
         try:
             if problem is not None:
                 raise InvalidFile(FailureCode.INVALID_KEY, problem)
-            counts = _import(connection, job, file, database, bucket)
+            counts = _import(connection, job, file, database, bucket, chunk_rows)
         except InvalidFile as fault:
             fail_import_job(connection, org_id, job_id, fault.code, str(fault))
             return ImportOutcome(job_id, fault.code)
@@ -144,11 +148,16 @@ def _end_after_last_attempt(job: ClaimedImportJob, database: Database) -> None:
 
 
 def _import(
-    connection: Connection, job: ClaimedImportJob, file: StoredFile, database: Database, bucket: Bucket
+    connection: Connection,
+    job: ClaimedImportJob,
+    file: StoredFile,
+    database: Database,
+    bucket: Bucket,
+    chunk_rows: int,
 ) -> ImportCounts:
     """Reads and merges the file and ends the job, all in one transaction."""
     try:
-        reader = LeadReader(bucket.open(file.key, file.version))
+        reader = LeadReader(bucket.open(file.key, file.version), chunk_rows=chunk_rows)
     except FileNotFoundError as error:
         raise InvalidFile(
             FailureCode.FILE_GONE, "The file was deleted before it was imported. Send it again."

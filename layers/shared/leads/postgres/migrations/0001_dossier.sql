@@ -50,7 +50,7 @@ BEGIN
         END IF;
     END LOOP;
     key := regexp_replace(written, '[^0-9]', '', 'g');
-    RETURN CASE WHEN written ~ '^[^0-9]*\+' THEN '+' || key ELSE key END;
+    RETURN CASE WHEN written ~ '^[^0-9]*\+' AND key <> '' THEN '+' || key ELSE key END;
 END
 $$;
 

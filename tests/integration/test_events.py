@@ -1,0 +1,56 @@
+"""Each sample of `events/`, which is what `sam local invoke` is given, is taken by its handler."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leads.s3.keys import parse_drop_key, parse_upload_key
+from tests.support.lambda_context import FakeLambdaContext
+from tests.support.service import ROOT, Caller, Service
+
+EVENTS = sorted((ROOT / "events").glob("*.json"))
+STATUSES = {
+    "import_leads_form": 202,
+    "import_leads_bare": 202,
+    "import_leads_text": 202,
+    "import_leads_uploads": 201,
+    "import_history_list": 200,
+    "import_history_item": 404,
+    "export_leads_redirect": 303,
+    "export_leads_json": 200,
+}
+
+
+def load(path: Path) -> dict[str, Any]:
+    event: dict[str, Any] = json.loads(path.read_text())
+    return event
+
+
+@pytest.mark.parametrize("path", EVENTS, ids=lambda path: path.stem)
+def test_event_is_taken_by_its_handler(service: Service, path: Path) -> None:
+    function = next(
+        one.code.name for one in service.template.functions if path.stem.startswith(one.code.name)
+    )
+    event = load(path)
+    if "requestContext" in event:
+        event["requestContext"]["authorizer"]["jwt"]["claims"] |= Caller().claims
+        event["headers"]["prefer"] = "respond-async"
+    answer = service.handler(function)(event, FakeLambdaContext(function))
+    if "requestContext" in event:
+        assert answer["statusCode"] == STATUSES[path.stem], answer
+
+
+def test_every_function_has_an_event(service: Service) -> None:
+    functions = {one.code.name for one in service.template.functions}
+    assert {name for name in functions if any(path.stem.startswith(name) for path in EVENTS)} == functions
+
+
+def test_s3_events_name_keys_that_the_service_knows() -> None:
+    upload, drop = (
+        load(ROOT / f"events/process_import_{name}.json")["Records"][0]["s3"]["object"]["key"]
+        for name in ("upload", "drop")
+    )
+    assert parse_upload_key(upload) is not None
+    assert parse_drop_key(drop) is not None

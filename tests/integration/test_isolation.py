@@ -1,0 +1,62 @@
+"""Row-level security holds by itself, without the statements' own filters."""
+
+import pytest
+
+from leads.errors import DatabaseFault
+from tests.support.service import Caller, Service
+
+TABLES = ("dossier", "import_job", "export_job")
+CSV = "name,phone,source\nA,0612345678,web\n"
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_role_sees_its_organisation_alone(service: Service, table: str) -> None:
+    ours, theirs = Caller(), Caller()
+    for caller in (ours, theirs):
+        service.import_csv(caller, CSV)
+        service.export_csv(caller)
+    update = f"UPDATE {table} SET created_by = 'x' WHERE org_id = :org"  # noqa: S608
+    with service.app() as connection:
+        with connection.transaction(ours.org):
+            seen = connection.rows(f"SELECT DISTINCT org_id FROM {table}")  # noqa: S608
+            changed = connection.affected(update, org=theirs.org)
+        with connection.transaction():
+            unnamed = connection.value(f"SELECT count(*) FROM {table}")  # noqa: S608
+    assert [list(row) for row in seen] == [[ours.org]]
+    assert changed == 0
+    assert unnamed == 0
+
+
+def test_role_cannot_write_for_another_organisation(service: Service, caller: Caller) -> None:
+    with (
+        service.app() as connection,
+        connection.transaction(caller.org),
+        pytest.raises(DatabaseFault) as fault,
+    ):
+        connection.rows("INSERT INTO dossier (org_id, name) VALUES ('another', 'A')")
+    assert fault.value.sqlstate == "42501"
+
+
+def test_role_owns_nothing_and_cannot_delete(service: Service, caller: Caller) -> None:
+    with service.app() as connection:
+        owned = connection.value(
+            "SELECT count(*) FROM pg_class WHERE pg_get_userbyid(relowner) = 'leads_app'"
+        )
+        assert owned == 0
+        for table in TABLES:
+            with pytest.raises(DatabaseFault) as fault:
+                connection.rows(f"DELETE FROM {table}")  # noqa: S608
+            assert fault.value.sqlstate == "42501"
+
+
+def test_role_has_the_limits_that_end_a_dead_functions_session(service: Service) -> None:
+    limits = {
+        "tcp_keepalives_idle": "20",
+        "tcp_keepalives_interval": "5",
+        "tcp_keepalives_count": "3",
+        "tcp_user_timeout": "35000",
+        "client_connection_check_interval": "10s",
+        "idle_in_transaction_session_timeout": "55s",
+    }
+    with service.app() as connection:
+        assert {name: connection.value(f"SHOW {name}") for name in limits} == limits

@@ -1,0 +1,291 @@
+"""process_import: from the S3 event to the leads and the job's record."""
+
+import io
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leads.observability import logger
+from leads.s3.keys import import_key
+from leads.use_cases.process_import import StoredFile
+from tests.support.lambda_context import FakeLambdaContext
+from tests.support.service import ROOT, Caller, Service, s3_event
+
+HEADER = "name,phone,email,source,lead_source,score,notes\n"
+AUTHORITIES = Path(ROOT / "tests/data/french_authorities.csv")
+
+
+def counts(job: dict[str, Any]) -> tuple[int, int, int, int]:
+    return job["totalRows"], job["successCount"], job["errorCount"], job["skippedCount"]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "expected"),
+    [("SKIP", (5000, 4910, 14, 76)), ("OVERWRITE", (5000, 4986, 14, 0)), ("CREATE_NEW", (5000, 4986, 14, 0))],
+)
+def test_real_file(
+    service: Service, caller: Caller, strategy: str, expected: tuple[int, int, int, int]
+) -> None:
+    job = service.import_csv(caller, AUTHORITIES.read_bytes(), strategy)
+    assert counts(job) == expected
+    stored = 4986 if strategy == "CREATE_NEW" else 4910
+    assert len(service.leads(caller)) == stored
+    assert job["errorReport"].startswith("Row 18: Phone is required\n")
+
+
+def test_importing_twice_under_skip_adds_nothing(service: Service, caller: Caller) -> None:
+    service.import_csv(caller, AUTHORITIES.read_bytes())
+    before = service.leads(caller)
+    again = service.import_csv(caller, AUTHORITIES.read_bytes())
+    assert counts(again) == (5000, 0, 14, 4986)
+    assert service.leads(caller) == before
+
+
+@pytest.mark.parametrize("columns", [{}, {"columns": "phone,name,source"}])
+def test_importing_an_export_under_overwrite_changes_no_cell(
+    service: Service, caller: Caller, columns: dict[str, str]
+) -> None:
+    service.import_csv(caller, AUTHORITIES.read_bytes())
+    nasty = (
+        'name,phone,source,notes\n\'=1+1,+33 1 00 00 00 01,web,\'@x\n"""q"", -x",0100000002,web,"a\r\nb"\n'
+    )
+    service.import_csv(caller, nasty)
+    before = service.leads(caller)
+    assert before[-2]["name"] == "=1+1"
+
+    job = service.import_csv(caller, service.export_csv(caller, **columns), "OVERWRITE")
+
+    assert counts(job) == (4912, 4912, 0, 0)
+    assert service.leads(caller) == before
+
+
+def test_row_becomes_a_lead_with_every_cell(service: Service, caller: Caller) -> None:
+    row = '  Élodie  Martin ,\u00a006 12 34 56 78, e@x.example ,WEB,Facebook,007,"two\nlines"\n'
+    service.import_csv(caller, HEADER + row)
+    (lead,) = service.leads(caller)
+    expected = {
+        "name": "Élodie  Martin",
+        "phone": "06 12 34 56 78",
+        "phone_key": "+33612345678",
+        "email": "e@x.example",
+        "source": "web",
+        "lead_source": "Facebook",
+        "score": 7,
+        "notes": "two\nlines",
+        "status": "NEW",
+        "created_by": caller.user,
+        "updated_by": caller.user,
+    }
+    assert {name: lead[name] for name in expected} == expected
+
+
+def test_lone_carriage_return_and_backslashes_survive(service: Service, caller: Caller) -> None:
+    service.import_csv(caller, HEADER + 'A,0612345678,,web,,,"a\rb \\N \\. \\t"\n')
+    assert service.leads(caller)[0]["notes"] == "a\rb \\N \\. \\t"
+
+
+def test_every_fault_of_every_row_is_told(service: Service, caller: Caller) -> None:
+    rows = f",,,nowhere,,101,\nB,none,,web,,,\nC,0612345678,,web,,,,,x\n,,,,,,\n{'D' * 256},1,,web,,,\n"
+    job = service.import_csv(caller, HEADER + rows)
+    assert counts(job) == (4, 0, 4, 0)
+    assert job["errorReport"].splitlines() == [
+        "Row 2: Name is required",
+        "Row 2: Phone is required",
+        "Row 2: Invalid source value: nowhere",
+        "Row 2: Score must be an integer between 0 and 100",
+        "Row 3: Phone must contain a digit",
+        "Row 4: Row has 9 cells, the header has 7",
+        "Row 6: Name is longer than 255 characters",
+    ]
+
+
+def test_report_stops_at_a_thousand_faults_and_says_how_many_more(service: Service, caller: Caller) -> None:
+    job = service.import_csv(caller, HEADER + ",0612345678,,web,,,\n" * 1203)
+    lines = job["errorReport"].splitlines()
+    assert len(lines) == 1001
+    assert lines[-1] == "… and 203 more"
+    assert job["errorCount"] == 1203
+
+
+def test_closed_leads_are_nobodys_duplicate(service: Service, caller: Caller) -> None:
+    with service.owner() as connection:
+        for status in ("WON", "LOST"):
+            connection.rows(
+                "INSERT INTO dossier (org_id, name, phone, status) VALUES (:org, 'Old', '0612345678', :s)",
+                org=caller.org,
+                s=status,
+            )
+    job = service.import_csv(caller, HEADER + "New,+33612345678,,web,,,\n", "OVERWRITE")
+    assert counts(job) == (1, 1, 0, 0)
+    assert [lead["name"] for lead in service.leads(caller)] == ["Old", "Old", "New"]
+
+
+def test_other_organisations_are_not_touched(service: Service, caller: Caller) -> None:
+    other = Caller()
+    service.import_csv(other, HEADER + "Theirs,0612345678,,web,,,\n")
+    job = service.import_csv(caller, HEADER + "Ours,0612345678,,web,,,\n", "OVERWRITE")
+    assert counts(job) == (1, 1, 0, 0)
+    assert [lead["name"] for lead in service.leads(other)] == ["Theirs"]
+    assert [lead["name"] for lead in service.leads(caller)] == ["Ours"]
+
+
+def test_dry_run_counts_and_changes_nothing(service: Service, caller: Caller) -> None:
+    job = service.import_csv(caller, HEADER + "A,1,,web,,,\nA,1,,web,,,\n,2,,web,,,\n", dryRun="true")
+    assert counts(job) == (3, 1, 1, 1)
+    assert job["dryRun"] is True
+    assert service.leads(caller) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "The file is empty"),
+        (b"\n \n", "The file holds no data"),
+        (b"PK\x03\x04...", "an Excel workbook"),
+        (b"\x00\x01\x02\x03" * 50, "The file is binary"),
+        (b"name,phone\nA,1\n", "Missing required column: source"),
+        (b"Name,Nom,phone,source\n", 'The columns "Name" and "Nom" both mean name'),
+        (b"hello world\n", "Missing required columns: name, phone, source"),
+        (b'name,phone,source\nA,1,web\nB,2,"web\n', "Row 3: a quote"),
+        (b"name,phone,source\n\xc3\xa9,1,web\n\xe9,2,web\n", "the byte at offset"),
+    ],
+)
+def test_unusable_file_fails_with_a_reason_and_keeps_nothing(
+    service: Service, caller: Caller, content: bytes, reason: str
+) -> None:
+    job = service.import_csv(caller, content)
+    assert job["status"] == "FAILED"
+    assert reason in job["failureReason"]
+    assert counts(job) == (0, 0, 0, 0)
+    assert service.leads(caller) == []
+
+
+def test_header_alone_is_a_job_of_no_rows(service: Service, caller: Caller) -> None:
+    job = service.import_csv(caller, HEADER)
+    assert (job["status"], counts(job)) == ("COMPLETED", (0, 0, 0, 0))
+
+
+def test_ignored_columns_are_listed(service: Service, caller: Caller) -> None:
+    job = service.import_csv(caller, "id,name,phone,source,Ville\n1,A,06,web,Lyon\n")
+    assert job["ignoredColumns"] == ["id", "Ville"]
+
+
+def test_event_delivered_again_does_nothing(service: Service, caller: Caller) -> None:
+    job_id = service.post_csv(caller, HEADER + "A,0612345678,,web,,,\n", "CREATE_NEW")
+    file = service.version(import_key(caller.org, job_id))
+    for _ in range(3):
+        service.announce(file)
+    assert len(service.leads(caller)) == 1
+    assert counts(service.job(caller, job_id)) == (1, 1, 0, 0)
+
+
+def test_second_object_for_a_finished_job_is_ignored(service: Service, caller: Caller) -> None:
+    job_id = service.post_csv(caller, HEADER + "A,1,,web,,,\n", "CREATE_NEW")
+    key = import_key(caller.org, job_id)
+    service.announce(service.version(key))
+    service.announce(service.put(key, (HEADER + "B,2,,web,,,\n").encode()))
+    assert [lead["name"] for lead in service.leads(caller)] == ["A"]
+
+
+def test_object_that_is_gone_fails_its_job(service: Service, caller: Caller) -> None:
+    job_id = service.post_csv(caller, HEADER)
+    file = service.version(import_key(caller.org, job_id))
+    service.s3.client.delete_object(Bucket=service.bucket, Key=file.key, VersionId=file.version)
+    service.announce(file)
+    job = service.job(caller, job_id)
+    assert (job["status"], job["failureReason"].split(".")[0]) == (
+        "FAILED",
+        "The file was deleted before it was imported",
+    )
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "drop/../other/a.csv",
+        "drop/-x/a.csv",
+        "drop/a.csv",
+        "imports/acme/x/upload.csv",
+        "imports/acme/9999999/x.csv",
+        "imports/acme/9999999/upload.csv",
+    ],
+)
+def test_foreign_keys_make_no_job(service: Service, key: str) -> None:
+    with service.owner() as connection:
+        before = connection.value("SELECT count(*) FROM import_job")
+        service.announce(StoredFile(key, "v1"))
+        assert connection.value("SELECT count(*) FROM import_job") == before
+
+
+def test_dropped_files_are_imported_each_put_once(service: Service, caller: Caller) -> None:
+    key = f"drop/{caller.org}/fichier du lundi, été.csv"
+    first = service.put(key, (HEADER + "A,1,,web,,,\n").encode())
+    second = service.put(key, (HEADER + "B,2,,web,,,\n").encode())
+    for file in (first, second, first):
+        service.announce(file)
+    jobs = service.request("GET", "/api/v1/leads/import/history", caller).json
+    assert [(job["createdBy"], job["filename"], job["successCount"]) for job in jobs] == [
+        ("drop-folder", "fichier du lundi, été.csv", 1)
+    ] * 2
+    assert [lead["name"] for lead in service.leads(caller)] == ["A", "B"]
+
+
+def test_drop_folder_names_the_strategy(service: Service, caller: Caller) -> None:
+    for name in ("A", "B"):
+        service.announce(
+            service.put(f"drop/{caller.org}/OVERWRITE/x.csv", f"{HEADER}{name},1,,web,,,\n".encode())
+        )
+    assert [lead["name"] for lead in service.leads(caller)] == ["B"]
+
+
+@pytest.mark.parametrize("path", ["x.xlsx", "sub/x.csv", "OVERWRITE/deeper/x.csv"])
+def test_dropped_file_of_another_shape_fails_with_what_to_do(
+    service: Service, caller: Caller, path: str
+) -> None:
+    service.announce(service.put(f"drop/{caller.org}/{path}", HEADER.encode()))
+    (job,) = service.request("GET", "/api/v1/leads/import/history", caller).json
+    assert job["status"] == "FAILED"
+    assert "send it again" in job["failureReason"]
+
+
+@pytest.mark.parametrize("event", [{}, {"Records": []}, {"Service": "Amazon S3", "Event": "s3:TestEvent"}])
+def test_events_without_files_do_nothing(service: Service, event: dict[str, Any]) -> None:
+    service.handler("process_import")(event, FakeLambdaContext("process_import"))
+
+
+def test_folder_marks_are_ignored(service: Service, caller: Caller) -> None:
+    service.announce(service.put(f"drop/{caller.org}/", b""))
+    assert service.request("GET", "/api/v1/leads/import/history", caller).json == []
+
+
+def test_progress_and_times_are_recorded(service: Service, caller: Caller) -> None:
+    job = service.import_csv(caller, HEADER + "A,1,,web,,,\n")
+    assert job["processedRows"] == 1
+    assert job["createdAt"] <= job["startedAt"] <= job["finishedAt"]
+
+
+def test_nothing_personal_reaches_a_log(service: Service, caller: Caller) -> None:
+    log = io.StringIO()
+    handler = logging.StreamHandler(log)
+    handler.setFormatter(logger.registered_formatter)
+    logger.addHandler(handler)
+    secrets = ["Zaphod", "0799887766", "zaphod@x.example", "secret-note", "liste-de-zaphod"]
+    cells = "0799887766,zaphod@x.example,web,,,secret-note\n"
+    rows = f"Zaphod,{cells},{cells}"
+    service.import_csv(caller, HEADER + rows, filename="liste-de-zaphod.csv")
+    service.import_csv(caller, (HEADER + 'Zaphod,"0799887766').encode())
+    service.export_csv(caller)
+    logging.getLogger(logger.name).removeHandler(handler)
+    logged = log.getvalue()
+    assert "import ended" in logged
+    assert [secret for secret in secrets if secret in logged] == []
+
+
+def test_one_event_may_carry_several_files(service: Service, caller: Caller) -> None:
+    files = [service.put(f"drop/{caller.org}/{n}.csv", f"{HEADER}A,{n},,web,,,\n".encode()) for n in (1, 2)]
+    event = s3_event(service.bucket, *files)
+    service.handler("process_import")(json.loads(json.dumps(event)), FakeLambdaContext("process_import"))
+    assert len(service.leads(caller)) == 2

@@ -1,0 +1,91 @@
+"""Chapter 4 of the design in slow, obvious steps: one row after another. The set-based engine must agree with it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from leads.domain.import_job import ImportCounts
+from leads.domain.lead import LeadRow
+from leads.domain.merge_strategy import MergeStrategy
+
+
+@dataclass(frozen=True)
+class StoredLead:
+    """A lead as the import sees and leaves it. `updated` orders updates: an import's is later than all before it."""
+
+    name: str
+    phone: str
+    phone_key: str
+    email: str | None
+    source: str
+    lead_source: str | None
+    score: int | None
+    notes: str | None
+    status: str
+    updated: int
+    updated_by: str
+
+
+def import_rows(
+    stored: list[StoredLead],
+    rows: Iterable[tuple[LeadRow, str] | None],
+    strategy: MergeStrategy,
+    *,
+    user: str,
+    now: int,
+) -> tuple[list[StoredLead], ImportCounts]:
+    """Handles the rows, each a valid lead with its phone key or None for a faulty one; gives leads and counts."""
+    leads = list(stored)
+    success = error = skipped = 0
+    for row in rows:
+        if row is None:
+            error += 1
+            continue
+        cells, key = row
+        duplicates = [
+            index
+            for index, lead in enumerate(leads)
+            if lead.phone_key == key and lead.status not in ("WON", "LOST")
+        ]
+        if strategy is MergeStrategy.CREATE_NEW or not duplicates:
+            leads.append(_new(cells, key, user, now))
+            success += 1
+        elif strategy is MergeStrategy.SKIP:
+            skipped += 1
+        else:
+            # Of several the one updated last, then the highest id; leads are in the order of their ids.
+            target = max(duplicates, key=lambda index: (leads[index].updated, index))
+            leads[target] = _overwritten(leads[target], cells, user, now)
+            success += 1
+    return leads, ImportCounts(success, error, skipped)
+
+
+def _new(cells: LeadRow, key: str, user: str, now: int) -> StoredLead:
+    return StoredLead(
+        name=cells.name,
+        phone=cells.phone,
+        phone_key=key,
+        email=cells.email or None,
+        source=cells.source,
+        lead_source=cells.lead_source or None,
+        score=int(cells.score) if cells.score else None,
+        notes=cells.notes or None,
+        status="NEW",
+        updated=now,
+        updated_by=user,
+    )
+
+
+def _overwritten(lead: StoredLead, cells: LeadRow, user: str, now: int) -> StoredLead:
+    written = replace(
+        lead,
+        name=cells.name,
+        phone=cells.phone,
+        source=cells.source,
+        email=cells.email or lead.email,
+        lead_source=cells.lead_source or lead.lead_source,
+        score=int(cells.score) if cells.score else lead.score,
+        notes=cells.notes or lead.notes,
+    )
+    if written == lead:
+        return lead
+    return replace(written, updated=max(now, lead.updated), updated_by=user)
