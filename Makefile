@@ -1,0 +1,102 @@
+# Every command a person needs; `make help` lists them.
+# Python 3.11 to 3.13 is found by itself; PYTHON=/path/to/python names another.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+VENV := .venv
+SAM_VENV := .venv-sam
+SAM_CLI := 1.170.0
+READY := $(VENV)/.ready
+SAM_READY := $(SAM_VENV)/.ready-$(SAM_CLI)
+RUN := $(VENV)/bin/python
+CODE := layers/shared/leads functions local tests $(wildcard bench)
+
+# USER is also an environment variable, so only a USER of the command line counts.
+TOKEN_USER := $(if $(filter command,$(firstword $(origin USER))),$(USER),dev@example.com)
+ORG ?=
+ROLE ?= ADMIN
+export ORG ROLE TOKEN_USER
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export SAM_CLI_TELEMETRY := 0
+SAM_ENV := AWS_DEFAULT_REGION=eu-west-3 AWS_EC2_METADATA_DISABLED=true
+
+# Prints the command of a Python that runs (a pyenv shim may not), is of a version we know and can make an environment.
+define FIND_PYTHON
+found=; without_venv=; \
+for candidate in $${PYTHON:-} python3.13 python3.12 python3.11 python3; do \
+	"$$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1 || continue; \
+	if "$$candidate" -c 'import ensurepip, venv' >/dev/null 2>&1; then found=$$candidate; break; fi; \
+	without_venv=$${without_venv:-$$candidate}; \
+done; \
+if [ -z "$$found" ] && [ -n "$$without_venv" ]; then \
+	echo "$$without_venv cannot make virtual environments. On Debian: apt-get install python3-venv" >&2; exit 1; \
+elif [ -z "$$found" ]; then \
+	echo "No Python 3.11, 3.12 or 3.13 found. On Debian: apt-get install python3 python3-venv; else PYTHON=/path/to/python" >&2; exit 1; \
+fi
+endef
+
+.PHONY: help
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(READY) ## Make .venv with everything a laptop needs (the other commands do it by themselves)
+
+.PHONY: demo
+demo: $(READY) ## Import a real file twice, show its history, export it again; a throw-away stack
+	@$(RUN) -m local.demo
+
+.PHONY: run
+run: $(READY) ## Run the stack until Ctrl-C (PORT=3000, 0 picks one; state in LEADS_STATE_DIR=.local)
+	@exec $(RUN) -m local.run
+
+.PHONY: token
+token: $(READY) ## Print a token for the running stack: make -s token ORG=acme ROLE=ADMIN USER=ana@acme.example
+	@exec $(RUN) -m local.token --org "$$ORG" --role "$$ROLE" --user "$$TOKEN_USER"
+
+.PHONY: check
+check: $(READY) validate ## Check format, lint, types and templates
+	@$(RUN) -m ruff format --check $(CODE)
+	@$(RUN) -m ruff check $(CODE)
+	@$(RUN) -m mypy $(CODE)
+
+.PHONY: test
+test: $(READY) ## Run all tests (ARGS="-k export" for some)
+	@$(RUN) -m pytest $(ARGS)
+
+.PHONY: validate
+validate: $(SAM_READY) ## Check the template and what SAM makes of it, without an AWS account
+	@$(SAM_ENV) $(SAM_VENV)/bin/sam validate --lint
+	@mkdir -p .aws-sam
+	@$(SAM_ENV) $(SAM_VENV)/bin/python tests/support/expand_template.py template.yaml > .aws-sam/expanded.json
+	@$(SAM_ENV) $(SAM_VENV)/bin/cfn-lint .aws-sam/expanded.json
+
+.PHONY: build
+build: $(SAM_READY) ## Build what is deployed (sam build; needs python3.13)
+	@if ! python3.13 -c '' >/dev/null 2>&1 && command -v pyenv >/dev/null 2>&1; then \
+		PYENV_VERSION=$$(pyenv versions --bare | grep -x '3\.13[0-9.]*' | tail -n 1); export PYENV_VERSION; \
+	fi; \
+	if ! python3.13 -c '' >/dev/null 2>&1; then \
+		echo "sam build needs the functions' runtime: no working python3.13 on PATH" >&2; exit 1; \
+	fi; \
+	$(SAM_ENV) $(SAM_VENV)/bin/sam build
+
+# What set-up says goes to stderr: `make -s token` prints a token and nothing else, the first time, too.
+$(READY): pyproject.toml layers/shared/requirements.txt
+	@echo "Setting up $(VENV)" >&2
+	@$(FIND_PYTHON); \
+	$(RUN) -c '' >/dev/null 2>&1 || "$$found" -m venv --clear $(VENV) >&2
+	@$(RUN) -m pip install -qq --editable '.[dev]' >&2
+	@touch $@
+
+# SAM CLI pins older libraries than ours, so it lives alone.
+$(SAM_READY):
+	@echo "Setting up $(SAM_VENV) (SAM CLI)" >&2
+	@$(FIND_PYTHON); \
+	$(SAM_VENV)/bin/python -c '' >/dev/null 2>&1 || "$$found" -m venv --clear $(SAM_VENV) >&2
+	@$(SAM_VENV)/bin/python -m pip install -qq 'aws-sam-cli==$(SAM_CLI)' >&2
+	@touch $@

@@ -1,0 +1,111 @@
+"""What the laptop reads from a SAM template, and what it refuses to guess."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from local.deployment import Route, Trigger
+from local.template import TemplateError, load_template, parameter_default
+from tests.support.tiny_service import write_service
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def test_the_projects_own_template_is_understood() -> None:
+    parameters = dict.fromkeys(
+        ("JwtIssuer", "JwtAudience", "DatabaseHost", "DatabasePassword", "DatabaseOwnerPassword"), "value"
+    )
+
+    template = load_template(PROJECT / "template.yaml", parameters, stack_name="laptop")
+
+    functions = {function.code.name: function for function in template.functions}
+    assert template.bucket == "laptop-123456789012"
+    assert functions["import_leads"].timeout == 29
+    assert functions["import_leads"].environment["BUCKET_NAME"] == template.bucket
+    assert Route("POST", "/api/v1/leads/import") in functions["import_leads"].routes
+    assert {trigger.prefix for trigger in functions["process_import"].triggers} >= {"imports/", "drop/"}
+    assert functions["process_import"].dead_letters in template.queues
+    assert functions["process_import"].layers == (PROJECT / "layers" / "shared",)
+
+
+def test_a_function_has_its_own_and_the_global_settings(tmp_path: Path) -> None:
+    template = load_template(write_service(tmp_path), {"JwtIssuer": "me"}, stack_name="tiny")
+
+    hasty = template.function("HastyFunction")
+    probe = template.function("ProbeFunction")
+
+    assert hasty is not None
+    assert probe is not None
+    assert (hasty.timeout, hasty.memory) == (1, 128)
+    assert (probe.timeout, probe.memory) == (20, 300)
+    assert probe.environment["DATABASE_PORT"] == "1"
+    assert Route("GET", "/open", authorized=False) in probe.routes
+    assert template.function("NoSuchFunction") is None
+
+
+def test_a_parameter_without_a_value_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TemplateError, match="no value for JwtIssuer"):
+        load_template(write_service(tmp_path), {}, stack_name="tiny")
+
+
+def _with_variable(directory: Path, value: str) -> Path:
+    path = directory / "template.yaml"
+    path.write_text(
+        "Resources:\n"
+        "  Queue: {Type: AWS::SQS::Queue}\n"
+        "  One:\n"
+        "    Type: AWS::Serverless::Function\n"
+        "    Properties:\n"
+        "      CodeUri: one/\n      Handler: app.handler\n      Runtime: python3.13\n"
+        f"      Environment: {{Variables: {{VALUE: {value}}}}}\n"
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [
+        ("plain", "plain"),
+        ("5", "5"),
+        ("true", "true"),
+        ("!GetAtt Queue.Arn", "arn:aws:sqs:eu-west-3:123456789012:tiny-Queue"),
+        (
+            "!Sub '${AWS::Region}-${Queue.Arn}-${!Kept}'",
+            "eu-west-3-arn:aws:sqs:eu-west-3:123456789012:tiny-Queue-${Kept}",
+        ),
+        ("!Sub ['${A}b', {A: !Ref 'AWS::StackName'}]", "tinyb"),
+        ("{Ref: One}", "tiny-One"),
+    ],
+)
+def test_references_are_resolved(tmp_path: Path, value: str, meant: str) -> None:
+    (function,) = load_template(_with_variable(tmp_path, value), {}, stack_name="tiny").functions
+
+    assert function.environment == {"VALUE": meant}
+
+
+@pytest.mark.parametrize(
+    "value", ["!If [A, b, c]", "!GetAtt Queue.Nothing", "!Ref Nobody", "!Sub '${Nobody.Arn}'"]
+)
+def test_what_it_does_not_know_is_refused(tmp_path: Path, value: str) -> None:
+    with pytest.raises(TemplateError):
+        load_template(_with_variable(tmp_path, value), {}, stack_name="tiny")
+
+
+def test_a_trigger_matches_as_s3_does() -> None:
+    trigger = Trigger(("s3:ObjectCreated:*", "s3:ObjectRemoved:Delete"), prefix="in/", suffix=".csv")
+
+    assert trigger.matches("ObjectCreated:CompleteMultipartUpload", "in/a.csv")
+    assert trigger.matches("ObjectRemoved:Delete", "in/a.csv")
+    assert not trigger.matches("ObjectRemoved:DeleteMarkerCreated", "in/a.csv")
+    assert not trigger.matches("ObjectCreated:Put", "in/a.txt")
+    assert not trigger.matches("ObjectCreated:Put", "out/a.csv")
+
+
+def test_a_parameters_default_is_found(tmp_path: Path) -> None:
+    template = write_service(tmp_path)
+
+    assert parameter_default(template, "RoleClaim") == "custom:role"
+    with pytest.raises(TemplateError, match="JwtIssuer has no default"):
+        parameter_default(template, "JwtIssuer")
