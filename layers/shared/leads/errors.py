@@ -3,6 +3,7 @@
     LeadsError
     ├── MissingSettings         the environment lacks what template.yaml should have given
     ├── InvalidRequest          the caller's input cannot be used          400
+    ├── Unauthenticated         nobody is signed in                        401
     ├── Forbidden               the token does not allow it                403
     ├── NotFound                nothing there that this caller may see     404
     ├── FileTooLarge            more than one request may carry            413
@@ -52,6 +53,10 @@ class InvalidRequest(LeadsError):
     def of(cls, errors: Sequence[FieldError]) -> "InvalidRequest":
         """All the faults of a request at once; the detail repeats them for who reads only that."""
         return cls("; ".join(error.message for error in errors), errors)
+
+
+class Unauthenticated(LeadsError):
+    """The event carries no verified token: the gateway lets none through, `sam local start-api` does."""
 
 
 class Forbidden(LeadsError):

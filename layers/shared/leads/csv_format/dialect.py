@@ -56,6 +56,7 @@ def _delimiter_of(head: Sequence[str]) -> str:
 
 def _first_record(head: Sequence[str], delimiter: str) -> list[str]:
     try:
-        return next((record for record in csv.reader(head, delimiter=delimiter) if any(record)), [])
+        records = csv.reader(head, delimiter=delimiter)
+        return next((record for record in records if any(cell.strip() for cell in record)), [])
     except csv.Error:
         return []

@@ -19,7 +19,8 @@ _ALIASES: Final = {
     _FIRST_NAME: "firstname givenname prenom prenoms",
     _LAST_NAME: "nom lastname surname familyname nomdefamille",
     "phone": "phone phonenumber telephone telephonenumber tel mobile mobilephone portable gsm cell cellphone "
-    "numero numerodetelephone ntelephone notelephone numtel telephoneportable telephonemobile "
+    "numero numerodetelephone ndetelephone nodetelephone ntelephone notelephone ntel numtel "
+    "telephoneportable telephonemobile "
     "telportable telmobile numerodeportable",
     "email": "email emailaddress mail courriel adresseemail adressemail adresseelectronique",
     "source": "source canal",
@@ -56,7 +57,8 @@ def map_columns(header: Sequence[str]) -> Columns:
 
     Raises InvalidFile when two columns mean the same field or a required one is missing; it names them.
     """
-    names = [name.strip() for name in header]
+    # These names are shown and stored, and Postgres stores no NUL.
+    names = [name.strip().replace("\0", "\ufffd") for name in header]
     while names and not names[-1]:
         names.pop()
     first = len(REPORT_COLUMNS) if tuple(name.lower() for name in names[:3]) == REPORT_COLUMNS else 0

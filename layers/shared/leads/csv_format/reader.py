@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from leads.csv_format.dialect import find_dialect
 from leads.csv_format.formula_guard import unguard
 from leads.csv_format.header import Columns, map_columns
-from leads.csv_format.text_lines import ByteSource, read_lines
+from leads.csv_format.text_lines import LINE_LIMIT, ByteSource, read_lines
 from leads.domain.lead import WHITE_SPACE, LeadRow, lead_rows, row_errors
 from leads.domain.row_error import RowError
 from leads.errors import FailureCode, InvalidFile
@@ -24,6 +24,8 @@ CHUNK_ROWS: Final = 10_000
 """Records handled at once: a chunk's fixed costs vanish, and its rows take a few MB."""
 
 _END: Final = "end-of-file"
+_END_LINE: Final = f'"{_END}"'
+"""Quoted, so that a quote left open keeps the last `"` in the cell and no such record is taken for ours."""
 
 
 @dataclass(slots=True)
@@ -70,7 +72,7 @@ class LeadReader:
     def _end(self) -> Iterator[str]:
         """A last record of our own: a quote left open swallows it, and so is found."""
         self._ended = True
-        yield _END
+        yield _END_LINE
 
     def _read_header(self) -> Columns:
         while records := self._take(1):
@@ -86,19 +88,20 @@ class LeadReader:
         try:
             records.extend(islice(self._records, count))
         except csv.Error as error:
-            raise self._unclosed_quote(self._row + len(records) + 1) from error
+            # The only fault that csv finds in what we let through is a cell over its limit.
+            raise InvalidFile(
+                FailureCode.INVALID_CSV,
+                f"Row {self._row + len(records) + 1}: a cell is longer than {LINE_LIMIT:,} characters. "
+                'Perhaps a quote (") opens in this row and is never closed.',
+            ) from error
         if self._ended and records and records.pop() != [_END]:
-            raise self._unclosed_quote(self._row + len(records) + 1)
+            raise InvalidFile(
+                FailureCode.INVALID_CSV,
+                f'Row {self._row + len(records) + 1}: a quote (") opens in this row and is never closed. '
+                "Close it, or double it inside a quoted cell.",
+            )
         self._row += len(records)
         return records
-
-    @staticmethod
-    def _unclosed_quote(row: int) -> InvalidFile:
-        return InvalidFile(
-            FailureCode.INVALID_CSV,
-            f'Row {row}: a quote (") opens in this row and is never closed. Close it, '
-            "or double it inside a quoted cell.",
-        )
 
 
 def _read_row(row: int, record: list[str], columns: Columns, chunk: Chunk) -> None:

@@ -32,6 +32,8 @@ _NOT_TEXT: Final = (
 # C0 controls that text has no use for. NUL stays out: a stray one is its row's fault, not the file's.
 _CONTROLS: Final = bytes(code for code in range(1, 32) if code not in b"\t\n\v\f\r\x1a\x1b")
 _CONTROL_SHARE: Final = 0.02
+_STRAY_CONTROLS: Final = 8
+"""So few are an accident in a small file, however large their share."""
 
 
 class ByteSource(Protocol):
@@ -52,7 +54,7 @@ def read_lines(source: ByteSource) -> Iterator[str]:
 
 
 def _text_blocks(source: ByteSource) -> Iterator[str]:
-    first = source.read(BLOCK_SIZE)
+    first = _read(source, BLOCK_SIZE)
     if not first:
         raise InvalidFile(FailureCode.EMPTY_FILE, "The file is empty. Send a CSV file with a header line.")
     _refuse_binary(first)
@@ -63,9 +65,18 @@ def _text_blocks(source: ByteSource) -> Iterator[str]:
             block, decoder = _decoder_by_content(block, source)
         yield block.decode("ascii") if decoder is None else _decode(decoder, block, offset)
         offset += len(block)
-        block = source.read(BLOCK_SIZE)
+        block = _read(source, BLOCK_SIZE)
     if decoder is not None:
         yield _decode(decoder, b"", offset, final=True)
+
+
+def _read(source: ByteSource, size: int) -> bytes:
+    """As many bytes, fewer only at the end: a mark that arrives in two parts is still one."""
+    parts = []
+    while size and (part := source.read(size)):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
 
 
 def _refuse_binary(first: bytes) -> None:
@@ -78,7 +89,7 @@ def _refuse_binary(first: bytes) -> None:
     if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return
     controls = len(first) - len(first.translate(None, _CONTROLS))
-    if controls > len(first) * _CONTROL_SHARE or first.count(0) > len(first) * 0.2:
+    if controls > max(_STRAY_CONTROLS, len(first) * _CONTROL_SHARE) or first.count(0) > len(first) * 0.2:
         raise InvalidFile(
             FailureCode.UNSUPPORTED_FILE,
             "The file is binary, not CSV text. Save it as CSV (UTF-8) and send that.",
@@ -104,7 +115,7 @@ def _decoder_by_content(block: bytes, source: ByteSource) -> tuple[bytes, codecs
     """
     start = next(index for index, byte in enumerate(block) if byte > 127)
     if len(block) - start < 4:
-        block += source.read(4)
+        block += _read(source, 4)
     character = block[start : start + 4]
     encoding = "utf-8" if any(_is_utf8(character[:length]) for length in (2, 3, 4)) else "cp1252"
     return block, codecs.getincrementaldecoder(encoding)()

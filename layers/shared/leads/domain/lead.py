@@ -124,13 +124,13 @@ def row_errors(row: int, cells: tuple[str, ...]) -> list[RowError]:
             continue
         if "\x00" in cell:
             errors.append(RowError(row, field, f"{label} contains a NUL character"))
-            continue
         length = _LENGTHS.get(field)
         if length is not None and len(cell) > length:
             errors.append(RowError(row, field, f"{label} is longer than {length:,} characters"))
         if field == "phone" and not _DIGIT.search(cell):
             errors.append(RowError(row, field, "Phone must contain a digit"))
-        if field == "source" and not (cell.isascii() and cell.lower() in _SOURCES):
+        # A NUL must not be repeated: Postgres stores none, and its message says enough.
+        if field == "source" and "\x00" not in cell and not (cell.isascii() and cell.lower() in _SOURCES):
             errors.append(RowError(row, field, f"Invalid source value: {cell[:SHOWN_LENGTH]}"))
         if field == "score" and not _SCORE_TEXT.fullmatch(cell):
             errors.append(RowError(row, field, "Score must be an integer between 0 and 100"))

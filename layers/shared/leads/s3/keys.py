@@ -15,6 +15,9 @@ from leads.domain.principal import is_org_id
 IMPORTS: Final = "imports/"
 DROP: Final = "drop/"
 
+_LARGEST_ID: Final = 2**63 - 1
+"""Postgres's bigint, which a job's id is."""
+
 _UPLOAD: Final = re.compile(rf"{IMPORTS}([^/]+)/([1-9][0-9]{{0,18}})/upload\.csv", re.ASCII)
 
 
@@ -51,22 +54,26 @@ class DropKey:
 def parse_upload_key(key: str) -> UploadKey | None:
     """Reads a key under `imports/`; None when it is not one that we made."""
     match = _UPLOAD.fullmatch(key)
-    return UploadKey(match[1], int(match[2])) if match and is_org_id(match[1]) else None
+    if match is None or not is_org_id(match[1]) or int(match[2]) > _LARGEST_ID:
+        return None
+    return UploadKey(match[1], int(match[2]))
 
 
 def parse_drop_key(key: str) -> DropKey | None:
     """Reads a key under `drop/`; None when it names no well-formed organisation, so that nobody can be
-    told.
+    told, or no file.
     """
-    org_id, _, rest = key.removeprefix(DROP).partition("/")
-    if not is_org_id(org_id) or not rest:
+    if not key.startswith(DROP):
         return None
-    folder, _, filename = rest.rpartition("/")
+    org_id, _, rest = key.removeprefix(DROP).partition("/")
+    folder, in_folder, filename = rest.rpartition("/")
+    if not is_org_id(org_id) or not filename:
+        return None
     strategy = MergeStrategy.SKIP
     problem = None
     if folder in MergeStrategy.__members__:
         strategy = MergeStrategy[folder]
-    elif folder:
+    elif in_folder:
         problem = (
             f"Files go to drop/{org_id}/ or to a folder of it named {', '.join(MergeStrategy)}; "
             "move this one and send it again."

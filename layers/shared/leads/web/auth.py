@@ -3,16 +3,20 @@
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 
 from leads.domain.principal import Principal, Role, is_org_id
-from leads.errors import Forbidden
+from leads.errors import Forbidden, Unauthenticated
 from leads.settings import ClaimSettings
 
 
 def principal_of(event: APIGatewayProxyEventV2, names: ClaimSettings) -> Principal:
-    """The caller. Raises Forbidden when the token names no organisation, or no role that may use the
-    service.
+    """The caller.
+
+    Raises Unauthenticated without a verified token, Forbidden when it names no organisation, no user, or no role
+    that may use the service.
     """
     authorizer = event.request_context.authorizer
-    claims = (authorizer.jwt_claim if authorizer else None) or {}
+    claims = authorizer.jwt_claim if authorizer else None
+    if not claims:
+        raise Unauthenticated("Sign in: send a token in the Authorization header.")
     org_id = claims.get(names.organisation)
     if not isinstance(org_id, str) or not is_org_id(org_id):
         raise Forbidden(
@@ -20,7 +24,8 @@ def principal_of(event: APIGatewayProxyEventV2, names: ClaimSettings) -> Princip
             "Ask your administrator for one."
         )
     role = claims.get(names.role)
-    if not isinstance(role, str) or role.upper() not in Role.__members__:
+    # Outside ASCII other letters fold into these: the dotless i's upper case is I.
+    if not isinstance(role, str) or not role.isascii() or role.upper() not in Role.__members__:
         raise Forbidden(
             f"This needs the role {' or '.join(Role)} (claim {names.role}). Ask your administrator."
         )

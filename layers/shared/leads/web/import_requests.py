@@ -148,7 +148,7 @@ def _read_form(body: bytes, boundary: str) -> tuple[bytes, str, dict[str, str]]:
                 content, filename = part.raw, part.filename or ""
             else:
                 fields[name] = part.value.strip()
-    except (MultipartError, UnicodeDecodeError) as error:
+    except (MultipartError, UnicodeError, LookupError) as error:  # LookupError: a charset that is none
         raise InvalidRequest(
             "The form cannot be read: the body is no complete multipart/form-data. Send it again."
         ) from error

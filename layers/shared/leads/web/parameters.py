@@ -13,8 +13,12 @@ from leads.errors import FieldError, InvalidRequest
 
 E = TypeVar("E", bound=Enum)
 
+# One that is never closed goes on to the end; atomic, so that no header takes more time than its length.
+_QUOTED: Final = r'(?>"(?:[^"\\]|\\.)*+(?:"|\\?\Z))'
+_LISTED: Final = re.compile(rf'(?:[^",]|{_QUOTED})+')
+"""One element of a header that is a list (RFC 9110, 5.6.1): a comma within quotes does not end it."""
 _PREFERENCE: Final = re.compile(
-    r'\s*([!#$%&\'*+.^_`|~\w-]+)\s*(?:=\s*"?([^",;]*?)"?\s*)?(?:;[^,]*)?', re.ASCII
+    rf"([!#$%&'*+.^_`|~\w-]+)\s*(?:=\s*({_QUOTED}|[^\s\";]*)\s*)?(?:;.*)?", re.ASCII
 )
 
 
@@ -31,8 +35,10 @@ def refuse_unknown(given: Collection[str], allowed: Collection[str]) -> None:
 
 def choice(kind: type[E], field: str, text: str) -> E:
     """The member of that name, in any case. Raises InvalidRequest that lists what is allowed."""
+    name = text.strip()
     try:
-        return kind[text.strip().upper()]
+        # Outside ASCII other letters fold into these: the dotless i's upper case is I.
+        return kind[name.upper() if name.isascii() else name]
     except KeyError:
         allowed = ", ".join(kind.__members__)
         message = f"Invalid {field} value: {text[:100]}. Allowed: {allowed}"
@@ -68,9 +74,9 @@ def preference(headers: Mapping[str, str], *, default: float, most: int) -> Pref
     """
     header = next((value for name, value in headers.items() if name.lower() == "prefer"), "")
     given: dict[str, str] = {}
-    for part in header.split(","):
-        if match := _PREFERENCE.fullmatch(part):
-            given.setdefault(match[1].lower(), match[2] or "")
+    for part in _LISTED.findall(header):
+        if match := _PREFERENCE.fullmatch(part.strip()):
+            given.setdefault(match[1].lower(), (match[2] or "").strip('"'))
     wait = min(int(given["wait"]), most) if re.fullmatch("[0-9]{1,9}", given.get("wait", "")) else None
     applied = ["respond-async"] if "respond-async" in given else []
     if wait is not None:

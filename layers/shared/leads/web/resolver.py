@@ -19,6 +19,7 @@ from leads.errors import (
     InvalidRequest,
     LeadsError,
     NotFound,
+    Unauthenticated,
     UnsupportedMediaType,
 )
 from leads.observability import logger, where
@@ -27,6 +28,7 @@ PROBLEM_JSON: Final = "application/problem+json"
 
 _STATUSES: Final[Sequence[tuple[type[LeadsError], HTTPStatus]]] = (
     (InvalidRequest, HTTPStatus.BAD_REQUEST),
+    (Unauthenticated, HTTPStatus.UNAUTHORIZED),
     (Forbidden, HTTPStatus.FORBIDDEN),
     (NotFound, HTTPStatus.NOT_FOUND),
     (FileTooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),

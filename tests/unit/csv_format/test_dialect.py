@@ -1,0 +1,79 @@
+"""Which delimiter a file has."""
+
+import pytest
+
+from leads.csv_format.dialect import find_dialect
+from leads.errors import FailureCode, InvalidFile
+
+
+def delimiter_of(*lines: str) -> str:
+    return find_dialect(iter(lines)).delimiter
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_each_delimiter_is_found_from_the_header_line(delimiter: str) -> None:
+    header = delimiter.join(["name", "phone", "source", "notes"])
+    assert delimiter_of(f"{header}\r\n", "a,b;c|d\te,f,g,h,i\r\n") == delimiter
+
+
+def test_the_delimiter_that_gives_more_known_names_wins_over_the_one_that_cuts_more() -> None:
+    assert delimiter_of("name;phone;source;budget, surface, rooms, floor, garden\n") == ";"
+
+
+def test_without_known_names_the_delimiter_that_cuts_most_wins() -> None:
+    assert delimiter_of("colour|size|weight, in kg\n") == "|"
+
+
+def test_a_quoted_name_may_hold_the_other_delimiters_and_line_breaks() -> None:
+    assert delimiter_of('"phone, mobile,\n', 'or, if none, fixed";name;source\n') == ";"
+
+
+def test_a_header_of_one_column_is_taken_as_comma_separated() -> None:
+    assert delimiter_of("name\n", "a;b\n") == ","
+
+
+@pytest.mark.parametrize("blank", ["\n", "  \n", "\u00a0\r\n", ";;\n"])
+def test_blank_lines_before_the_header_say_nothing_about_the_delimiter(blank: str) -> None:
+    assert delimiter_of(blank, "name;phone;source\n") == ";"
+
+
+def test_an_empty_file_has_a_dialect_too() -> None:
+    assert delimiter_of() == ","
+
+
+@pytest.mark.parametrize(
+    ("line", "delimiter"),
+    [
+        ("sep=;\r\n", ";"),
+        ("SEP=|\n", "|"),
+        ("sep=\t\r", "\t"),
+        ('"sep=,"\n', ","),
+        ("sep=^\n", "^"),
+        ("sep=;", ";"),
+    ],
+)
+def test_a_sep_line_is_obeyed_and_dropped(line: str, delimiter: str) -> None:
+    dialect = find_dialect(iter([line, "name,phone,source\n", "a,1,web\n"]))
+    assert dialect.delimiter == delimiter
+    assert list(dialect.lines) == ["name,phone,source\n", "a,1,web\n"]
+
+
+@pytest.mark.parametrize(
+    "line", ["sep=a\n", "sep=1\n", 'sep="\n', "sep= \n", "sep=\n", "sep=\r\n", "sep=\x00\n"]
+)
+def test_a_sep_line_that_names_no_delimiter_is_refused(line: str) -> None:
+    with pytest.raises(InvalidFile) as caught:
+        delimiter_of(line, "name,phone,source\n")
+    assert caught.value.code is FailureCode.INVALID_CSV
+    assert str(caught.value) == "The first line's sep= names a character that cannot be a delimiter."
+
+
+@pytest.mark.parametrize("first", ["name,phone,source\n", "\n", "sep=;;\n"])
+def test_only_a_first_line_that_is_nothing_else_is_a_sep_line(first: str) -> None:
+    lines = [first, "sep=|\n", "name,phone,source\n"]
+    assert list(find_dialect(iter(lines)).lines) == lines
+
+
+def test_no_line_is_lost_by_looking_ahead() -> None:
+    lines = ["name,phone,source\n", *(f"a{number},1,web\n" for number in range(500))]
+    assert list(find_dialect(iter(lines)).lines) == lines

@@ -1,0 +1,145 @@
+"""Which column means what."""
+
+import unicodedata
+
+import pytest
+
+from leads.csv_format.header import Columns, known_names, map_columns
+from leads.domain.lead import FIELDS
+from leads.errors import FailureCode, InvalidFile
+
+REQUIRED = ["name", "phone", "source"]
+
+
+def field_of(header: str) -> str | None:
+    """The field that a column of this name, put beside those that it does not clash with, fills."""
+    for field in FIELDS:
+        others = [name for name in REQUIRED if name != field]
+        try:
+            columns = map_columns([header, *others])
+        except InvalidFile:
+            continue
+        if columns.fields[FIELDS.index(field)] == (0,):
+            return field
+    return None
+
+
+def refusal(*header: str) -> str:
+    with pytest.raises(InvalidFile) as caught:
+        map_columns(header)
+    assert caught.value.code is FailureCode.INVALID_HEADER
+    return str(caught.value)
+
+
+KNOWN = {
+    "name": "name|Full name|Nom complet|Nom et prénom|Nom / Prénom|Contact|Client|Raison sociale|Last name",
+    "phone": "phone|Phone number|Téléphone|Tél.|Portable|Mobile|GSM|N° de téléphone|Tél portable|Numéro",
+    "email": "email|E-mail|Email address|Mail|Courriel|Adresse e-mail",
+    "source": "source|Canal",
+    "lead_source": "lead_source|Lead source|leadSource|Origine|Provenance|Campagne",
+    "score": "score|Scoring",
+    "notes": "notes|Note|Commentaire|Commentaires|Comments|Remarques|Observations|Message",
+}
+
+
+@pytest.mark.parametrize(("field", "headers"), KNOWN.items(), ids=KNOWN)
+def test_the_names_that_people_give_a_column_are_known(field: str, headers: str) -> None:
+    names = headers.split("|")
+    assert {name: field_of(name) for name in names} == dict.fromkeys(names, field)
+
+
+@pytest.mark.parametrize(
+    "header", ["téléphone", "TÉLÉPHONE", " Telephone ", "\u00a0Télé-phone", "télé phone", "télé_phone:"]
+)
+def test_case_spaces_hyphens_and_accents_do_not_matter(header: str) -> None:
+    assert field_of(header) == "phone"
+    assert field_of(unicodedata.normalize("NFD", header)) == "phone"
+
+
+def test_columns_may_come_in_any_order() -> None:
+    assert map_columns(["Commentaire", "source", "E-mail", "Tél", "Score", "Nom", "lead_source"]) == Columns(
+        width=7, fields=((5,), (3,), (2,), (1,), (6,), (4,), (0,)), ignored=()
+    )
+
+
+@pytest.mark.parametrize("header", [["Prénom", "Nom"], ["First name", "Last name"]])
+def test_first_and_last_name_are_joined_first_name_first(header: list[str]) -> None:
+    assert map_columns([*header, "phone", "source"]).fields[0] == (0, 1)
+    assert map_columns([*reversed(header), "phone", "source"]).fields[0] == (1, 0)
+
+
+def test_a_first_name_alone_is_the_name() -> None:
+    assert map_columns(["phone", "Prénom", "source"]).fields[0] == (1,)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "field"),
+    [
+        ("Portable", "Téléphone", "phone"),
+        ("E-mail", "email", "email"),
+        ("source", "SOURCE", "source"),
+        ("Nom", "Nom de famille", "last_name"),
+        ("Prénom", "First name", "first_name"),
+    ],
+)
+def test_two_columns_that_mean_the_same_are_refused_and_both_named(one: str, other: str, field: str) -> None:
+    assert refusal(one, "score", other) == (
+        f'The columns "{one}" and "{other}" both mean {field}. Keep one of them, or rename the other.'
+    )
+
+
+@pytest.mark.parametrize("part", ["Prénom", "Nom"])
+def test_a_whole_name_beside_a_part_of_it_is_refused_and_both_are_named(part: str) -> None:
+    assert refusal(part, "phone", "source", "Nom complet").startswith(
+        f'The columns "Nom complet" and "{part}" both mean name.'
+    )
+
+
+@pytest.mark.parametrize(
+    ("header", "beginning"),
+    [
+        (["name", "phone"], "Missing required column: source. The header has: name, phone. "),
+        (["source"], "Missing required columns: name, phone. The header has: source. "),
+        (
+            ["ville", "", "prix"],
+            "Missing required columns: name, phone, source. The header has: ville, prix. ",
+        ),
+    ],
+)
+def test_every_missing_column_is_named_and_what_was_found(header: list[str], beginning: str) -> None:
+    assert refusal(*header) == (
+        f"{beginning}The first line must name the columns, among them name, phone and source."
+    )
+
+
+def test_a_message_shows_no_more_of_a_header_than_helps() -> None:
+    message = refusal(*(f"{number}{'x' * 100}" for number in range(100)))
+    assert f"29{'x' * 58}…. " in message
+    assert len(message) < 2500
+
+
+def test_unknown_columns_are_ignored_and_listed_as_they_were_written() -> None:
+    columns = map_columns(["id", *REQUIRED, " Ville ", "", "Créé le", "", " "])
+    assert columns.ignored == ("id", "Ville", "(column 6, without a name)", "Créé le")
+    assert columns.width == 7
+
+
+def test_a_nul_in_an_ignored_name_is_replaced_since_the_database_stores_none() -> None:
+    assert map_columns([*REQUIRED, "vi\x00lle"]).ignored == ("vi\ufffdlle",)
+    assert "\x00" not in refusal("vi\x00lle")
+
+
+@pytest.mark.parametrize("report", [["row", "outcome", "reason"], ["Row", "OUTCOME", " reason "]])
+def test_the_columns_that_our_report_adds_are_passed_over_in_silence(report: list[str]) -> None:
+    columns = map_columns([*report, *REQUIRED])
+    assert columns.ignored == ()
+    assert columns.fields[0] == (3,)
+
+
+def test_these_names_are_ours_only_as_the_first_three() -> None:
+    assert map_columns([*REQUIRED, "row", "outcome", "reason"]).ignored == ("row", "outcome", "reason")
+    assert map_columns(["outcome", "row", "reason", *REQUIRED]).ignored == ("outcome", "row", "reason")
+
+
+def test_known_names_are_counted() -> None:
+    assert known_names(["Téléphone", "ville", "", "Prénom"]) == 2

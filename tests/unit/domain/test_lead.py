@@ -1,0 +1,141 @@
+"""The rules of a row, their messages word for word, and the two ways they are written held together."""
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from leads.domain.lead import FIELDS, LeadRow, lead_rows, row_errors
+from leads.domain.row_error import RowError
+
+VALID = LeadRow("Ana Ruiz", "06 12 34 56 78", "ana@acme.example", "web", "Salon", "80", "Rappeler lundi")
+ONLY_REQUIRED = LeadRow("Ana Ruiz", "06 12 34 56 78", "", "web", "", "", "")
+
+KELVIN_SIGN = "\u212a"
+LONG_S = "\u017f"
+ARABIC_THREE = "\u0663"
+
+
+def accepts(cells: tuple[str, ...]) -> bool:
+    try:
+        lead_rows.validate_python(cells)
+    except ValidationError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("cells", [VALID, ONLY_REQUIRED], ids=["all filled", "required ones only"])
+def test_a_valid_row_has_no_fault_and_keeps_its_cells(cells: LeadRow) -> None:
+    assert row_errors(2, cells) == []
+    assert lead_rows.validate_python(tuple(cells)) == cells
+
+
+@pytest.mark.parametrize(
+    ("field", "cell", "message"),
+    [
+        ("name", "", "Name is required"),
+        ("phone", "", "Phone is required"),
+        ("source", "", "Source is required"),
+        ("phone", "unknown", "Phone must contain a digit"),
+        ("phone", ARABIC_THREE * 10, "Phone must contain a digit"),
+        ("source", "invalid_source", "Invalid source value: invalid_source"),
+        ("source", "x" * 101, "Invalid source value: " + "x" * 100),
+        ("source", f"wal{KELVIN_SIGN}_in", f"Invalid source value: wal{KELVIN_SIGN}_in"),
+        ("score", "101", "Score must be an integer between 0 and 100"),
+        ("score", "-1", "Score must be an integer between 0 and 100"),
+        ("score", "+5", "Score must be an integer between 0 and 100"),
+        ("score", "7.5", "Score must be an integer between 0 and 100"),
+        ("score", "1e1", "Score must be an integer between 0 and 100"),
+        ("score", ARABIC_THREE, "Score must be an integer between 0 and 100"),
+        ("score", "5\n", "Score must be an integer between 0 and 100"),
+        ("name", "n" * 256, "Name is longer than 255 characters"),
+        ("email", "e" * 256, "Email is longer than 255 characters"),
+        ("lead_source", "l" * 256, "Lead source is longer than 255 characters"),
+        ("phone", "0" * 51, "Phone is longer than 50 characters"),
+        ("notes", "n" * 10_001, "Notes is longer than 10,000 characters"),
+        ("name", "A\x00", "Name contains a NUL character"),
+        ("phone", "\x0006", "Phone contains a NUL character"),
+        ("email", "\x00", "Email contains a NUL character"),
+        ("source", "web\x00", "Source contains a NUL character"),
+        ("lead_source", "a\x00b", "Lead source contains a NUL character"),
+        ("notes", "a\x00b", "Notes contains a NUL character"),
+    ],
+)
+def test_a_fault_has_its_message(field: str, cell: str, message: str) -> None:
+    cells = VALID._replace(**{field: cell})
+    assert row_errors(7, cells) == [RowError(7, field, message)]
+    assert not accepts(cells)
+
+
+@pytest.mark.parametrize(
+    ("field", "length"),
+    [("name", 255), ("email", 255), ("lead_source", 255), ("phone", 50), ("notes", 10_000)],
+)
+def test_a_cell_as_long_as_its_limit_is_accepted_in_characters_not_bytes(field: str, length: int) -> None:
+    cells = VALID._replace(**{field: "7" + "é" * (length - 1)})
+    assert row_errors(2, cells) == []
+    assert accepts(cells)
+
+
+@pytest.mark.parametrize("score", ["", "0", "7", "00", "099", "100", "0100"])
+def test_a_score_is_any_way_to_write_an_integer_from_0_to_100(score: str) -> None:
+    assert row_errors(2, VALID._replace(score=score)) == []
+
+
+@pytest.mark.parametrize(
+    "source", ["web", "mobile", "phone", "email", "referral", "walk_in", "social_media", "unknown"]
+)
+def test_a_source_is_matched_in_any_case_and_stored_in_lower_case(source: str) -> None:
+    for written in (source, source.upper(), source.title()):
+        assert row_errors(2, VALID._replace(source=written)) == [], written
+        assert lead_rows.validate_python(tuple(VALID._replace(source=written))).source == source
+
+
+def test_a_row_reports_every_fault_it_has_in_the_order_of_the_fields() -> None:
+    faults = row_errors(5, ("", "x" * 51, "e" * 256, "fax", "l" * 256, "high", "n\x00" + "n" * 10_000))
+    assert [(fault.field, fault.message) for fault in faults] == [
+        ("name", "Name is required"),
+        ("phone", "Phone is longer than 50 characters"),
+        ("phone", "Phone must contain a digit"),
+        ("email", "Email is longer than 255 characters"),
+        ("source", "Invalid source value: fax"),
+        ("lead_source", "Lead source is longer than 255 characters"),
+        ("score", "Score must be an integer between 0 and 100"),
+        ("notes", "Notes contains a NUL character"),
+        ("notes", "Notes is longer than 10,000 characters"),
+    ]
+    assert {fault.row for fault in faults} == {5}
+
+
+# Decoded text has no lone surrogates, and pydantic takes none.
+text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+NEAR_LIMITS = ["7" * 50, "7" * 51, "é" * 255, "é" * 256, "n" * 10_000, "n" * 10_001]
+ODD = ["", "\x00", "1\n", "\n1", "\x001", ARABIC_THREE, "é7", *NEAR_LIMITS]
+SOURCES = ["web", "WEB", "Walk_In", f"wal{KELVIN_SIGN}_in", f"{LONG_S}ocial_media", "web\n", "web ", "we"]
+SCORES = ["0", "100", "101", "0" * 40 + "100", "100\n", "-0", "1_0", " 5"]
+cells_of_a_row = st.tuples(
+    st.sampled_from([*ODD, "Ana"]) | text,
+    st.sampled_from([*ODD, "0612345678"]) | text,
+    st.sampled_from(ODD) | text,
+    st.sampled_from([*ODD, *SOURCES]) | text,
+    st.sampled_from(ODD) | text,
+    st.sampled_from([*ODD, *SCORES]) | text,
+    st.sampled_from(ODD) | text,
+)
+almost_valid_rows = st.builds(
+    lambda at, cells: (*VALID[:at], cells[at], *VALID[at + 1 :]),
+    st.integers(0, len(FIELDS) - 1),
+    cells_of_a_row,
+)
+
+
+@given(almost_valid_rows | cells_of_a_row)
+@example(tuple(VALID))
+def test_the_fast_check_accepts_exactly_the_rows_without_a_fault(cells: tuple[str, ...]) -> None:
+    faults = row_errors(2, cells)
+    assert accepts(cells) == (not faults), faults
+
+
+@given(almost_valid_rows | cells_of_a_row)
+def test_no_message_repeats_a_nul_which_the_database_could_not_store(cells: tuple[str, ...]) -> None:
+    assert not [fault for fault in row_errors(2, cells) if "\x00" in fault.message]

@@ -1,0 +1,126 @@
+"""The keys of the bucket: what we build we read back, and nothing else is taken for ours."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leads.domain.merge_strategy import MergeStrategy
+from leads.domain.principal import is_org_id
+from leads.s3.keys import DropKey, UploadKey, export_key, import_key, parse_drop_key, parse_upload_key
+
+LARGEST_ID = 2**63 - 1
+org_ids = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", fullmatch=True)
+WRONG_SUFFIX = "Only files whose names end in .csv are imported; save this one as CSV and send it again."
+WRONG_FOLDER = (
+    "Files go to drop/acme/ or to a folder of it named SKIP, OVERWRITE, CREATE_NEW; "
+    "move this one and send it again."
+)
+
+
+@given(org_ids, st.integers(1, LARGEST_ID))
+def test_the_key_of_an_upload_is_read_back(org_id: str, job_id: int) -> None:
+    assert parse_upload_key(import_key(org_id, job_id)) == UploadKey(org_id, job_id)
+
+
+def test_keys_are_bound_to_the_organisation() -> None:
+    assert import_key("acme", 7) == "imports/acme/7/upload.csv"
+    assert export_key("acme", 9, "leads.csv") == "exports/acme/9/leads.csv"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "imports/",
+        "imports/acme/7",
+        "imports/acme/7/",
+        "imports/acme/7/other.csv",
+        "imports/acme/7/upload.csv\n",
+        "imports/acme/7/upload.csv/x",
+        "imports/acme/7/../upload.csv",
+        "imports/acme/0/upload.csv",
+        "imports/acme/07/upload.csv",
+        "imports/acme/-7/upload.csv",
+        "imports/acme/x/upload.csv",
+        "imports/acme/\u0667/upload.csv",
+        f"imports/acme/{LARGEST_ID + 1}/upload.csv",
+        "imports/../other/7/upload.csv",
+        "imports/../7/upload.csv",
+        "imports/-acme/7/upload.csv",
+        "imports//7/upload.csv",
+        "imports/ac me/7/upload.csv",
+        "x/imports/acme/7/upload.csv",
+        "drop/acme/7/upload.csv",
+    ],
+)
+def test_a_key_that_is_no_upload_of_ours_is_refused(key: str) -> None:
+    assert parse_upload_key(key) is None
+
+
+def test_a_dropped_file_skips_duplicates() -> None:
+    assert parse_drop_key("drop/acme/Mes leads é.CSV") == DropKey(
+        "acme", "Mes leads é.CSV", MergeStrategy.SKIP, None
+    )
+
+
+@pytest.mark.parametrize("strategy", MergeStrategy)
+def test_a_folder_named_as_a_strategy_chooses_it(strategy: MergeStrategy) -> None:
+    assert parse_drop_key(f"drop/acme/{strategy}/a.csv") == DropKey("acme", "a.csv", strategy, None)
+
+
+@pytest.mark.parametrize(
+    ("key", "filename"),
+    [
+        ("drop/acme/skip/a.csv", "a.csv"),
+        ("drop/acme/2024/a.csv", "a.csv"),
+        ("drop/acme/SKIP/2024/a.csv", "a.csv"),
+        ("drop/acme/SKIP/OVERWRITE/a.csv", "a.csv"),
+        ("drop/acme//a.csv", "a.csv"),
+        ("drop/acme/SKIP//a.csv", "a.csv"),
+        ("drop/acme/../other/a.csv", "a.csv"),
+        ("drop/acme/../a.xlsx", "a.xlsx"),
+    ],
+)
+def test_a_file_in_another_folder_is_a_job_that_says_where_files_go(key: str, filename: str) -> None:
+    assert parse_drop_key(key) == DropKey("acme", filename, MergeStrategy.SKIP, WRONG_FOLDER)
+
+
+@pytest.mark.parametrize("filename", ["leads.xlsx", "leads", "leads.csv.bak", "csv", "leads.csv "])
+def test_a_file_with_another_suffix_is_a_job_that_says_which_are_imported(filename: str) -> None:
+    assert parse_drop_key(f"drop/acme/OVERWRITE/{filename}") == DropKey(
+        "acme", filename, MergeStrategy.OVERWRITE, WRONG_SUFFIX
+    )
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "drop/",
+        "drop/a.csv",
+        "drop/acme",
+        "drop/acme/",
+        "drop/acme/SKIP/",
+        "drop//a.csv",
+        "drop/-acme/a.csv",
+        "drop/ac me/a.csv",
+        "drop/acmé/a.csv",
+        "drop/../other/a.csv",
+        "drop/../a.csv",
+        f"drop/{'a' * 65}/a.csv",
+        "acme/a.csv",
+        "imports/acme/a.csv",
+    ],
+)
+def test_a_key_without_a_well_formed_organisation_or_a_file_is_nobodys(key: str) -> None:
+    assert parse_drop_key(key) is None
+
+
+@given(st.text(st.sampled_from("drop/imts.acme7SKI")), st.sampled_from(["", "drop/", "imports/"]))
+def test_whatever_the_key_says_its_organisation_is_well_formed_and_stands_in_it(
+    rest: str, prefix: str
+) -> None:
+    key = prefix + rest
+    for parsed in (parse_upload_key(key), parse_drop_key(key)):
+        if parsed is not None:
+            assert is_org_id(parsed.org_id)
+            assert key.split("/")[1] == parsed.org_id

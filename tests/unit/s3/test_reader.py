@@ -1,0 +1,45 @@
+"""A stream that breaks off is an error, never a shorter file."""
+
+import io
+
+import pytest
+from botocore.exceptions import IncompleteReadError, ReadTimeoutError, ResponseStreamingError
+
+from leads.errors import ServiceFault
+from leads.s3.reader import ObjectReader
+
+
+class BodyThatBreaksOff:
+    """Gives some bytes, then fails as a lost connection does."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+        self._rest = [b"name,phone", b",source\n"]
+
+    def read(self, amt: int | None = None) -> bytes:
+        if self._rest:
+            return self._rest.pop(0)
+        raise self._error
+
+
+def test_the_bytes_come_as_they_are_asked_for() -> None:
+    reader = ObjectReader("drop/acme/a.csv", io.BytesIO(b"name,phone"))
+    assert [reader.read(4), reader.read(100), reader.read(1)] == [b"name", b",phone", b""]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        IncompleteReadError(actual_bytes=10, expected_bytes=20),
+        ReadTimeoutError(endpoint_url="https://s3.example"),
+        ResponseStreamingError(error="reset"),
+        ConnectionResetError("reset"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_stream_that_breaks_off_is_a_fault_of_ours(error: Exception) -> None:
+    reader = ObjectReader("drop/acme/a.csv", BodyThatBreaksOff(error))
+    assert reader.read(10) + reader.read(10) == b"name,phone,source\n"
+    with pytest.raises(ServiceFault, match=r"^S3 broke off while giving drop/acme/a\.csv$") as caught:
+        reader.read(10)
+    assert caught.value.__cause__ is error

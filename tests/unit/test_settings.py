@@ -1,0 +1,60 @@
+"""What is missing from the environment is named, all of it at once."""
+
+import dataclasses
+
+import pytest
+
+from leads.errors import MissingSettings
+from leads.settings import BucketSettings, ClaimSettings, DatabaseSettings, read_environment
+
+DATABASE = {
+    "DATABASE_HOST": "db.example",
+    "DATABASE_PORT": "5433",
+    "DATABASE_NAME": "leads",
+    "DATABASE_USER": "leads_app",
+    "DATABASE_PASSWORD": "p",
+    "DATABASE_TLS": "on",
+}
+KINDS = {
+    DatabaseSettings: DATABASE,
+    BucketSettings: {"BUCKET_NAME": "leads-bucket"},
+    ClaimSettings: {"ORGANISATION_CLAIM": "custom:org_id", "ROLE_CLAIM": "custom:role"},
+}
+Kind = type[DatabaseSettings] | type[BucketSettings] | type[ClaimSettings]
+
+
+def test_settings_are_read_from_the_environment() -> None:
+    assert dataclasses.astuple(DatabaseSettings.from_environment(DATABASE)) == (
+        "db.example",
+        5433,
+        "leads",
+        "leads_app",
+        "p",
+        True,
+    )
+    assert BucketSettings.from_environment({"BUCKET_NAME": "leads-bucket"}).name == "leads-bucket"
+    claims = ClaimSettings.from_environment(KINDS[ClaimSettings])
+    assert (claims.organisation, claims.role) == ("custom:org_id", "custom:role")
+
+
+@pytest.mark.parametrize(("written", "tls"), [("on", True), ("off", False), ("yes", True), ("OFF", True)])
+def test_only_a_clear_off_turns_encryption_off(written: str, tls: bool) -> None:
+    assert DatabaseSettings.from_environment(DATABASE | {"DATABASE_TLS": written}).tls is tls
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_missing_variable_is_named(kind: Kind) -> None:
+    with pytest.raises(MissingSettings) as caught:
+        kind.from_environment({})
+    assert str(caught.value) == f"missing from the environment: {', '.join(KINDS[kind])}"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_empty_variable_is_as_good_as_missing_and_the_others_are_not_named(kind: Kind) -> None:
+    for name in KINDS[kind]:
+        with pytest.raises(MissingSettings, match=f"^missing from the environment: {name}$"):
+            kind.from_environment(KINDS[kind] | {name: ""})
+
+
+def test_values_come_in_the_order_of_the_names() -> None:
+    assert read_environment({"A": "1", "B": "2", "C": "3"}, "C", "A") == ["3", "1"]

@@ -1,0 +1,76 @@
+"""From claims to a Principal: who has no organisation or no role gets nothing."""
+
+from collections.abc import Mapping
+
+import pytest
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
+
+from leads.domain.principal import Principal, Role
+from leads.errors import Forbidden, Unauthenticated
+from leads.settings import ClaimSettings
+from leads.web.auth import principal_of
+from tests.unit.web.events import CLAIMS, http_event, raw_event
+
+NAMES = ClaimSettings(organisation="custom:org_id", role="custom:role")
+
+
+def refusal(claims: Mapping[str, object]) -> str:
+    with pytest.raises(Forbidden) as caught:
+        principal_of(http_event(claims=claims), NAMES)
+    return str(caught.value)
+
+
+def test_the_caller_is_who_the_token_says() -> None:
+    assert principal_of(http_event(), NAMES) == Principal("acme", Role.ADMIN, "ana@acme.example")
+
+
+def test_the_claims_are_found_under_the_names_of_the_settings() -> None:
+    claims = {"sub": "u-1", "tenant": "other", "group": "PRO", "custom:org_id": "acme", "custom:role": "USER"}
+    principal = principal_of(http_event(claims=claims), ClaimSettings(organisation="tenant", role="group"))
+    assert principal == Principal("other", Role.PRO, "u-1")
+
+
+@pytest.mark.parametrize(
+    ("written", "role"), [("ADMIN", Role.ADMIN), ("admin", Role.ADMIN), ("Pro", Role.PRO), ("pRO", Role.PRO)]
+)
+def test_a_role_is_taken_in_any_case(written: str, role: Role) -> None:
+    assert principal_of(http_event(claims=CLAIMS | {"custom:role": written}), NAMES).role is role
+
+
+@pytest.mark.parametrize(
+    "role", [None, "", "USER", "ADMIN ", "ADMIN,PRO", "[ADMIN]", "ADM\u0131N", ["ADMIN"], 1, True]
+)
+def test_any_other_role_is_refused_with_those_that_are_needed(role: object) -> None:
+    message = "This needs the role ADMIN or PRO (claim custom:role). Ask your administrator."
+    assert refusal(CLAIMS | {"custom:role": role}) == message
+
+
+@pytest.mark.parametrize("org", [None, "", "../other", "a/b", "-a", "a" * 65, "ac me", "acme\n", ["acme"], 7])
+def test_a_token_without_a_well_formed_organisation_is_refused(org: object) -> None:
+    message = "Your token names no valid organisation (claim custom:org_id). Ask your administrator for one."
+    assert refusal(CLAIMS | {"custom:org_id": org}) == message
+
+
+@pytest.mark.parametrize("name", ["custom:org_id", "custom:role"])
+def test_a_missing_claim_is_refused_by_its_name(name: str) -> None:
+    assert name in refusal({claim: value for claim, value in CLAIMS.items() if claim != name})
+
+
+@pytest.mark.parametrize("email", [None, ""])
+def test_without_an_email_the_subject_is_the_user(email: object) -> None:
+    assert principal_of(http_event(claims=CLAIMS | {"email": email}), NAMES).user == "u-1"
+
+
+def test_a_token_that_names_no_user_is_refused() -> None:
+    claims = {claim: CLAIMS[claim] for claim in ("custom:org_id", "custom:role")}
+    assert refusal(claims) == "Your token names no user (claim email or sub)."
+
+
+@pytest.mark.parametrize(
+    "authorizer", [None, {}, {"jwt": None}, {"jwt": {}}, {"jwt": {"claims": None}}, {"lambda": CLAIMS}]
+)
+def test_an_event_without_claims_is_not_signed_in(authorizer: object) -> None:
+    event = raw_event()
+    event["requestContext"]["authorizer"] = authorizer
+    with pytest.raises(Unauthenticated):
+        principal_of(APIGatewayProxyEventV2(event), NAMES)

@@ -1,0 +1,138 @@
+"""Which leads an export takes: a mistyped filter must never export everything."""
+
+from datetime import datetime
+
+import pytest
+
+from leads.domain.lead import LeadSource, LeadStatus
+from leads.domain.lead_filter import DEFAULT_COLUMNS, EXPORT_COLUMNS, LeadFilter
+from leads.errors import InvalidRequest
+from leads.web.export_requests import read_export_request
+
+
+def refusal(query: dict[str, str], field: str) -> str:
+    with pytest.raises(InvalidRequest) as caught:
+        read_export_request(query)
+    assert [error.field for error in caught.value.errors] == [field]
+    assert caught.value.errors[0].message == str(caught.value)
+    return str(caught.value)
+
+
+def test_without_parameters_every_lead_is_exported_in_the_default_columns() -> None:
+    assert read_export_request({}) == (LeadFilter(), DEFAULT_COLUMNS)
+
+
+def test_every_condition_is_read() -> None:
+    leads, columns = read_export_request(
+        {
+            "status": "won",
+            "source": "Social_Media",
+            "startDate": "2024-01-15T10:30:00",
+            "endDate": "2024-01-31T23:59:59",
+            "columns": "phone, name,id",
+        }
+    )
+    assert leads == LeadFilter(
+        LeadStatus.WON,
+        LeadSource.SOCIAL_MEDIA,
+        start=datetime(2024, 1, 15, 10, 30),
+        end=datetime(2024, 1, 31, 23, 59, 59),
+    )
+    assert columns == ("phone", "name", "id")
+
+
+@pytest.mark.parametrize(
+    "status", ["NEW", "QUALIFYING", "QUALIFIED", "APPOINTMENT", "WON", "DRAFT", "LOST", "new", "Lost"]
+)
+def test_a_status_is_taken_in_any_case(status: str) -> None:
+    leads, _ = read_export_request({"status": status})
+    assert leads.status is LeadStatus(status.upper())
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["WEB", "MOBILE", "PHONE", "EMAIL", "REFERRAL", "WALK_IN", "SOCIAL_MEDIA", "UNKNOWN", "web", "Email"],
+)
+def test_a_source_is_taken_in_any_case(source: str) -> None:
+    leads, _ = read_export_request({"source": source})
+    assert leads.source is LeadSource(source.lower())
+
+
+@pytest.mark.parametrize("text", ["", "OPEN", "NEW,WON"])
+def test_an_unknown_status_is_refused_with_those_that_exist(text: str) -> None:
+    assert refusal({"status": text}, "status") == (
+        f"Invalid status value: {text}. Allowed: NEW, QUALIFYING, QUALIFIED, APPOINTMENT, WON, DRAFT, LOST"
+    )
+
+
+def test_an_unknown_source_is_refused_with_those_that_exist() -> None:
+    assert refusal({"source": "fax"}, "source") == (
+        "Invalid source value: fax. "
+        "Allowed: WEB, MOBILE, PHONE, EMAIL, REFERRAL, WALK_IN, SOCIAL_MEDIA, UNKNOWN"
+    )
+
+
+@pytest.mark.parametrize("name", ["statuses", "Status", "start_date", "limit", ""])
+def test_an_unknown_parameter_is_refused_with_those_that_exist(name: str) -> None:
+    assert refusal({name: "x"}, name).startswith(
+        f"Unknown parameter: {name}. Allowed: status, source, startDate"
+    )
+
+
+@pytest.mark.parametrize("field", ["startDate", "endDate"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "2024-01-15",
+        "2024-01-15 10:30:00",
+        "2024-01-15T10:30",
+        "2024-01-15T10:30:00Z",
+        "2024-01-15T10:30:00+01:00",
+        "2024-02-30T10:30:00",
+        "2024-01-15T24:00:00",
+        "2024-01-15T10:30:60",
+        "2024-1-5T1:3:0",
+        "15/01/2024 10:30:00",
+        "0000-01-01T00:00:00",
+        "x" * 200,
+    ],
+)
+def test_a_time_in_another_form_is_refused(field: str, text: str) -> None:
+    assert refusal({field: text}, field) == (
+        f"Invalid {field} value: {text[:100]}. Give it as yyyy-MM-dd'T'HH:mm:ss in UTC: 2024-01-15T10:30:00"
+    )
+
+
+def test_a_start_after_the_end_is_refused() -> None:
+    query = {"startDate": "2024-01-15T10:30:01", "endDate": "2024-01-15T10:30:00"}
+    assert refusal(query, "startDate") == "startDate is after endDate."
+
+
+def test_start_and_end_may_be_the_same_second() -> None:
+    leads, _ = read_export_request({"startDate": "2024-01-15T10:30:00", "endDate": "2024-01-15T10:30:00"})
+    assert leads.start == leads.end == datetime(2024, 1, 15, 10, 30)
+
+
+def test_every_column_may_be_exported() -> None:
+    assert read_export_request({"columns": ",".join(EXPORT_COLUMNS)})[1] == EXPORT_COLUMNS
+
+
+@pytest.mark.parametrize(
+    ("columns", "shown"),
+    [
+        ("name,org_id", "org_id"),
+        ("phone_key,name,x", "phone_key, x"),
+        ("", "(empty)"),
+        ("name,", "(empty)"),
+        ("Name", "Name"),
+        ("name;phone", "name;phone"),
+    ],
+)
+def test_an_unknown_column_is_refused_with_those_that_exist(columns: str, shown: str) -> None:
+    message = f"Unknown column: {shown}. Allowed: {', '.join(EXPORT_COLUMNS)}"
+    assert refusal({"columns": columns}, "columns") == message
+
+
+def test_a_column_named_twice_is_refused() -> None:
+    assert refusal({"columns": "name,phone,name"}, "columns") == "Name each column once."

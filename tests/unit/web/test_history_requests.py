@@ -1,0 +1,124 @@
+"""A page of the history and its cursor, or one job's id."""
+
+import base64
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from leads.domain.import_job import JobStatus
+from leads.errors import InvalidRequest, NotFound
+from leads.web.history_requests import HistoryPage, read_history_request, read_job_id
+
+LARGEST_ID = 2**63 - 1
+BAD_CURSOR = "Invalid cursor: take it from the Link header of the page before."
+
+
+def refusal(query: dict[str, str]) -> str:
+    with pytest.raises(InvalidRequest) as caught:
+        read_history_request(query)
+    assert [error.field for error in caught.value.errors] == list(query)
+    return str(caught.value)
+
+
+def encoded(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def test_without_parameters_the_first_thousand_jobs_are_asked_for() -> None:
+    assert read_history_request({}) == HistoryPage(limit=1000, before=None, status=None)
+
+
+@pytest.mark.parametrize(("limit", "number"), [("1", 1), ("1000", 1000), ("0050", 50)])
+def test_a_limit_is_a_number_up_to_a_thousand(limit: str, number: int) -> None:
+    assert read_history_request({"limit": limit}).limit == number
+
+
+@pytest.mark.parametrize("limit", ["", "0", "1001", "-1", "1.5", "ten", "\u0661", "5\n", "9" * 5000])
+def test_any_other_limit_is_refused(limit: str) -> None:
+    assert refusal({"limit": limit}) == "limit must be a number from 1 to 1000."
+
+
+@pytest.mark.parametrize("status", ["FAILED", "failed"])
+def test_a_status_is_taken_in_any_case(status: str) -> None:
+    assert read_history_request({"status": status}).status is JobStatus.FAILED
+
+
+def test_an_unknown_status_is_refused_with_those_that_exist() -> None:
+    message = "Invalid status value: DONE. Allowed: PENDING, PROCESSING, COMPLETED, FAILED"
+    assert refusal({"status": "DONE"}) == message
+
+
+def test_an_unknown_parameter_is_refused_with_those_that_exist() -> None:
+    assert refusal({"page": "2"}) == "Unknown parameter: page. Allowed: limit, cursor, status"
+
+
+@given(st.integers(1, LARGEST_ID), st.integers(1, 1000), st.none() | st.sampled_from(JobStatus))
+@example(LARGEST_ID, 1000, JobStatus.COMPLETED)
+def test_the_link_to_the_next_page_asks_for_the_jobs_after_this_one(
+    before: int, limit: int, status: JobStatus | None
+) -> None:
+    link = HistoryPage(limit, before=None, status=status).next_link(before)["Link"]
+    target, separator, relation = link.partition(">; ")
+    assert (target[0], separator, relation) == ("<", ">; ", 'rel="next"')
+    url = urlsplit(target[1:])
+    assert url.path == "/api/v1/leads/import/history"
+    assert read_history_request(dict(parse_qsl(url.query))) == HistoryPage(limit, before, status)
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "",
+        "a",
+        "!",
+        "5",
+        "é",
+        "\ud800",
+        encoded(""),
+        encoded("-1"),
+        encoded("1 "),
+        encoded("x"),
+        encoded("\u0661"),
+        encoded("9" * 20),
+    ],
+)
+def test_a_cursor_that_we_did_not_make_is_refused(cursor: str) -> None:
+    assert refusal({"cursor": cursor}) == BAD_CURSOR
+
+
+@given(
+    st.text()
+    | st.integers(0, 10**19).map(str).map(encoded)
+    | st.binary().map(lambda raw: base64.urlsafe_b64encode(raw).decode())
+)
+def test_no_cursor_reaches_beyond_what_the_database_takes(cursor: str) -> None:
+    try:
+        page = read_history_request({"cursor": cursor})
+    except InvalidRequest as error:
+        assert str(error) == BAD_CURSOR
+    else:
+        assert page.before is not None
+        assert 0 <= page.before <= LARGEST_ID
+
+
+@pytest.mark.parametrize(("text", "id"), [("1", 1), ("007", 7), ("0", 0), (str(LARGEST_ID), LARGEST_ID)])
+def test_a_job_id_is_a_number(text: str, id: int) -> None:
+    assert read_job_id(text) == id
+
+
+@pytest.mark.parametrize("text", ["", "abc", "1a", "-1", "+1", "1.0", " 1", "1\n", "\u0661", "1_000"])
+def test_a_job_id_that_is_no_number_is_refused(text: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        read_job_id(text)
+    assert str(caught.value) == "The import's id must be a number, as the import answered it."
+    assert [error.field for error in caught.value.errors] == ["id"]
+
+
+@pytest.mark.parametrize(
+    "text", [str(LARGEST_ID + 1), "9" * 5000, "0" * 20 + "9" * 25, "0" * 5000 + "9" * 20]
+)
+def test_a_number_that_no_job_can_have_is_not_found(text: str) -> None:
+    with pytest.raises(NotFound, match=r"^There is no import [0-9]{1,100}\.$"):
+        read_job_id(text)

@@ -1,0 +1,190 @@
+"""What a request to import asks: a bare file, its name, or an upload to be prepared."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leads.domain.merge_strategy import MergeStrategy
+from leads.errors import FileTooLarge, InvalidRequest, UnsupportedMediaType
+from leads.use_cases.import_leads import ImportOrder
+from leads.web.import_requests import (
+    FILE_LIMIT,
+    ImportRequest,
+    clean_filename,
+    read_import_request,
+    read_upload_request,
+)
+from tests.unit.web.events import http_event
+
+CSV = b"name,phone,source\nZo\xc3\xa9,06,web\n"
+BARE = {"Content-Type": "application/octet-stream"}
+
+
+def read_bare(headers: dict[str, str] | None = None, query: dict[str, str] | None = None) -> ImportRequest:
+    return read_import_request(http_event(CSV, headers=BARE | (headers or {}), query=query))
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    [
+        "application/octet-stream",
+        "text/csv",
+        "text/csv; charset=utf-8",
+        "Text/Plain",
+        "application/vnd.ms-excel",
+    ],
+)
+def test_a_bare_body_is_the_file(media_type: str) -> None:
+    request = read_import_request(http_event(CSV, headers={"Content-Type": media_type}))
+    assert request == ImportRequest(ImportOrder("upload.csv", MergeStrategy.SKIP, False), CSV)
+
+
+def test_a_body_that_arrives_as_text_is_the_file_in_utf_8() -> None:
+    assert read_import_request(http_event(CSV.decode(), headers={"Content-Type": "text/csv"})).content == CSV
+
+
+def test_text_that_reached_us_destroyed_is_refused_with_what_to_do() -> None:
+    text = "name,phone,source\nZo\ufffd,06,web\n"
+    with pytest.raises(
+        InvalidRequest, match="Content-Type: application/octet-stream, or as multipart/form-data"
+    ):
+        read_import_request(http_event(text, headers={"Content-Type": "text/csv"}))
+    assert read_import_request(http_event(text.encode(), headers=BARE)).content == text.encode()
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Content-Type": ""}, {"Content-Type": "application/json"}, {"Content-Type": "é"}]
+)
+def test_a_body_of_another_type_is_refused(headers: dict[str, str]) -> None:
+    with pytest.raises(UnsupportedMediaType, match="multipart/form-data with a field named file"):
+        read_import_request(http_event(CSV, headers=headers))
+
+
+def test_a_body_whose_base64_is_broken_is_refused() -> None:
+    event = http_event(CSV, headers=BARE)
+    event.raw_event["body"] = "not base64!"
+    with pytest.raises(InvalidRequest, match="body is broken"):
+        read_import_request(event)
+
+
+@pytest.mark.parametrize(
+    ("header", "filename"),
+    [
+        ('attachment; filename="mes leads.csv"', "mes leads.csv"),
+        ("attachment; filename=leads.csv", "leads.csv"),
+        ('attachment; filename="C:\\\\Users\\\\ana\\\\leads.csv"', "leads.csv"),
+        ("attachment", "upload.csv"),
+        ("", "upload.csv"),
+        (";;;===", "upload.csv"),
+    ],
+)
+def test_the_name_of_a_bare_file_stands_in_its_disposition(header: str, filename: str) -> None:
+    assert read_bare({"Content-Disposition": header}).order.filename == filename
+
+
+def test_the_name_in_the_query_goes_before_the_one_in_the_header() -> None:
+    headers = {"Content-Disposition": "attachment; filename=header.csv"}
+    assert read_bare(headers, {"filename": "query.csv"}).order.filename == "query.csv"
+
+
+def test_a_file_of_4_mib_is_taken_and_one_byte_more_is_sent_to_the_uploads() -> None:
+    assert FILE_LIMIT == 4 * 1024 * 1024
+    content = b"x" * FILE_LIMIT
+    assert read_import_request(http_event(content, headers=BARE)).content == content
+    with pytest.raises(FileTooLarge) as caught:
+        read_import_request(http_event(content + b"x", headers=BARE))
+    assert str(caught.value) == (
+        "The file has 4,194,305 bytes; a request may carry 4,194,304. "
+        "Larger files go through POST /api/v1/leads/import/uploads."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("leads 2024.csv", "leads 2024.csv"),
+        ("/home/ana/../leads.csv", "leads.csv"),
+        ("C:\\Users\\ana\\leads.csv", "leads.csv"),
+        ("le\x00a\x1bd\r\ns\x7f.csv", "leads.csv"),
+        ("\u202evsc.sdael", "vsc.sdael"),
+        ("a\u2066b\u200bc\ufeff.csv", "abc.csv"),
+        ("prénoms d’été 😀.csv", "prénoms d’été 😀.csv"),
+        ("  leads.csv ", "leads.csv"),
+        ("x" * 300, "x" * 255),
+        ("", "upload.csv"),
+        ("folder/", "upload.csv"),
+        ("\u202e", "upload.csv"),
+        ("\ud800.csv", ".csv"),
+    ],
+)
+def test_a_filename_is_shown_without_folders_and_what_cannot_be_seen(name: str, shown: str) -> None:
+    assert clean_filename(name) == shown
+
+
+@given(st.text())
+def test_a_filename_is_always_something_that_can_be_shown_and_stored(name: str) -> None:
+    shown = clean_filename(name)
+    assert 1 <= len(shown) <= 255
+    assert shown.isprintable()
+    assert not set(shown) & set("/\\")
+    assert shown.strip() == shown or len(shown) == 255
+
+
+def read_upload(body: object, query: dict[str, str] | None = None) -> ImportOrder:
+    return read_upload_request(http_event(json.dumps(body), query=query))
+
+
+def refused_upload(body: str) -> list[tuple[str, str]]:
+    with pytest.raises(InvalidRequest) as caught:
+        read_upload_request(http_event(body))
+    assert str(caught.value)
+    return [(error.field, error.message) for error in caught.value.errors]
+
+
+def test_an_upload_needs_only_a_filename() -> None:
+    assert read_upload({"filename": "leads.csv"}) == ImportOrder("leads.csv", MergeStrategy.SKIP, False)
+
+
+def test_an_upload_may_say_all_that_an_import_may() -> None:
+    body = {"filename": "../leads.csv", "mergeStrategy": "CREATE_NEW", "dryRun": True}
+    assert read_upload(body) == ImportOrder("leads.csv", MergeStrategy.CREATE_NEW, True)
+
+
+def test_the_body_of_an_upload_may_arrive_as_base64() -> None:
+    event = http_event(b'{"filename": "\xc3\xa9t\xc3\xa9.csv"}')
+    assert read_upload_request(event).filename == "été.csv"
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ("", "body"),
+        ("{", "body"),
+        ("[]", "body"),
+        ("null", "body"),
+        ("{}", "filename"),
+        ('{"filename": ""}', "filename"),
+        ('{"filename": 7}', "filename"),
+        (json.dumps({"filename": "x" * 256}), "filename"),
+        ('{"filename": "a.csv", "mergeStrategy": "MERGE"}', "mergeStrategy"),
+        ('{"filename": "a.csv", "dryRun": "perhaps"}', "dryRun"),
+        ('{"filename": "a.csv", "size": 7}', "size"),
+    ],
+)
+def test_an_upload_that_cannot_be_read_is_refused_by_its_field(body: str, field: str) -> None:
+    ((named, message),) = refused_upload(body)
+    assert named == field
+    assert message.startswith("The body: " if field == "body" else f"{field}: ")
+
+
+def test_an_upload_reports_all_its_faults_at_once() -> None:
+    faults = refused_upload('{"mergeStrategy": "MERGE", "dryRun": null}')
+    assert [field for field, _ in faults] == ["filename", "mergeStrategy", "dryRun"]
+    assert "'SKIP', 'OVERWRITE' or 'CREATE_NEW'" in faults[1][1]
+
+
+def test_an_upload_takes_no_query() -> None:
+    with pytest.raises(InvalidRequest, match="Unknown parameter: dryRun"):
+        read_upload({"filename": "leads.csv"}, query={"dryRun": "true"})

@@ -1,0 +1,155 @@
+"""The Prefer and Accept headers, and values that are one of a few."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leads.domain.lead import LeadSource
+from leads.domain.merge_strategy import MergeStrategy
+from leads.errors import FieldError, InvalidRequest
+from leads.web.parameters import Preference, asks_for_json, choice, flag, preference, refuse_unknown
+
+
+def preferred(header: str) -> Preference:
+    return preference({"prefer": header}, default=20.0, most=25)
+
+
+@pytest.mark.parametrize(
+    ("header", "wait", "applied"),
+    [
+        ("wait=5", 5, "wait=5"),
+        ("wait=0", 0, "wait=0"),
+        ('wait="5"', 5, "wait=5"),
+        ("WAIT = 5", 5, "wait=5"),
+        ("wait=100", 25, "wait=25"),
+        ("wait=999999999", 25, "wait=25"),
+        ("respond-async", 0, "respond-async"),
+        ("Respond-Async", 0, "respond-async"),
+        ("respond-async, wait=10", 10, "respond-async, wait=10"),
+        ("wait=10,respond-async", 10, "respond-async, wait=10"),
+        ("return=minimal, wait=3", 3, "wait=3"),
+        ("wait=3; unit=seconds", 3, "wait=3"),
+        ("wait=3, wait=4", 3, "wait=3"),
+        (", ,wait=3,", 3, "wait=3"),
+        ('note="a, b; c", wait=3', 3, "wait=3"),
+        ('note="a \\", b", wait=3', 3, "wait=3"),
+    ],
+)
+def test_a_preference_is_read_and_said_to_be_applied(header: str, wait: int, applied: str) -> None:
+    assert preferred(header) == Preference(wait, applied)
+    assert preferred(header).headers == {"Preference-Applied": applied}
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "return=minimal",
+        "wait",
+        "wait=",
+        "wait=soon",
+        "wait=-1",
+        "wait=1.5",
+        "wait=\u0663",
+        "wait=1234567890",
+        "wait=x, wait=3",
+        "wait 3",
+        "await=3",
+        "respond-asynchronously",
+        '"wait=3"',
+        'note="a, wait=3"',
+        'note="respond-async"',
+        'note="never closed, wait=3',
+        "=3",
+        ";;;,,,",
+    ],
+)
+def test_a_preference_that_is_none_of_ours_is_ignored(header: str) -> None:
+    assert preferred(header) == Preference(20.0, None)
+    assert preferred(header).headers == {}
+
+
+def test_without_the_header_the_default_is_waited() -> None:
+    assert preference({"accept": "*/*"}, default=20.0, most=25) == Preference(20.0, None)
+
+
+def test_the_header_is_found_in_any_case() -> None:
+    assert preference({"Prefer": "wait=1"}, default=20.0, most=25).wait == 1
+    assert asks_for_json({"Accept": "application/json"})
+
+
+@given(st.text(st.sampled_from('wait=respond-async,; "\\0123456789')) | st.text())
+def test_no_header_makes_us_wait_longer_than_the_most(header: str) -> None:
+    assert 0 <= preferred(header).wait <= 25
+
+
+@pytest.mark.parametrize("part", [" ", '"', '""', '"\\', "a=", ", ", ";"])
+def test_a_hostile_header_costs_no_more_than_its_length(part: str) -> None:
+    started = time.process_time()
+    assert preferred("a=" + part * 20_000 + '"x').applied is None
+    assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "application/json",
+        "Application/JSON",
+        "application/json, text/plain, */*",
+        "text/csv;q=0.1,application/json;q=1",
+    ],
+)
+def test_an_accept_header_that_names_json_asks_for_it(accept: str) -> None:
+    assert asks_for_json({"accept": accept})
+
+
+@pytest.mark.parametrize(
+    "accept",
+    ["*/*", "", "text/html,application/xhtml+xml,*/*;q=0.8", "application/problem+json", "application/*"],
+)
+def test_any_other_accept_header_does_not(accept: str) -> None:
+    assert not asks_for_json({"accept": accept})
+
+
+def test_without_an_accept_header_nobody_asks_for_json() -> None:
+    assert not asks_for_json({})
+
+
+@pytest.mark.parametrize("text", ["WALK_IN", "walk_in", " Walk_In "])
+def test_a_choice_is_taken_in_any_case(text: str) -> None:
+    assert choice(LeadSource, "source", text) is LeadSource.WALK_IN
+
+
+@pytest.mark.parametrize("text", ["", "MERGE", "SKIP,OVERWRITE", "SK\u0131P", "\u017fkip", "x" * 200])
+def test_a_choice_that_does_not_exist_is_refused_with_those_that_do(text: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        choice(MergeStrategy, "mergeStrategy", text)
+    message = f"Invalid mergeStrategy value: {text[:100]}. Allowed: SKIP, OVERWRITE, CREATE_NEW"
+    assert caught.value.errors == (FieldError("mergeStrategy", message),)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("true", True), ("TRUE", True), ("false", False), ("False", False)]
+)
+def test_a_flag_is_true_or_false(text: str, value: bool) -> None:
+    assert flag("dryRun", text) is value
+
+
+@pytest.mark.parametrize("text", ["", "1", "yes", "tru"])
+def test_any_other_flag_is_refused(text: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        flag("dryRun", text)
+    assert str(caught.value) == f"Invalid dryRun value: {text}. Allowed: true, false"
+
+
+def test_every_unknown_parameter_is_named_with_those_that_exist() -> None:
+    refuse_unknown(["limit"], ("limit", "cursor"))
+    with pytest.raises(InvalidRequest) as caught:
+        refuse_unknown(["limit", "page", "statsu"], ("limit", "cursor"))
+    assert caught.value.errors == (
+        FieldError("page", "Unknown parameter: page. Allowed: limit, cursor"),
+        FieldError("statsu", "Unknown parameter: statsu. Allowed: limit, cursor"),
+    )

@@ -1,0 +1,153 @@
+"""The bodies of the API, as chapter 3 of the design shows them."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+from leads.domain.import_job import ImportCounts, ImportJob, JobStatus
+from leads.domain.merge_strategy import MergeStrategy
+from leads.domain.row_error import RowError
+from leads.errors import FailureCode
+from leads.use_cases.export_leads import ExportedLeads
+from leads.use_cases.import_leads import Upload
+from leads.web.schemas import ExportResult, ImportDetails, ImportResult, ImportSummary, UploadCreated
+
+FAULTS = (
+    RowError(5, "phone", "Phone is required"),
+    RowError(12, "source", "Invalid source value: invalid_source"),
+)
+JOB = ImportJob(
+    id=123,
+    org_id="acme",
+    filename="leads_2024.csv",
+    merge_strategy=MergeStrategy.OVERWRITE,
+    dry_run=False,
+    status=JobStatus.COMPLETED,
+    counts=ImportCounts(success=95, error=3, skipped=2),
+    processed_rows=100,
+    faults=FAULTS,
+    fault_count=2,
+    ignored_columns=("Ville",),
+    failure_code=None,
+    failure_reason=None,
+    created_at=datetime(2024, 1, 15, 11, 30, tzinfo=timezone(timedelta(hours=1))),
+    created_by="user@example.com",
+    started_at=datetime(2024, 1, 15, 10, 30, 1, 999_999, tzinfo=UTC),
+    finished_at=None,
+)
+SUMMARY = {
+    "id": 123,
+    "filename": "leads_2024.csv",
+    "status": "COMPLETED",
+    "mergeStrategy": "OVERWRITE",
+    "dryRun": False,
+    "totalRows": 100,
+    "successCount": 95,
+    "errorCount": 3,
+    "skippedCount": 2,
+    "processedRows": 100,
+    "ignoredColumns": ["Ville"],
+    "failureReason": None,
+    "createdAt": "2024-01-15T10:30:00",
+    "createdBy": "user@example.com",
+    "startedAt": "2024-01-15T10:30:01",
+    "finishedAt": None,
+}
+
+
+def many(count: int, kept: int) -> ImportJob:
+    return replace(
+        JOB, faults=tuple(RowError(row, None, "x") for row in range(2, kept + 2)), fault_count=count
+    )
+
+
+def details(job: ImportJob) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(ImportDetails.of(job).to_json())
+    return body
+
+
+def test_the_result_of_an_import_has_its_counts_and_faults() -> None:
+    assert json.loads(ImportResult.of(JOB).to_json()) == {
+        "importJobId": 123,
+        "status": "COMPLETED",
+        "totalRows": 100,
+        "successCount": 95,
+        "errorCount": 3,
+        "skippedCount": 2,
+        "validationErrors": [
+            {"row": 5, "field": "phone", "message": "Phone is required"},
+            {"row": 12, "field": "source", "message": "Invalid source value: invalid_source"},
+        ],
+        "validationErrorsTruncated": False,
+    }
+
+
+def test_a_result_that_does_not_hold_every_fault_says_so() -> None:
+    assert not ImportResult.of(many(1000, kept=1000)).validation_errors_truncated
+    result = ImportResult.of(many(1001, kept=1000))
+    assert result.validation_errors_truncated
+    assert len(result.validation_errors) == 1000
+
+
+def test_an_item_of_the_history_is_the_job_without_its_faults_and_in_utc() -> None:
+    assert json.loads(ImportSummary.of(JOB).to_json()) == SUMMARY
+
+
+def test_the_details_are_the_same_with_a_line_for_each_fault() -> None:
+    report = "Row 5: Phone is required\nRow 12: Invalid source value: invalid_source\n"
+    assert details(JOB) == SUMMARY | {"errorReport": report}
+
+
+def test_the_report_of_many_faults_ends_with_how_many_more_there_are() -> None:
+    lines = details(many(2500, kept=1000))["errorReport"].splitlines()
+    assert len(lines) == 1001
+    assert lines[-2:] == ["Row 1001: x", "… and 1,500 more"]
+    assert details(many(1000, kept=1000))["errorReport"].count("\n") == 1000
+
+
+def test_a_job_without_faults_has_an_empty_report() -> None:
+    assert details(many(0, kept=0))["errorReport"] == ""
+
+
+def test_a_failed_job_says_why() -> None:
+    failed = replace(
+        JOB,
+        status=JobStatus.FAILED,
+        counts=ImportCounts(),
+        failure_code=FailureCode.INVALID_CSV,
+        failure_reason="Row 7: a quote …",
+    )
+    body = details(failed)
+    assert (body["status"], body["totalRows"], body["failureReason"]) == ("FAILED", 0, "Row 7: a quote …")
+
+
+def test_an_upload_says_where_to_put_the_file_and_until_when() -> None:
+    upload = Upload(
+        7, "https://bucket.example", {"key": "imports/acme/7"}, datetime(2024, 1, 15, 11, tzinfo=UTC)
+    )
+    assert json.loads(UploadCreated.of(upload).to_json()) == {
+        "importJobId": 7,
+        "upload": {"url": "https://bucket.example", "fields": {"key": "imports/acme/7"}},
+        "expiresAt": "2024-01-15T11:00:00",
+    }
+
+
+def test_an_export_says_where_its_file_is() -> None:
+    export = ExportedLeads(
+        id=9,
+        filename="leads_export_20240115_103000.csv",
+        url="https://bucket.example/x",
+        row_count=5000,
+        size_bytes=123_456,
+        expires_at=datetime(2024, 1, 15, 10, 45, tzinfo=UTC),
+    )
+    assert json.loads(ExportResult.of(export).to_json()) == {
+        "id": 9,
+        "status": "COMPLETED",
+        "url": "https://bucket.example/x",
+        "filename": "leads_export_20240115_103000.csv",
+        "rowCount": 5000,
+        "sizeBytes": 123456,
+        "expiresAt": "2024-01-15T10:45:00",
+    }
