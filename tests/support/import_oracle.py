@@ -1,4 +1,6 @@
-"""Chapter 4 of the design in slow, obvious steps: one row after another. The set-based engine must agree with it."""
+"""Chapter 4 of the design in slow, obvious steps: one row after another. The set-based engine must agree with
+it.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -10,7 +12,9 @@ from leads.domain.merge_strategy import MergeStrategy
 
 @dataclass(frozen=True)
 class StoredLead:
-    """A lead as the import sees and leaves it. `updated` orders updates: an import's is later than all before it."""
+    """A lead as the import sees and leaves it. `updated` orders updates: an import's is later than all before
+    it.
+    """
 
     name: str
     phone: str
@@ -33,7 +37,9 @@ def import_rows(
     user: str,
     now: int,
 ) -> tuple[list[StoredLead], ImportCounts]:
-    """Handles the rows, each a valid lead with its phone key or None for a faulty one; gives leads and counts."""
+    """Handles the rows, each a valid lead with its phone key or None for a faulty one; gives leads and
+    counts.
+    """
     leads = list(stored)
     success = error = skipped = 0
     for row in rows:

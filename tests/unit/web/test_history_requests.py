@@ -88,11 +88,8 @@ def test_a_cursor_that_we_did_not_make_is_refused(cursor: str) -> None:
     assert refusal({"cursor": cursor}) == BAD_CURSOR
 
 
-@given(
-    st.text()
-    | st.integers(0, 10**19).map(str).map(encoded)
-    | st.binary().map(lambda raw: base64.urlsafe_b64encode(raw).decode())
-)
+@given(st.text() | st.binary().map(lambda raw: base64.urlsafe_b64encode(raw).decode()))
+@example(encoded("9" * 19))
 def test_no_cursor_reaches_beyond_what_the_database_takes(cursor: str) -> None:
     try:
         page = read_history_request({"cursor": cursor})

@@ -19,6 +19,7 @@ from leads.errors import (
     MissingSettings,
     NotFound,
     ServiceFault,
+    Unauthenticated,
     UnsupportedMediaType,
 )
 from leads.web import resolver
@@ -74,6 +75,7 @@ def content_type(answered: dict[str, Any]) -> str:
     ("error", "status", "title"),
     [
         (InvalidRequest("no"), 400, "Bad Request"),
+        (Unauthenticated("no"), 401, "Unauthorized"),
         (Forbidden("no"), 403, "Forbidden"),
         (NotFound("no"), 404, "Not Found"),
         (FileTooLarge("no"), 413, "Request Entity Too Large"),

@@ -10,8 +10,8 @@ from leads.settings import ClaimSettings
 def principal_of(event: APIGatewayProxyEventV2, names: ClaimSettings) -> Principal:
     """The caller.
 
-    Raises Unauthenticated without a verified token, Forbidden when it names no organisation, no user, or no role
-    that may use the service.
+    Raises Unauthenticated without a verified token, Forbidden when it names no organisation, no user, or no
+    role that may use the service.
     """
     authorizer = event.request_context.authorizer
     claims = authorizer.jwt_claim if authorizer else None
