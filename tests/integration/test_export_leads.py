@@ -116,6 +116,7 @@ def test_filters_select(service: Service, caller: Caller) -> None:
     assert names(service.export_csv(caller, status="WON")) == ["won"]
     assert names(service.export_csv(caller, source="PHONE")) == ["phoned"]
     assert names(service.export_csv(caller, startDate=span["endDate"])) == ["last", "after"]
+    assert names(service.export_csv(caller, endDate="9999-12-31T23:59:59", source="PHONE")) == ["phoned"]
 
 
 def test_rows_come_by_date_and_then_by_id(service: Service, caller: Caller) -> None:

@@ -45,6 +45,8 @@ class DatabaseSettings:
             "DATABASE_PASSWORD",
             "DATABASE_TLS",
         )
+        if not port.isdecimal():
+            raise MissingSettings(["DATABASE_PORT (a number)"])
         return cls(host=host, port=int(port), name=name, user=user, password=password, tls=tls != "off")
 
 

@@ -1,7 +1,7 @@
 """The export: one COPY, so one statement and one snapshot, guarded and formatted by Postgres itself."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from leads.domain.lead_filter import LeadFilter
@@ -34,7 +34,8 @@ def _query(org_id: str, leads: LeadFilter, columns: Sequence[str]) -> str:
     if leads.start is not None:
         conditions.append(f"created_at >= {_instant(leads.start)}")
     if leads.end is not None:
-        conditions.append(f"created_at < {_instant(leads.end + timedelta(seconds=1))}")
+        # Added by Postgres, whose calendar goes beyond Python's: 9999-12-31T23:59:59 is a usual "no end".
+        conditions.append(f"created_at < {_instant(leads.end)} + interval '1 second'")
     selected = ", ".join(f"{_written(column)} AS {column}" for column in columns)
     where = " AND ".join(conditions)
     return f"SELECT {selected} FROM dossier WHERE {where} ORDER BY dossier.created_at, dossier.id"  # noqa: S608
