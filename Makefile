@@ -1,5 +1,5 @@
 # Every command a person needs; `make help` lists them.
-# Python 3.11 to 3.13 is found by itself; PYTHON=/path/to/python names another.
+# Python 3.11 to 3.13 is found by itself; PYTHON=/path/to/python names one, until .venv exists.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -27,7 +27,7 @@ SAM_ENV := AWS_DEFAULT_REGION=eu-west-3 AWS_EC2_METADATA_DISABLED=true
 # Prints the command of a Python that runs (a pyenv shim may not), is of a version we know and can make an environment.
 define FIND_PYTHON
 found=; without_venv=; \
-for candidate in $${PYTHON:-} python3.13 python3.12 python3.11 python3; do \
+for candidate in $${PYTHON:-python3.13 python3.12 python3.11 python3}; do \
 	"$$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1 || continue; \
 	if "$$candidate" -c 'import ensurepip, venv' >/dev/null 2>&1; then found=$$candidate; break; fi; \
 	without_venv=$${without_venv:-$$candidate}; \
@@ -35,7 +35,7 @@ done; \
 if [ -z "$$found" ] && [ -n "$$without_venv" ]; then \
 	echo "$$without_venv cannot make virtual environments. On Debian: apt-get install python3-venv" >&2; exit 1; \
 elif [ -z "$$found" ]; then \
-	echo "No Python 3.11, 3.12 or 3.13 found. On Debian: apt-get install python3 python3-venv; else PYTHON=/path/to/python" >&2; exit 1; \
+	echo "No Python 3.11, 3.12 or 3.13 found$${PYTHON:+ at $$PYTHON}. On Debian: apt-get install python3 python3-venv; else PYTHON=/path/to/python" >&2; exit 1; \
 fi
 endef
 
@@ -87,7 +87,7 @@ build: $(SAM_READY) ## Build what is deployed (sam build; needs python3.13)
 
 # What set-up says goes to stderr: `make -s token` prints a token and nothing else, the first time, too.
 $(READY): pyproject.toml layers/shared/requirements.txt
-	@echo "Setting up $(VENV)" >&2
+	@echo "Setting up $(VENV), which takes about a minute, once" >&2
 	@$(FIND_PYTHON); \
 	$(RUN) -c '' >/dev/null 2>&1 || "$$found" -m venv --clear $(VENV) >&2
 	@$(RUN) -m pip install -qq --editable '.[dev]' >&2
@@ -95,7 +95,7 @@ $(READY): pyproject.toml layers/shared/requirements.txt
 
 # SAM CLI pins older libraries than ours, so it lives alone.
 $(SAM_READY):
-	@echo "Setting up $(SAM_VENV) (SAM CLI)" >&2
+	@echo "Setting up $(SAM_VENV) (SAM CLI), which takes about a minute, once" >&2
 	@$(FIND_PYTHON); \
 	$(SAM_VENV)/bin/python -c '' >/dev/null 2>&1 || "$$found" -m venv --clear $(SAM_VENV) >&2
 	@$(SAM_VENV)/bin/python -m pip install -qq 'aws-sam-cli==$(SAM_CLI)' >&2

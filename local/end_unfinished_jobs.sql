@@ -1,4 +1,4 @@
 UPDATE import_job
    SET status = 'FAILED', failure_code = 'STACK_RESTARTED', failure_reason = 'the local stack was restarted',
-       finished_at = now()
+       processed_rows = 0, finished_at = now()
  WHERE status IN ('PENDING', 'PROCESSING')

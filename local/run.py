@@ -38,6 +38,7 @@ def main() -> int:
             while True:
                 signal.pause()
     except _StopRequested:
+        print("Stopped.", flush=True)
         return 0
     except LaptopError as error:
         print(f"The stack cannot start: {error}", file=sys.stderr)

@@ -28,6 +28,11 @@ rest is for headers and claims (our API).
 _OPTIONS: Final = ("mergeStrategy", "dryRun")
 _QUERY: Final = (*_OPTIONS, "filename")
 _FORM: Final = ("file", *_OPTIONS)
+_UPLOAD: Final = {
+    "filename": f"filename is required: the file's name, of 1 to {FILENAME_LENGTH} characters.",
+    "mergeStrategy": f"Invalid mergeStrategy value. Allowed: {', '.join(MergeStrategy)}",
+    "dryRun": "Invalid dryRun value. Allowed: true, false",
+}
 _BARE_TYPES: Final = (
     "application/octet-stream",
     "text/csv",
@@ -90,12 +95,8 @@ def read_upload_request(event: APIGatewayProxyEventV2) -> ImportOrder:
     try:
         request = UploadRequest.model_validate_json(_body(event))
     except pydantic.ValidationError as error:
-        raise InvalidRequest.of(
-            [
-                FieldError(".".join(map(str, fault["loc"])) or "body", _said(fault["msg"], fault["loc"]))
-                for fault in error.errors(include_url=False, include_context=False, include_input=False)
-            ]
-        ) from None
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        raise InvalidRequest.of([_upload_fault(fault["type"], fault["loc"]) for fault in faults]) from None
     return ImportOrder(clean_filename(request.filename), request.merge_strategy, request.dry_run)
 
 
@@ -108,8 +109,14 @@ def clean_filename(name: str) -> str:
     return printable[:FILENAME_LENGTH] or _DEFAULT_FILENAME
 
 
-def _said(message: str, location: tuple[int | str, ...]) -> str:
-    return f"{'.'.join(map(str, location)) or 'The body'}: {message}"
+def _upload_fault(kind: str, location: tuple[int | str, ...]) -> FieldError:
+    """What to do about a fault that pydantic found, in the words of our other answers."""
+    if not location:
+        return FieldError("body", 'The body must be JSON such as {"filename": "leads.csv"}.')
+    field = str(location[0])[:100]
+    if kind == "extra_forbidden":
+        return FieldError(field, f"Unknown parameter: {field}. Allowed: {', '.join(_UPLOAD)}")
+    return FieldError(field, _UPLOAD[field])
 
 
 def _header(event: APIGatewayProxyEventV2, name: str) -> str:

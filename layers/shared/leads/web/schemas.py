@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
 
 from leads.domain.import_job import REPORTED_FAULTS, ImportJob
@@ -31,11 +31,15 @@ class _Schema(BaseModel):
         return self.model_dump_json(by_alias=True)
 
 
+def _in_any_case(value: object) -> object:
+    return value.upper() if isinstance(value, str) and value.isascii() else value
+
+
 class UploadRequest(_Schema):
     """What POST /api/v1/leads/import/uploads takes."""
 
     filename: Annotated[str, Field(min_length=1, max_length=FILENAME_LENGTH)]
-    merge_strategy: MergeStrategy = MergeStrategy.SKIP
+    merge_strategy: Annotated[MergeStrategy, BeforeValidator(_in_any_case)] = MergeStrategy.SKIP
     dry_run: bool = False
 
 
