@@ -61,7 +61,8 @@ def handler(event, context):
         cursor.execute(f"CREATE ROLE leads_app LOGIN PASSWORD '{os.environ['DATABASE_APP_PASSWORD']}'")
         cursor.execute(
             "CREATE TABLE import_job "
-            "(id int, status text, failure_code text, failure_reason text, finished_at timestamptz, processed_rows bigint)"
+            "(id int, status text, failure_code text, failure_reason text, finished_at timestamptz, "
+            "processed_rows bigint)"
         )
         cursor.execute("INSERT INTO import_job VALUES (1, 'PROCESSING'), (2, 'COMPLETED')")
     connection.commit()
