@@ -8,7 +8,6 @@ from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from leads.domain.import_job import ImportJob, JobStatus
-from leads.errors import FailureCode
 from leads.observability import logger
 from leads.postgres.connection import Database
 from leads.s3.bucket import Bucket
@@ -26,8 +25,6 @@ MOST_WAIT = 25
 """Seconds to wait for the job (our API): the rest of the gateway's 30 s is for storing the file and a cold
 start.
 """
-
-_OURS = frozenset({FailureCode.INTERNAL, FailureCode.REJECTED_BY_DATABASE, FailureCode.STACK_RESTARTED})
 
 app = api()
 claims = ClaimSettings.from_environment()
@@ -62,8 +59,9 @@ def post_upload() -> Response[str]:
 
 def _answer(job: ImportJob, wished: Preference) -> Response[str]:
     if job.status is JobStatus.FAILED:
-        status = HTTPStatus.INTERNAL_SERVER_ERROR if job.failure_code in _OURS else HTTPStatus.BAD_REQUEST
-        return problem(app, status, job.failure_reason or "", importJobId=job.id)
+        ours = job.failure_code is not None and job.failure_code.ours
+        status = HTTPStatus.INTERNAL_SERVER_ERROR if ours else HTTPStatus.BAD_REQUEST
+        return problem(app, status, job.failure_reason or "", headers=wished.headers, importJobId=job.id)
     body = ImportResult.of(job).to_json()
     if job.status is JobStatus.COMPLETED:
         return answer(HTTPStatus.OK, body, wished.headers)

@@ -23,8 +23,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     files = _files(event)
     if not files:
         logger.warning("event without files", keys=sorted(event)[:10])
-    for file in files:
-        _process(file)
+    failed = [file for file in files if not _process(file)]
+    if failed:
+        # Lambda logs what is raised, so it must hold nothing of the file.
+        raise ServiceFault(f"{len(failed)} of {len(files)} files failed: deliver the event again")
 
 
 def _files(event: dict[str, Any]) -> list[StoredFile]:
@@ -40,7 +42,10 @@ def _files(event: dict[str, Any]) -> list[StoredFile]:
     return files
 
 
-def _process(file: StoredFile) -> None:
+def _process(file: StoredFile) -> bool:
+    """Whether the file needs no other delivery. One that fails must not keep the others of its event
+    waiting.
+    """
     started = time.monotonic()
     logger.append_keys(version=file.version)
     try:
@@ -49,9 +54,12 @@ def _process(file: StoredFile) -> None:
         fault = str(error) if isinstance(error, LeadsError) else type(error).__name__
         logger.error("import failed", fault=fault, stack=where(error))
         _count("ImportFaults", 1)
-        # Lambda logs what is raised, so it must hold nothing of the file.
-        raise ServiceFault(fault) from None
-    _report(outcome, time.monotonic() - started)
+        return False
+    else:
+        _report(outcome, time.monotonic() - started)
+        return True
+    finally:
+        metrics.flush_metrics()
 
 
 def _report(outcome: ImportOutcome, seconds: float) -> None:
@@ -74,7 +82,6 @@ def _report(outcome: ImportOutcome, seconds: float) -> None:
         _count("RowsImported", outcome.counts.success)
         _count("RowsRejected", outcome.counts.error)
         _count("RowsSkipped", outcome.counts.skipped)
-    metrics.flush_metrics()
 
 
 def _count(name: str, number: int) -> None:

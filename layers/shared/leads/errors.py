@@ -11,6 +11,7 @@
     ├── InvalidFile             the file as a whole is no usable CSV       400, the job FAILED
     └── ServiceFault            ours, not the caller's                     500
         ├── DatabaseFault       Postgres refused, failed or went away      500
+        ├── JobTaken            another run works on the same job          500
         └── ExportTooLong       the answer would come too late             503
 
 The numbers are the HTTP statuses of web/resolver.py. A message is written for the person who gets it: it says
@@ -76,7 +77,7 @@ class UnsupportedMediaType(LeadsError):
 
 
 class FailureCode(StrEnum):
-    """Why a job FAILED, for programs. Only what may go better when tried again is redriven."""
+    """Why a job FAILED, for programs. Only INTERNAL may go better when the same file is tried again."""
 
     EMPTY_FILE = "EMPTY_FILE"
     INVALID_CSV = "INVALID_CSV"
@@ -87,7 +88,18 @@ class FailureCode(StrEnum):
     FILE_GONE = "FILE_GONE"
     REJECTED_BY_DATABASE = "REJECTED_BY_DATABASE"
     INTERNAL = "INTERNAL"
+    NOT_STORED = "NOT_STORED"
     STACK_RESTARTED = "STACK_RESTARTED"
+
+    @property
+    def ours(self) -> bool:
+        """Whether the fault is ours, not the file's."""
+        return self in (
+            FailureCode.REJECTED_BY_DATABASE,
+            FailureCode.INTERNAL,
+            FailureCode.NOT_STORED,
+            FailureCode.STACK_RESTARTED,
+        )
 
 
 class InvalidFile(LeadsError):
@@ -102,8 +114,12 @@ class ServiceFault(LeadsError):
     """Something of ours failed; the cause is chained and logged where it is handled."""
 
 
-LOCK_NOT_AVAILABLE: Final = "55P03"
-"""SQLSTATE of a lock that was not to be had in time (PostgreSQL, appendix A)."""
+class JobTaken(ServiceFault):
+    """Another run has the job's lock, or a dead one's connection has it still."""
+
+
+STATEMENT_TIMEOUT: Final = "57014"
+"""SQLSTATE of a statement that took longer than it may (PostgreSQL, appendix A)."""
 
 
 class DatabaseFault(ServiceFault):

@@ -88,7 +88,7 @@ def test_a_file_in_another_folder_is_a_job_that_says_where_files_go(key: str, fi
 @pytest.mark.parametrize("filename", ["leads.xlsx", "leads", "leads.csv.bak", "csv", "leads.csv "])
 def test_a_file_with_another_suffix_is_a_job_that_says_which_are_imported(filename: str) -> None:
     assert parse_drop_key(f"drop/acme/OVERWRITE/{filename}") == DropKey(
-        "acme", filename, MergeStrategy.OVERWRITE, WRONG_SUFFIX
+        "acme", filename.strip(), MergeStrategy.OVERWRITE, WRONG_SUFFIX
     )
 
 

@@ -23,7 +23,7 @@ class BodyThatBreaksOff:
 
 
 def test_the_bytes_come_as_they_are_asked_for() -> None:
-    reader = ObjectReader("drop/acme/a.csv", io.BytesIO(b"name,phone"))
+    reader = ObjectReader(io.BytesIO(b"name,phone"))
     assert [reader.read(4), reader.read(100), reader.read(1)] == [b"name", b",phone", b""]
 
 
@@ -38,8 +38,8 @@ def test_the_bytes_come_as_they_are_asked_for() -> None:
     ids=lambda error: type(error).__name__,
 )
 def test_a_stream_that_breaks_off_is_a_fault_of_ours(error: Exception) -> None:
-    reader = ObjectReader("drop/acme/a.csv", BodyThatBreaksOff(error))
+    reader = ObjectReader(BodyThatBreaksOff(error))
     assert reader.read(10) + reader.read(10) == b"name,phone,source\n"
-    with pytest.raises(ServiceFault, match=r"^S3 broke off while giving drop/acme/a\.csv$") as caught:
+    with pytest.raises(ServiceFault, match=r"^S3 broke off while giving an object$") as caught:
         reader.read(10)
     assert caught.value.__cause__ is error

@@ -31,6 +31,9 @@ _ALIASES: Final = {
 }
 _FIELD_OF: Final = {alias: field for field, aliases in _ALIASES.items() for alias in aliases.split()}
 
+IGNORED_LISTED: Final = 100
+"""How many ignored columns a job names."""
+
 REPORT_COLUMNS: Final = ("row", "outcome", "reason")
 """What our report of a job puts in front of the original columns; as the first three headers they are
 ours.
@@ -82,7 +85,7 @@ def map_columns(header: Sequence[str]) -> Columns:
     missing = [field for field, at in zip(FIELDS, fields, strict=True) if field in REQUIRED_FIELDS and not at]
     if missing:
         raise InvalidFile(FailureCode.INVALID_HEADER, _missing(missing, names))
-    return Columns(len(names), fields, tuple(ignored))
+    return Columns(len(names), fields, _listed(ignored))
 
 
 def _fold(name: str) -> str:
@@ -105,6 +108,16 @@ def _missing(missing: Sequence[str], names: Sequence[str]) -> str:
         f"Missing required column{plural}: {', '.join(missing)}. The header has: {found}. "
         "The first line must name the columns, among them name, phone and source."
     )
+
+
+def _listed(ignored: Sequence[str]) -> tuple[str, ...]:
+    """The ignored columns as a job keeps them: a header of thousands must not swell its organisation's
+    history.
+    """
+    listed = [_shown(name) for name in ignored[:IGNORED_LISTED]]
+    if len(ignored) > IGNORED_LISTED:
+        listed.append(f"… and {len(ignored) - IGNORED_LISTED:,} more")
+    return tuple(listed)
 
 
 def _shown(name: str) -> str:

@@ -38,12 +38,10 @@ def create_export_job(connection: Connection, job: NewExportJob) -> int:
 def complete_export_job(
     connection: Connection, org_id: str, id: int, *, row_count: int, size_bytes: int
 ) -> None:
-    """Records what the export took out."""
-    with connection.transaction(org_id) as transaction:
-        connection.rows(
-            statement("export_job_complete"), id=id, org_id=org_id, row_count=row_count, size_bytes=size_bytes
-        )
-        transaction.commit()
+    """Records what the export took out, in the caller's transaction."""
+    connection.rows(
+        statement("export_job_complete"), id=id, org_id=org_id, row_count=row_count, size_bytes=size_bytes
+    )
 
 
 def fail_export_job(connection: Connection, org_id: str, id: int, reason: str) -> None:

@@ -1,4 +1,4 @@
--- A job that COMPLETED, or FAILED by the file's own fault, is over; one that FAILED by ours may be tried again.
+-- A job that COMPLETED, or FAILED for good, is over; one that FAILED by a fault that may pass is tried again.
 UPDATE import_job
 SET status = 'PROCESSING', attempts = attempts + CAST(:counted AS integer), started_at = coalesce(started_at, now()), finished_at = NULL,
     failure_code = NULL, failure_reason = NULL, processed_rows = 0, object_key = :object_key,
@@ -6,4 +6,4 @@ SET status = 'PROCESSING', attempts = attempts + CAST(:counted AS integer), star
 WHERE id = :id AND org_id = :org_id
     AND (object_version IS NULL OR (object_key = :object_key AND object_version = :object_version))
     AND (status IN ('PENDING', 'PROCESSING') OR (status = 'FAILED' AND failure_code = 'INTERNAL'))
-RETURNING filename, merge_strategy, dry_run, created_by, attempts
+RETURNING merge_strategy, dry_run, created_by, attempts

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from leads.domain.import_job import ImportCounts, ImportJob, JobStatus
 from leads.domain.merge_strategy import MergeStrategy
 from leads.domain.row_error import RowError
-from leads.errors import FailureCode
+from leads.errors import FailureCode, JobTaken
 from leads.postgres.connection import Connection
 from leads.postgres.statements import statement
 
@@ -72,14 +72,14 @@ def create_import_job(connection: Connection, job: NewImportJob) -> int:
 def claim_import_job(
     connection: Connection, org_id: str, id: int, *, object_key: str, object_version: str, again: bool = False
 ) -> ClaimedImportJob | None:
-    """Takes a job for one object's version, or None: it is over, another run has it, or another object.
+    """Takes a job for one object's version, or None: it is over, or had another object.
 
-    `again` is the same run's second try, which counts as no further attempt.
-    The lock is tried, never waited for, and dies with the connection, so a run that died leaves nothing
-    behind.
+    `again` is the same run's second try, which counts as no further attempt. Raises JobTaken when another run
+    has it. The lock is tried, never waited for, and dies with the connection, so a run that died leaves
+    nothing behind.
     """
     if not connection.value("SELECT pg_try_advisory_lock(hashtextextended(:job, 0))", job=f"import_job {id}"):
-        return None
+        raise JobTaken(f"another run has import {id}")
     with connection.transaction(org_id) as transaction:
         records = connection.records(
             statement("import_job_claim"),

@@ -1,47 +1,60 @@
 -- As if the rows of each phone were written one after another over its lead: of every column the last filled cell
 -- stays. Of several active leads the one updated last is it, then the highest id. A lead is touched when any of the
--- rows changes it, even if a later one changes it back. updated_at never goes back, so that the lead stays the one.
-WITH target AS (
-    SELECT DISTINCT ON (phone_key) *
-    FROM dossier
-    WHERE org_id = :org_id AND status NOT IN ('WON', 'LOST') AND phone_key IN (SELECT phone_key FROM staging)
-    ORDER BY phone_key, updated_at DESC, id DESC
-), merged AS (
+-- rows changes it, even if a later one changes it back; what differs by outer white space only, which an import never
+-- has, is no change. updated_at never goes back, so that the lead stays the one.
+-- The look-up is LATERAL and org_id compared as in merge_skip.sql, for the same reason.
+WITH merged AS (
     SELECT
+        phone_key,
+        min(row_number) AS row_number,
+        (array_agg(name ORDER BY row_number DESC))[1] AS name,
+        (array_agg(phone ORDER BY row_number DESC))[1] AS phone,
+        (array_agg(source ORDER BY row_number DESC))[1] AS source,
+        (array_agg(email ORDER BY row_number DESC) FILTER (WHERE email IS NOT NULL))[1] AS email,
+        (array_agg(lead_source ORDER BY row_number DESC) FILTER (WHERE lead_source IS NOT NULL))[1] AS lead_source,
+        (array_agg(score ORDER BY row_number DESC) FILTER (WHERE score IS NOT NULL))[1] AS score,
+        (array_agg(notes ORDER BY row_number DESC) FILTER (WHERE notes IS NOT NULL))[1] AS notes,
+        -- A column that had one value only may be compared by it; two values are a change whatever was stored.
+        min(name) <> max(name) OR min(phone) <> max(phone) OR min(source) <> max(source)
+            OR coalesce(min(email) <> max(email), false) OR coalesce(min(lead_source) <> max(lead_source), false)
+            OR coalesce(min(score) <> max(score), false) OR coalesce(min(notes) <> max(notes), false) AS varies
+    FROM staging
+    GROUP BY phone_key
+), found AS MATERIALIZED (
+    SELECT
+        merged.*,
         target.id,
-        min(staging.row_number) AS row_number,
-        (array_agg(staging.name ORDER BY row_number DESC))[1] AS name,
-        (array_agg(staging.phone ORDER BY row_number DESC))[1] AS phone,
-        (array_agg(staging.source ORDER BY row_number DESC))[1] AS source,
-        (array_agg(staging.email ORDER BY row_number DESC) FILTER (WHERE staging.email IS NOT NULL))[1] AS email,
-        (array_agg(staging.lead_source ORDER BY row_number DESC)
-            FILTER (WHERE staging.lead_source IS NOT NULL))[1] AS lead_source,
-        (array_agg(staging.score ORDER BY row_number DESC) FILTER (WHERE staging.score IS NOT NULL))[1] AS score,
-        (array_agg(staging.notes ORDER BY row_number DESC) FILTER (WHERE staging.notes IS NOT NULL))[1] AS notes,
-        bool_or(
-            staging.name <> target.name
-            OR staging.phone <> target.phone
-            OR staging.source <> target.source
-            OR (staging.email IS NOT NULL AND staging.email IS DISTINCT FROM target.email)
-            OR (staging.lead_source IS NOT NULL AND staging.lead_source IS DISTINCT FROM target.lead_source)
-            OR (staging.score IS NOT NULL AND staging.score IS DISTINCT FROM target.score)
-            OR (staging.notes IS NOT NULL AND staging.notes IS DISTINCT FROM target.notes)
-        ) AS changes
-    FROM staging LEFT JOIN target USING (phone_key)
-    GROUP BY staging.phone_key, target.id
+        varies
+            OR merged.name <> trimmed(target.name)
+            OR merged.phone <> trimmed(target.phone)
+            OR merged.source <> target.source
+            OR (merged.email IS NOT NULL AND merged.email IS DISTINCT FROM trimmed(target.email))
+            OR (merged.lead_source IS NOT NULL AND merged.lead_source IS DISTINCT FROM trimmed(target.lead_source))
+            OR (merged.score IS NOT NULL AND merged.score IS DISTINCT FROM target.score)
+            OR (merged.notes IS NOT NULL AND merged.notes IS DISTINCT FROM trimmed(target.notes)) AS changes
+    FROM merged
+    LEFT JOIN LATERAL (
+        SELECT *
+        FROM dossier
+        WHERE dossier.phone_key = merged.phone_key
+            AND dossier.org_id IS NOT DISTINCT FROM :org_id
+            AND dossier.status NOT IN ('WON', 'LOST')
+        ORDER BY dossier.updated_at DESC, dossier.id DESC
+        LIMIT 1
+    ) AS target ON true
 ), updated AS (
     UPDATE dossier
-    SET name = merged.name, phone = merged.phone, source = merged.source,
-        email = coalesce(merged.email, dossier.email),
-        lead_source = coalesce(merged.lead_source, dossier.lead_source),
-        score = coalesce(merged.score, dossier.score),
-        notes = coalesce(merged.notes, dossier.notes),
+    SET name = found.name, phone = found.phone, source = found.source,
+        email = coalesce(found.email, dossier.email),
+        lead_source = coalesce(found.lead_source, dossier.lead_source),
+        score = coalesce(found.score, dossier.score),
+        notes = coalesce(found.notes, dossier.notes),
         updated_at = greatest(now(), dossier.updated_at), updated_by = :created_by
-    FROM merged
-    WHERE dossier.org_id = :org_id AND dossier.id = merged.id AND merged.changes
+    FROM found
+    WHERE dossier.id = found.id AND dossier.org_id IS NOT DISTINCT FROM :org_id AND found.changes
 )
 INSERT INTO dossier (org_id, name, phone, email, source, lead_source, score, notes, created_by, updated_by)
 SELECT :org_id, name, phone, email, source, lead_source, score, notes, :created_by, :created_by
-FROM merged
+FROM found
 WHERE id IS NULL
 ORDER BY row_number

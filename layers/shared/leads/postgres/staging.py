@@ -19,6 +19,12 @@ IMPORT_WAIT: Final = "120s"
 (55P03).
 """
 
+# Each chunk looks its few thousand phones up in the index. As the table grows, the planner would come to
+# think that reading all of it is cheaper, once for each chunk.
+_ONE_PLAN: Final = "; ".join(
+    f"SET LOCAL enable_{way} = off" for way in ("seqscan", "hashjoin", "mergejoin", "material", "memoize")
+)
+
 _COPY: Final = f"COPY staging (row_number, {', '.join(FIELDS)}) FROM STDIN (FORMAT csv)"
 _MERGES: Final = {
     MergeStrategy.SKIP: "merge_skip",
@@ -34,6 +40,7 @@ def begin_staging(connection: Connection, org_id: str) -> None:
     connection.rows("SELECT set_config('lock_timeout', :wait, true)", wait=IMPORT_WAIT)
     connection.rows("SELECT pg_advisory_xact_lock(hashtextextended(:org, 1))", org=org_id)
     connection.script(statement("staging_create"))
+    connection.script(_ONE_PLAN)
 
 
 def merge(

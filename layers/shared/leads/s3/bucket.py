@@ -53,7 +53,7 @@ class Bucket:
         try:
             self.client.put_object(Bucket=self.name, Key=key, Body=body, ContentType=content_type)
         except (BotoCoreError, ClientError) as error:
-            raise ServiceFault(f"S3 did not store {key}") from error
+            raise ServiceFault("S3 did not store an object") from error
 
     def open(self, key: str, version: str) -> ObjectReader:
         """The bytes of an object's version, streaming. Raises FileNotFoundError when it is gone,
@@ -63,9 +63,16 @@ class Bucket:
             answer = self.client.get_object(Bucket=self.name, Key=key, VersionId=version)
         except (BotoCoreError, ClientError) as error:
             if isinstance(error, ClientError) and error.response["Error"]["Code"] in _GONE:
-                raise FileNotFoundError(key) from error
-            raise ServiceFault(f"S3 did not give {key}") from error
-        return ObjectReader(key, answer["Body"])
+                raise FileNotFoundError("the object is gone") from error
+            raise ServiceFault("S3 did not give an object") from error
+        return ObjectReader(answer["Body"])
+
+    def delete(self, key: str) -> None:
+        """Takes an object away: its version stays until the bucket's rules expire it. Raises ServiceFault."""
+        try:
+            self.client.delete_object(Bucket=self.name, Key=key)
+        except (BotoCoreError, ClientError) as error:
+            raise ServiceFault("S3 did not delete an object") from error
 
     def presigned_post(self, key: str) -> tuple[str, dict[str, str]]:
         """URL and form fields of an upload bound to this key, a size from 1 byte to UPLOAD_LIMIT, and an

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from leads.domain.filename import clean_filename
 from leads.domain.merge_strategy import MergeStrategy
 from leads.domain.principal import is_org_id
 
@@ -63,7 +64,7 @@ def parse_drop_key(key: str) -> DropKey | None:
     """Reads a key under `drop/`; None when it names no well-formed organisation, so that nobody can be
     told, or no file.
     """
-    if not key.startswith(DROP):
+    if not key.startswith(DROP) or "\0" in key:
         return None
     org_id, _, rest = key.removeprefix(DROP).partition("/")
     folder, in_folder, filename = rest.rpartition("/")
@@ -80,4 +81,4 @@ def parse_drop_key(key: str) -> DropKey | None:
         )
     if problem is None and not filename.lower().endswith(".csv"):
         problem = "Only files whose names end in .csv are imported; save this one as CSV and send it again."
-    return DropKey(org_id, filename, strategy, problem)
+    return DropKey(org_id, clean_filename(filename), strategy, problem)

@@ -73,7 +73,7 @@ class MultipartWriter:
                 )
         except (BotoCoreError, ClientError) as error:
             self.abort()
-            raise ServiceFault(f"S3 did not store {self._key}") from error
+            raise ServiceFault("S3 did not store an object") from error
         self._closed = True
         self._end_threads()
 
@@ -91,7 +91,7 @@ class MultipartWriter:
                     Bucket=self._bucket.name, Key=self._key, UploadId=self._upload_id
                 )
             except (BotoCoreError, ClientError) as error:
-                raise ServiceFault(f"S3 did not abort the upload of {self._key}") from error
+                raise ServiceFault("S3 did not abort an upload") from error
 
     def _begin_part(self, part: bytes) -> None:
         try:
@@ -101,7 +101,7 @@ class MultipartWriter:
                 )["UploadId"]
                 self._threads = ThreadPoolExecutor(PARTS_ALIVE - 1, thread_name_prefix="part")
             if len(self._uploads) == PARTS_LIMIT:
-                raise ServiceFault(f"{self._key} is too large for {PARTS_LIMIT:,} parts")
+                raise ServiceFault(f"an object is too large for {PARTS_LIMIT:,} parts")
             if len(self._uploads) >= PARTS_ALIVE - 1:
                 # The oldest must be done before one more may live; a failure shows here at the latest.
                 self._uploads[1 - PARTS_ALIVE].result()
@@ -109,7 +109,7 @@ class MultipartWriter:
                 self._threads.submit(self._upload_part, self._upload_id, len(self._uploads) + 1, part)
             )
         except (BotoCoreError, ClientError) as error:
-            raise ServiceFault(f"S3 did not take a part of {self._key}") from error
+            raise ServiceFault("S3 did not take a part") from error
 
     def _upload_part(self, upload_id: str, number: int, part: bytes) -> "CompletedPartTypeDef":
         answer = self._bucket.client.upload_part(

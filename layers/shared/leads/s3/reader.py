@@ -16,8 +16,7 @@ class _Body(Protocol):
 class ObjectReader:
     """The bytes of one object. botocore checks that as many arrive as S3 announced."""
 
-    def __init__(self, key: str, body: _Body) -> None:
-        self._key = key
+    def __init__(self, body: _Body) -> None:
         self._body = body
 
     def read(self, size: int, /) -> bytes:
@@ -25,4 +24,4 @@ class ObjectReader:
         try:
             return self._body.read(size)
         except (BotoCoreError, OSError) as error:
-            raise ServiceFault(f"S3 broke off while giving {self._key}") from error
+            raise ServiceFault("S3 broke off while giving an object") from error

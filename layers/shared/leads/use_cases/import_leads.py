@@ -3,6 +3,7 @@ itself.
 """
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -10,7 +11,7 @@ from typing import Final
 from leads.domain.import_job import ImportJob
 from leads.domain.merge_strategy import MergeStrategy
 from leads.domain.principal import Principal
-from leads.errors import FailureCode, ServiceFault
+from leads.errors import DatabaseFault, FailureCode, ServiceFault
 from leads.postgres.connection import Database
 from leads.postgres.import_jobs import NewImportJob, create_import_job, fail_import_job, get_import_job
 from leads.s3.bucket import UPLOAD_SECONDS, Bucket
@@ -56,49 +57,54 @@ def import_leads(
     """Stores the file, which starts its import, and gives the job as it stands when it ended or `wait`
     seconds are over.
 
-    Raises ServiceFault when the job cannot be recorded, or the file not stored; then the job is FAILED.
+    Raises ServiceFault when the job cannot be recorded, or the file not stored; then the job is FAILED, and
+    stays so even if S3 took the file and only its answer was lost.
     """
-    job_id = _record(principal, order, database)
+    job = _record(principal, order, database)
     try:
-        bucket.put(import_key(principal.org_id, job_id), content, "text/csv")
+        bucket.put(import_key(principal.org_id, job.id), content, "text/csv")
     except ServiceFault:
         with database.connect() as connection:
             fail_import_job(
                 connection,
                 principal.org_id,
-                job_id,
-                FailureCode.INTERNAL,
+                job.id,
+                FailureCode.NOT_STORED,
                 "The file could not be stored because of a fault on our side. Nothing was imported; "
                 "send it again.",
             )
         raise
-    return _wait(principal.org_id, job_id, wait, database)
+    return _wait(job, wait, database)
 
 
 def create_upload(principal: Principal, order: ImportOrder, *, database: Database, bucket: Bucket) -> Upload:
     """Records a job whose file the caller will put to S3 itself, within the hour. Raises ServiceFault."""
-    job_id = _record(principal, order, database)
-    url, fields = bucket.presigned_post(import_key(principal.org_id, job_id))
-    return Upload(job_id, url, fields, datetime.now(UTC) + timedelta(seconds=UPLOAD_SECONDS))
+    job = _record(principal, order, database)
+    url, fields = bucket.presigned_post(import_key(principal.org_id, job.id))
+    return Upload(job.id, url, fields, datetime.now(UTC) + timedelta(seconds=UPLOAD_SECONDS))
 
 
-def _record(principal: Principal, order: ImportOrder, database: Database) -> int:
-    job = NewImportJob(
+def _record(principal: Principal, order: ImportOrder, database: Database) -> ImportJob:
+    new = NewImportJob(
         principal.org_id, order.filename, order.merge_strategy, order.dry_run, created_by=principal.user
     )
     with database.connect() as connection:
-        return create_import_job(connection, job)
+        job_id = create_import_job(connection, new)
+        job = get_import_job(connection, principal.org_id, job_id)
+    if job is None:
+        raise ServiceFault(f"import {job_id} is gone")
+    return job
 
 
-def _wait(org_id: str, job_id: int, wait: float, database: Database) -> ImportJob:
-    """Polls the job. No connection is held between polls: many waiting callers must not use them up."""
+def _wait(job: ImportJob, wait: float, database: Database) -> ImportJob:
+    """Polls the job. No connection is held between polls: many waiting callers must not use them up.
+
+    The file is stored and will be imported whatever happens here, so a poll that fails is only one that told
+    nothing.
+    """
     started = time.monotonic()
-    while True:
-        with database.connect() as connection:
-            job = get_import_job(connection, org_id, job_id)
-        if job is None:
-            raise ServiceFault(f"import {job_id} is gone")
-        waited = time.monotonic() - started
-        if job.ended or waited >= wait:
-            return job
+    while not job.ended and (waited := time.monotonic() - started) < wait:
         time.sleep(min(max(_FIRST_POLL, waited * _POLL_SHARE), wait - waited))
+        with suppress(DatabaseFault), database.connect() as connection:
+            job = get_import_job(connection, job.org_id, job.id) or job
+    return job

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from leads.csv_format.reader import CHUNK_ROWS, LeadReader
+from leads.csv_format.text_lines import ByteSource
 from leads.domain.import_job import REPORTED_FAULTS, ImportCounts
 from leads.domain.row_error import RowError
-from leads.errors import LOCK_NOT_AVAILABLE, DatabaseFault, FailureCode, InvalidFile
+from leads.errors import DatabaseFault, FailureCode, InvalidFile, JobTaken
 from leads.observability import logger
 from leads.postgres.connection import Connection, Database
 from leads.postgres.import_jobs import (
@@ -71,51 +72,103 @@ def process_import(
 ) -> ImportOutcome:
     """Imports a file, or does nothing when its job is over, taken by another run, or not there.
 
-    A fault of the file ends its job as FAILED. A fault of ours is tried once more if that may help, then
-    raised for Lambda to retry; at the last attempt it ends the job as FAILED, too. Raises DatabaseFault,
-    ServiceFault.
+    A fault of the file, or one that the database would only repeat, ends its job as FAILED. Another fault of
+    ours is raised for Lambda to retry, one of the database after a second try here; at the last attempt it
+    ends the job as FAILED, too. Raises ServiceFault.
     """
+    run = _Run(file, database, bucket, chunk_rows)
     try:
-        return _process(file, database, bucket, chunk_rows, again=False)
+        return run.process()
     except DatabaseFault as fault:
         logger.warning("import tried once more", fault=str(fault))
-    return _process(file, database, bucket, chunk_rows, again=True)
+    return run.process()
 
 
-def _process(
-    file: StoredFile, database: Database, bucket: Bucket, chunk_rows: int, *, again: bool
-) -> ImportOutcome:
-    with database.connect() as connection:
-        found = _find_job(connection, file)
-        if found is None:
-            return ImportOutcome(None, IGNORED)
-        org_id, job_id, problem = found
-        job = claim_import_job(
-            connection, org_id, job_id, object_key=file.key, object_version=file.version, again=again
-        )
-        if job is None:
-            if again:
-                # The lock of this very run's dead connection: somebody has to come back for the job.
-                raise DatabaseFault(LOCK_NOT_AVAILABLE)
-            return ImportOutcome(job_id, IGNORED)
+class _Run:
+    """One delivery of a file's event, which may try twice."""
+
+    def __init__(self, file: StoredFile, database: Database, bucket: Bucket, chunk_rows: int) -> None:
+        self._file = file
+        self._database = database
+        self._bucket = bucket
+        self._chunk_rows = chunk_rows
+        self._tries = 0
+        self._claimed = False
+
+    def process(self) -> ImportOutcome:
+        """Tries once. Raises ServiceFault."""
+        self._tries += 1
+        with self._database.connect() as connection:
+            found = _find_job(connection, self._file)
+            if found is None:
+                return ImportOutcome(None, IGNORED)
+            org_id, job_id, problem = found
+            try:
+                job = claim_import_job(
+                    connection,
+                    org_id,
+                    job_id,
+                    object_key=self._file.key,
+                    object_version=self._file.version,
+                    again=self._claimed,
+                )
+            except JobTaken:
+                if self._claimed:
+                    # By this very run's dead connection: somebody has to come back for the job.
+                    raise
+                return ImportOutcome(job_id, IGNORED)
+            if job is None:
+                return ImportOutcome(job_id, IGNORED)
+            self._claimed = True
+            return self._run(connection, job, problem)
+
+    def _run(self, connection: Connection, job: ClaimedImportJob, problem: str | None) -> ImportOutcome:
         try:
             if problem is not None:
                 raise InvalidFile(FailureCode.INVALID_KEY, problem)
-            counts = _import(connection, job, file, database, bucket, chunk_rows)
+            counts = self._import(connection, job)
         except InvalidFile as fault:
-            fail_import_job(connection, org_id, job_id, fault.code, str(fault))
-            return ImportOutcome(job_id, fault.code)
-        except DatabaseFault as fault:
-            if fault.transient:
-                if again:
-                    _end_after_last_attempt(job, database)
-                raise
-            fail_import_job(connection, org_id, job_id, FailureCode.REJECTED_BY_DATABASE, _OUR_FAULT)
-            return ImportOutcome(job_id, FailureCode.REJECTED_BY_DATABASE, fault=str(fault))
-        except Exception:
-            _end_after_last_attempt(job, database)
+            fail_import_job(connection, job.org_id, job.id, fault.code, str(fault))
+            return ImportOutcome(job.id, fault.code)
+        except Exception as error:
+            if isinstance(error, DatabaseFault) and not error.transient:
+                fail_import_job(connection, job.org_id, job.id, FailureCode.REJECTED_BY_DATABASE, _OUR_FAULT)
+                return ImportOutcome(job.id, FailureCode.REJECTED_BY_DATABASE, fault=str(error))
+            will_try_again = isinstance(error, DatabaseFault) and self._tries == 1
+            if job.attempts >= ATTEMPTS and not will_try_again:
+                # The connection at hand may be dead.
+                with self._database.connect() as another:
+                    fail_import_job(another, job.org_id, job.id, FailureCode.INTERNAL, _OUR_FAULT)
             raise
-    return ImportOutcome(job_id, COMPLETED, counts)
+        return ImportOutcome(job.id, COMPLETED, counts)
+
+    def _import(self, connection: Connection, job: ClaimedImportJob) -> ImportCounts:
+        """Reads and merges the file and ends the job, all in one transaction."""
+        tally = _Tally()
+        with connection.transaction(job.org_id) as transaction, _progress(job, self._database) as show:
+            begin_staging(connection, job.org_id)
+            # Opened after the wait for other imports: S3 drops a stream that nobody reads.
+            reader = LeadReader(self._open(), chunk_rows=self._chunk_rows)
+            for chunk in reader.chunks():
+                merged = merge(connection, job.org_id, chunk.leads, job.merge_strategy, job.created_by)
+                tally.add(merged, len(chunk.leads) - merged, chunk.faulty_rows, chunk.errors)
+                show(tally.counts.total)
+            if not job.dry_run:
+                tally.complete(connection, job, reader.ignored_columns)
+                transaction.commit()
+        if job.dry_run:
+            with connection.transaction(job.org_id) as transaction:
+                tally.complete(connection, job, reader.ignored_columns)
+                transaction.commit()
+        return tally.counts
+
+    def _open(self) -> ByteSource:
+        try:
+            return self._bucket.open(self._file.key, self._file.version)
+        except FileNotFoundError as error:
+            raise InvalidFile(
+                FailureCode.FILE_GONE, "The file was deleted before it was imported. Send it again."
+            ) from error
 
 
 def _find_job(connection: Connection, file: StoredFile) -> tuple[str, int, str | None] | None:
@@ -138,45 +191,6 @@ def _find_job(connection: Connection, file: StoredFile) -> tuple[str, int, str |
         object_version=file.version,
     )
     return drop.org_id, create_import_job(connection, new), drop.problem
-
-
-def _end_after_last_attempt(job: ClaimedImportJob, database: Database) -> None:
-    """Ends the job when no retry will come. The connection at hand may be dead, so it takes another."""
-    if job.attempts >= ATTEMPTS:
-        with database.connect() as connection:
-            fail_import_job(connection, job.org_id, job.id, FailureCode.INTERNAL, _OUR_FAULT)
-
-
-def _import(
-    connection: Connection,
-    job: ClaimedImportJob,
-    file: StoredFile,
-    database: Database,
-    bucket: Bucket,
-    chunk_rows: int,
-) -> ImportCounts:
-    """Reads and merges the file and ends the job, all in one transaction."""
-    try:
-        reader = LeadReader(bucket.open(file.key, file.version), chunk_rows=chunk_rows)
-    except FileNotFoundError as error:
-        raise InvalidFile(
-            FailureCode.FILE_GONE, "The file was deleted before it was imported. Send it again."
-        ) from error
-    tally = _Tally()
-    with connection.transaction(job.org_id) as transaction, _progress(job, database) as show:
-        begin_staging(connection, job.org_id)
-        for chunk in reader.chunks():
-            merged = merge(connection, job.org_id, chunk.leads, job.merge_strategy, job.created_by)
-            tally.add(merged, len(chunk.leads) - merged, chunk.faulty_rows, chunk.errors)
-            show(tally.counts.total)
-        if not job.dry_run:
-            tally.complete(connection, job, reader.ignored_columns)
-            transaction.commit()
-    if job.dry_run:
-        with connection.transaction(job.org_id) as transaction:
-            tally.complete(connection, job, reader.ignored_columns)
-            transaction.commit()
-    return tally.counts
 
 
 class _Tally:

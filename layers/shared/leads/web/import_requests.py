@@ -5,7 +5,6 @@ it.
 import base64
 import binascii
 import io
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -14,11 +13,12 @@ import pydantic
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from multipart import MultipartError, MultipartParser, parse_content_disposition, parse_options_header
 
+from leads.domain.filename import FILENAME_LENGTH, clean_filename
 from leads.domain.merge_strategy import MergeStrategy
 from leads.errors import FieldError, FileTooLarge, InvalidRequest, UnsupportedMediaType
 from leads.use_cases.import_leads import ImportOrder
 from leads.web.parameters import choice, flag, refuse_unknown
-from leads.web.schemas import FILENAME_LENGTH, UploadRequest
+from leads.web.schemas import UploadRequest
 
 FILE_LIMIT: Final = 4 * 1024 * 1024
 """Bytes of a file sent in a request. Lambda takes events of 6 MB, in which base64 makes 4 bytes of 3; the
@@ -41,7 +41,6 @@ _BARE_TYPES: Final = (
     # What browsers on a Windows machine with Excel call a CSV file.
     "application/vnd.ms-excel",
 )
-_DEFAULT_FILENAME: Final = "upload.csv"
 _UPLOADS_ROUTE: Final = "/api/v1/leads/import/uploads"
 _REPLACEMENT: Final = "\ufffd"
 
@@ -86,7 +85,7 @@ def read_import_request(event: APIGatewayProxyEventV2) -> ImportRequest:
             f"The file has {len(content):,} bytes; a request may carry {FILE_LIMIT:,}. "
             f"Larger files go through POST {_UPLOADS_ROUTE}."
         )
-    return ImportRequest(_order(filename or _DEFAULT_FILENAME, query, form), content)
+    return ImportRequest(_order(filename, query, form), content)
 
 
 def read_upload_request(event: APIGatewayProxyEventV2) -> ImportOrder:
@@ -98,15 +97,6 @@ def read_upload_request(event: APIGatewayProxyEventV2) -> ImportOrder:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
         raise InvalidRequest.of([_upload_fault(fault["type"], fault["loc"]) for fault in faults]) from None
     return ImportOrder(clean_filename(request.filename), request.merge_strategy, request.dry_run)
-
-
-def clean_filename(name: str) -> str:
-    """A file's name as the history shows it: without folders, control characters and what exceeds a name's
-    length.
-    """
-    base = re.split(r"[/\\]", name)[-1]
-    printable = "".join(character for character in base if character.isprintable()).strip()
-    return printable[:FILENAME_LENGTH] or _DEFAULT_FILENAME
 
 
 def _upload_fault(kind: str, location: tuple[int | str, ...]) -> FieldError:

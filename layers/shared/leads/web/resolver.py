@@ -68,6 +68,7 @@ def problem(
     status: HTTPStatus,
     detail: str,
     errors: Sequence[FieldError] = (),
+    headers: Mapping[str, str] | None = None,
     **members: object,
 ) -> Response[str]:
     """A problem document; `members` are its extensions (RFC 9457, 3.2)."""
@@ -80,7 +81,8 @@ def problem(
     }
     if errors:
         document["errors"] = [{"field": error.field, "message": error.message} for error in errors]
-    return Response(status.value, PROBLEM_JSON, json.dumps(document | members, ensure_ascii=False))
+    body = json.dumps(document | members, ensure_ascii=False)
+    return Response(status.value, PROBLEM_JSON, body, dict(headers or {}))
 
 
 def answer(status: HTTPStatus, body: str, headers: Mapping[str, str] | None = None) -> Response[str]:

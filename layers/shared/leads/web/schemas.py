@@ -3,16 +3,14 @@
 from datetime import UTC, datetime
 from typing import Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StrictBool
 from pydantic.alias_generators import to_camel
 
+from leads.domain.filename import FILENAME_LENGTH
 from leads.domain.import_job import REPORTED_FAULTS, ImportJob
 from leads.domain.merge_strategy import MergeStrategy
 from leads.use_cases.export_leads import ExportedLeads
 from leads.use_cases.import_leads import Upload
-
-FILENAME_LENGTH = 255
-"""Characters of a file's name: what file systems allow (our API)."""
 
 
 def _utc(moment: datetime) -> str:
@@ -40,7 +38,7 @@ class UploadRequest(_Schema):
 
     filename: Annotated[str, Field(min_length=1, max_length=FILENAME_LENGTH)]
     merge_strategy: Annotated[MergeStrategy, BeforeValidator(_in_any_case)] = MergeStrategy.SKIP
-    dry_run: bool = False
+    dry_run: StrictBool = False
 
 
 class UploadTarget(_Schema):

@@ -36,6 +36,6 @@ CREATE UNIQUE INDEX import_job_object ON import_job (object_key, object_version)
 
 ALTER TABLE import_job ENABLE ROW LEVEL SECURITY;
 CREATE POLICY organisation ON import_job TO leads_app
-    USING (org_id = current_setting('app.org_id', true))
-    WITH CHECK (org_id = current_setting('app.org_id', true));
+    USING (org_id IS NOT DISTINCT FROM current_setting('app.org_id', true))
+    WITH CHECK (org_id IS NOT DISTINCT FROM current_setting('app.org_id', true));
 GRANT SELECT, INSERT, UPDATE ON import_job TO leads_app;

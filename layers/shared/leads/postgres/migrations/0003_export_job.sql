@@ -18,6 +18,6 @@ CREATE INDEX export_job_history ON export_job (org_id, id DESC);
 
 ALTER TABLE export_job ENABLE ROW LEVEL SECURITY;
 CREATE POLICY organisation ON export_job TO leads_app
-    USING (org_id = current_setting('app.org_id', true))
-    WITH CHECK (org_id = current_setting('app.org_id', true));
+    USING (org_id IS NOT DISTINCT FROM current_setting('app.org_id', true))
+    WITH CHECK (org_id IS NOT DISTINCT FROM current_setting('app.org_id', true));
 GRANT SELECT, INSERT, UPDATE ON export_job TO leads_app;
