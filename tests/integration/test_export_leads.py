@@ -10,7 +10,8 @@ import pytest
 
 from leads.domain.lead_filter import DEFAULT_COLUMNS, EXPORT_COLUMNS, LeadFilter
 from leads.domain.principal import Principal, Role
-from leads.errors import ExportTooLong, ServiceFault
+from leads.errors import DatabaseFault, ExportTooLong, ServiceFault
+from leads.postgres.connection import Transaction
 from leads.s3.bucket import Bucket
 from leads.use_cases.export_leads import export_leads
 from tests.integration.test_import_leads import assert_problem
@@ -202,6 +203,38 @@ def test_export_that_fails_leaves_no_object_and_no_part(
     with service.owner() as connection:
         assert (
             connection.value("SELECT status FROM export_job WHERE org_id = :org", org=caller.org) == "FAILED"
+        )
+
+
+def test_export_that_cannot_be_recorded_leaves_no_object(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(service, caller)
+    commit = Transaction.commit
+    commits = iter(range(100))
+
+    def lose_the_second(transaction: Transaction) -> None:
+        if next(commits) == 1:
+            raise DatabaseFault(None)
+        commit(transaction)
+
+    monkeypatch.setattr(Transaction, "commit", lose_the_second)
+    assert_problem(service.request("GET", ROUTE, caller), 500, "on our side")
+    assert service.keys(f"exports/{caller.org}/") == []
+
+
+def test_export_whose_statement_stalls_is_told_to_narrow(service: Service, caller: Caller) -> None:
+    store(service, caller)
+    with service.owner() as lock, lock.transaction(), pytest.raises(ExportTooLong):
+        lock.script("LOCK TABLE dossier")
+        export_leads(
+            Principal(caller.org, Role.ADMIN, caller.user),
+            LeadFilter(),
+            DEFAULT_COLUMNS,
+            database=service.database,
+            bucket=service.leads_bucket,
+            now=datetime.now(UTC),
+            seconds=0.2,
         )
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from leads.errors import ServiceFault
+from leads.errors import DatabaseFault, ServiceFault
+from leads.postgres.connection import Connection, Database
 from leads.s3.bucket import Bucket
 from leads.s3.keys import import_key
 from tests.support.service import Answer, Caller, Service, multipart
@@ -177,6 +178,39 @@ def test_file_that_cannot_be_stored_is_a_500_and_its_job_failed(
     assert_problem(answer, 500, "on our side")
     (job,) = service.request("GET", f"{ROUTE}/history", caller).json
     assert (job["status"], "send it again" in job["failureReason"]) == ("FAILED", True)
+
+
+def test_file_that_was_stored_though_s3_failed_to_say_so_is_not_imported(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = Bucket.put
+
+    def store_and_fail(bucket: Bucket, key: str, body: bytes, content_type: str) -> None:
+        put(bucket, key, body, content_type)
+        raise ServiceFault("S3 did not answer")
+
+    monkeypatch.setattr(Bucket, "put", store_and_fail)
+    answer = service.request("POST", ROUTE, caller, headers=BINARY, body=CSV)
+    assert_problem(answer, 500, "on our side")
+    (key,) = service.keys(f"imports/{caller.org}/")
+    service.announce(service.version(key))
+    assert service.leads(caller) == [], "the caller was told that nothing was imported"
+
+
+def test_poll_that_fails_hides_no_import(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = Database.connect
+    calls = iter(range(100))
+
+    def go_away(database: Database) -> Connection:
+        if next(calls) == 1:
+            raise DatabaseFault(None)
+        return connect(database)
+
+    monkeypatch.setattr(Database, "connect", go_away)
+    answer = service.request("POST", ROUTE, caller, headers=BINARY | {"Prefer": "wait=1"}, body=CSV)
+    assert (answer.status, answer.json["status"]) == (202, "PENDING")
 
 
 def test_upload_is_bound_to_one_key_a_size_and_an_hour(service: Service, caller: Caller) -> None:

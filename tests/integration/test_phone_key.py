@@ -101,6 +101,16 @@ def test_key_is_generated_for_every_writer(service: Service) -> None:
     assert key == "+33612345678"
 
 
+def test_key_can_be_computed_with_an_empty_search_path_as_a_restore_does(service: Service) -> None:
+    with service.owner() as connection:
+        connection.script("SET search_path = ''")
+        key = connection.value(
+            "INSERT INTO public.dossier (org_id, name, phone) VALUES ('x', 'A', '06 12 34 56 78 ou 1') "
+            "RETURNING phone_key"
+        )
+    assert key == "+33612345678"
+
+
 @given(st.text(alphabet="+0123456789", max_size=20), st.text(alphabet="0123456789 .-/()+a", max_size=30))
 @settings(max_examples=200, deadline=None)
 def test_fast_path_agrees_with_the_slow_one(service: Service, canonical: str, any_text: str) -> None:

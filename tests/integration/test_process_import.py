@@ -168,6 +168,25 @@ def test_header_alone_is_a_job_of_no_rows(service: Service, caller: Caller) -> N
     assert (job["status"], counts(job)) == ("COMPLETED", (0, 0, 0, 0))
 
 
+def test_header_of_thousands_does_not_swell_the_history(service: Service, caller: Caller) -> None:
+    header = "name,phone,source," + ",".join(f"{n}-{'x' * 100}" for n in range(3000))
+    job = service.import_csv(caller, header + "\n")
+    assert (len(job["ignoredColumns"]), job["ignoredColumns"][-1]) == (101, "… and 2,900 more")
+    assert len(str(job)) < 10_000
+
+
+def test_white_space_that_another_program_stored_is_no_change(service: Service, caller: Caller) -> None:
+    with service.owner() as connection:
+        connection.rows(
+            "INSERT INTO dossier (org_id, name, phone, notes) VALUES (:org, 'A ', ' 06', :notes)",
+            org=caller.org,
+            notes="line\r\n\u00a0",
+        )
+    before = service.leads(caller)
+    assert service.import_csv(caller, service.export_csv(caller), "OVERWRITE")["successCount"] == 1
+    assert service.leads(caller) == before
+
+
 def test_ignored_columns_are_listed(service: Service, caller: Caller) -> None:
     job = service.import_csv(caller, "id,name,phone,source,Ville\n1,A,06,web,Lyon\n")
     assert job["ignoredColumns"] == ["id", "Ville"]

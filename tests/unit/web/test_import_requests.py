@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leads.domain.filename import clean_filename
 from leads.domain.merge_strategy import MergeStrategy
 from leads.errors import FileTooLarge, InvalidRequest, UnsupportedMediaType
 from leads.use_cases.import_leads import ImportOrder
 from leads.web.import_requests import (
     FILE_LIMIT,
     ImportRequest,
-    clean_filename,
     read_import_request,
     read_upload_request,
 )
