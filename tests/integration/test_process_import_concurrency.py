@@ -181,15 +181,15 @@ def test_the_merge_finds_duplicates_by_phone_whatever_the_statistics_say(
     service: Service, caller: Caller, strategy: MergeStrategy
 ) -> None:
     rows = "".join(f"A,06{n:08},web\n" for n in range(3000))
-    service.import_csv(caller, "name,phone,source\n" + rows)
     with service.owner() as connection:
         connection.rows(
             "INSERT INTO dossier (org_id, name, phone) "
             "SELECT 'elsewhere-' || :org, 'B', '+33' || n FROM generate_series(100000000, 100030000) AS n",
             org=caller.org,
         )
-        # Statistics of another organisation alone: the caller's is taken for one of hardly any leads.
+        # Now the caller's organisation is taken for one of hardly any leads.
         connection.script("ANALYZE dossier")
+    service.import_csv(caller, "name,phone,source\n" + rows)
     before = _ways_of_reading(service)
     changed = rows.replace("A,", "C,")
     service.import_csv(caller, "name,phone,source\n" + changed, strategy)

@@ -58,17 +58,32 @@ stored_leads = st.lists(
 )
 
 
+@st.composite
+def leads_and_files(draw: st.DrawFn) -> tuple[list[StoredLead], list[LeadRow]]:
+    """Stored leads and a file of which some rows say of a stored lead what is known of it already."""
+    stored = draw(stored_leads)
+    file = draw(files)
+    for lead in draw(st.lists(st.sampled_from(stored), max_size=4)) if stored else []:
+        phone = draw(st.sampled_from([phone for phone, key in PHONES.items() if key == lead.phone_key]))
+        score = "" if lead.score is None else str(lead.score)
+        cells = (lead.email or "", lead.source, lead.lead_source or "", score, lead.notes or "")
+        file.insert(draw(st.integers(0, len(file))), LeadRow(lead.name, phone, *cells))
+    return stored, file
+
+
 @given(
-    stored=stored_leads, file=files, strategy=st.sampled_from(MergeStrategy), chunk_rows=st.integers(1, 13)
+    leads_and_file=leads_and_files(),
+    strategy=st.sampled_from(MergeStrategy),
+    chunk_rows=st.integers(1, 13),
 )
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_engine_agrees_with_the_sequential_oracle(
     service: Service,
-    stored: list[StoredLead],
-    file: list[LeadRow],
+    leads_and_file: tuple[list[StoredLead], list[LeadRow]],
     strategy: MergeStrategy,
     chunk_rows: int,
 ) -> None:
+    stored, file = leads_and_file
     caller = Caller()
     _store(service, caller, stored)
     job_id = service.post_csv(caller, _csv(file), strategy)
