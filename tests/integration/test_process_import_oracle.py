@@ -8,11 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from leads.domain.import_job import ImportCounts
-from leads.domain.lead import FIELDS, LeadRow, LeadSource, LeadStatus
+from leads.domain.lead import FIELDS, LeadSource, LeadStatus
 from leads.domain.merge_strategy import MergeStrategy
 from leads.s3.keys import import_key
 from leads.use_cases.process_import import process_import
 from tests.support.import_oracle import StoredLead, import_rows
+from tests.support.lead_row import LeadRow
 from tests.support.service import Caller, Service
 
 # Writings of few phones, so that most rows meet another one: in the same chunk, in another, or stored.

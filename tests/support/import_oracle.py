@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from leads.domain.import_job import ImportCounts
-from leads.domain.lead import LeadRow
 from leads.domain.merge_strategy import MergeStrategy
+from tests.support.lead_row import LeadRow
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,9 @@ def test_case_spaces_hyphens_and_accents_do_not_matter(header: str) -> None:
 
 def test_columns_may_come_in_any_order() -> None:
     assert map_columns(["Commentaire", "source", "E-mail", "Tél", "Score", "Nom", "lead_source"]) == Columns(
-        width=7, fields=((5,), (3,), (2,), (1,), (6,), (4,), (0,)), ignored=()
+        names=("Commentaire", "source", "E-mail", "Tél", "Score", "Nom", "lead_source"),
+        fields=((5,), (3,), (2,), (1,), (6,), (4,), (0,)),
+        ignored=(),
     )
 
 

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from leads.csv_format.reader import LeadReader
 from leads.csv_format.text_lines import LINE_LIMIT, ByteSource
-from leads.domain.lead import LeadRow, row_errors
+from leads.domain.lead import FIELDS, row_errors
 from leads.domain.row_error import RowError
 from leads.errors import FailureCode, InvalidFile
+from tests.support.lead_row import LeadRow, numbered_leads
 from tests.unit.fakes import SourceThatDribbles
 
 HEADER = "name,phone,source,notes\n"
@@ -25,8 +26,9 @@ def open_file(content: str | bytes) -> ByteSource:
 
 def read(content: str | bytes, chunk_rows: int = 3) -> tuple[list[tuple[int, LeadRow]], list[RowError], int]:
     """Leads, faults, and the number of rows that were counted."""
-    chunks = list(LeadReader(open_file(content), chunk_rows=chunk_rows).chunks())
-    leads = [lead for chunk in chunks for lead in chunk.leads]
+    reader = LeadReader(open_file(content), chunk_rows=chunk_rows)
+    chunks = list(reader.chunks())
+    leads = [lead for chunk in chunks for lead in numbered_leads(reader, chunk)]
     errors = [error for chunk in chunks for error in chunk.errors]
     return leads, errors, sum(chunk.rows for chunk in chunks)
 
@@ -103,9 +105,9 @@ def test_cells_are_trimmed_of_unicode_white_space_outside_and_keep_it_inside() -
 
 
 def test_what_is_no_white_space_to_unicode_is_kept() -> None:
-    ((_, lead),) = leads_of("name,phone,source\n\u200bAna\x1c,06,web\n")
-    assert lead.name == "\u200bAna\x1c"
-    assert read("name,phone,source\n\x1c,,\n")[2] == 1
+    ((_, lead),) = leads_of("name,phone,source\n\u200bAna\u2060,06,web\n")
+    assert lead.name == "\u200bAna\u2060"
+    assert read("name,phone,source\n\u2060,,\n")[2] == 1
 
 
 def test_the_formula_guard_is_taken_off() -> None:
@@ -222,16 +224,16 @@ def test_the_rows_are_those_that_were_written_whatever_the_delimiter_line_end_an
     for row, record in enumerate(written, start=2):
         name, phone, source, notes, *extra = [cell.strip(" \t\n\r\u00a0") for cell in [*record, *[""] * 4]]
         lead = LeadRow(name, phone, "", source, "", "", notes)
-        faults = row_errors(row, lead)
+        faults = row_errors(row, FIELDS, lead)
         if extra and extra[0]:
             faults.append(RowError(row, None, "Row has 5 cells, the header has 4"))
         if faults and any([name, phone, source, notes, *extra]):
             errors += faults
         elif not faults:
             leads.append((row, lead._replace(source=source.lower())))
-    assert [lead for chunk in chunks for lead in chunk.leads] == leads
+    assert [lead for chunk in chunks for lead in numbered_leads(reader, chunk)] == leads
     assert [error for chunk in chunks for error in chunk.errors] == errors
-    assert sum(chunk.faulty_rows for chunk in chunks) == len({error.row for error in errors})
+    assert sum(len(chunk.faulty) for chunk in chunks) == len({error.row for error in errors})
 
 
 @given(st.binary() | st.text(st.sampled_from('ab1,"\n\r;\x00')).map(str.encode), st.booleans())

@@ -41,13 +41,18 @@ ours.
 
 
 class Columns(NamedTuple):
-    """Where the cells of a record are. `fields` has, per field of `FIELDS`, the indices whose cells make it,
-    joined by a space: none, one, or first and last name.
+    """The names of the columns, and where the cells of a record are. `fields` has, per field of `FIELDS`, the
+    indices whose cells make it, joined by a space: none, one, or first and last name.
     """
 
-    width: int
+    names: tuple[str, ...]
     fields: tuple[tuple[int, ...], ...]
     ignored: tuple[str, ...]
+
+    @property
+    def width(self) -> int:
+        """Cells of a record that is as long as the header."""
+        return len(self.names)
 
 
 def known_names(header: Sequence[str]) -> int:
@@ -85,7 +90,7 @@ def map_columns(header: Sequence[str]) -> Columns:
     missing = [field for field, at in zip(FIELDS, fields, strict=True) if field in REQUIRED_FIELDS and not at]
     if missing:
         raise InvalidFile(FailureCode.INVALID_HEADER, _missing(missing, names))
-    return Columns(len(names), fields, _listed(ignored))
+    return Columns(tuple(names), fields, _listed(ignored))
 
 
 def _fold(name: str) -> str:

@@ -1,22 +1,23 @@
-"""A CSV file as chunks of lead rows and row errors, streaming: what the import engine reads.
+"""A CSV file as chunks of checked rows, streaming: what the import engine reads.
 
 Row numbers are a spreadsheet's: the first record is row 1, a quoted line break starts no row, and a record
 whose cells are all empty has a number but is not counted.
+
+Each chunk is checked column by column and row by row without a Python loop; only the rows that this fast pass
+does not take, such as faulty, guarded or ragged ones, are then looked at one by one.
 """
 
 import csv
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Final
-
-from pydantic import ValidationError
 
 from leads.csv_format.dialect import find_dialect
 from leads.csv_format.formula_guard import unguard
 from leads.csv_format.header import Columns, map_columns
 from leads.csv_format.text_lines import LINE_LIMIT, ByteSource, read_lines
-from leads.domain.lead import WHITE_SPACE, LeadRow, lead_rows, row_errors
+from leads.domain.lead import FIELDS, LeadCells, LeadChecker, row_errors
 from leads.domain.row_error import RowError
 from leads.errors import FailureCode, InvalidFile
 
@@ -27,20 +28,30 @@ _END: Final = "end-of-file"
 _END_LINE: Final = f'"{_END}"'
 """Quoted, so that a quote left open keeps the last `"` in the cell and no such record is taken for ours."""
 
+_REFUSED: Final = "\0"
+"""Stands for a cell that the fast pass must not take: no cell with a NUL is a valid one."""
 
-@dataclass(slots=True)
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
-    """What some consecutive records of a file hold. Blank ones leave no trace; a faulty row may have several
-    errors.
+    """Some consecutive records of a file, as they were, and what each is: a lead's cells, or None when it is
+    faulty or blank. A faulty row may have several errors.
     """
 
-    leads: list[tuple[int, LeadRow]] = field(default_factory=list)
-    errors: list[RowError] = field(default_factory=list)
-    faulty_rows: int = 0
+    first_row: int
+    records: list[list[str]]
+    leads: list[LeadCells | None]
+    errors: list[RowError]
+    faulty: list[int]
+
+    @property
+    def lead_count(self) -> int:
+        return len(self.leads) - self.leads.count(None)
 
     @property
     def rows(self) -> int:
-        return len(self.leads) + self.faulty_rows
+        """Records that count: the blank ones do not."""
+        return self.lead_count + len(self.faulty)
 
 
 class LeadReader:
@@ -52,21 +63,33 @@ class LeadReader:
         self._row = 0
         self._ended = False
         self._records = csv.reader(chain(dialect.lines, self._end()), delimiter=dialect.delimiter)
-        self.columns = self._read_header()
+        self._columns = self._read_header()
+        self.fields: Final = tuple(
+            field for field, places in zip(FIELDS, self._columns.fields, strict=True) if places
+        )
+        """The fields that the file has, in the order of its leads' cells."""
+        self._places = [places for places in self._columns.fields if places]
+        self._checker = LeadChecker(self.fields)
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        """The names of the columns as the file has them."""
+        return self._columns.names
 
     @property
     def ignored_columns(self) -> tuple[str, ...]:
         """Headers of the columns that are no field of a lead."""
-        return self.columns.ignored
+        return self._columns.ignored
 
     def chunks(self) -> Iterator[Chunk]:
         """The rows in file order. Raises InvalidFile where the file turns out to be none that can be read."""
         while records := self._take(self._chunk_rows):
-            first = self._row - len(records) + 1
-            chunk = Chunk()
-            for row, record in enumerate(records, start=first):
-                if any(cell.strip(WHITE_SPACE) for cell in record):
-                    _read_row(row, record, self.columns, chunk)
+            chunk = Chunk(self._row - len(records) + 1, records, self._checked(records), [], [])
+            start = 0
+            while None in islice(chunk.leads, start, None):
+                at = chunk.leads.index(None, start)
+                self._look_at(at, chunk)
+                start = at + 1
             yield chunk
 
     def _end(self) -> Iterator[str]:
@@ -103,25 +126,57 @@ class LeadReader:
         self._row += len(records)
         return records
 
+    def _checked(self, records: list[list[str]]) -> list[LeadCells | None]:
+        """The fast pass: the cells of each record that is surely a valid lead, else None."""
+        width = self._columns.width
+        if set(map(len, records)) != {width}:
+            records = [_fitted(record, width) for record in records]
+        columns = list(zip(*records, strict=True))
+        fields = [
+            map(str.strip, columns[places[0]])
+            if len(places) == 1
+            else map(_joined, *(columns[place] for place in places))
+            for places in self._places
+        ]
+        return self._checker.check(list(zip(*fields, strict=True)))
 
-def _read_row(row: int, record: list[str], columns: Columns, chunk: Chunk) -> None:
-    extra = any(cell.strip(WHITE_SPACE) for cell in record[columns.width :])
-    cells = tuple(_cell(record, places) for places in columns.fields)
-    if not extra:
-        try:
-            chunk.leads.append((row, lead_rows.validate_python(cells)))
+    def _look_at(self, at: int, chunk: Chunk) -> None:
+        """The slow pass over one record: a lead after all, blank, or faulty, and then what is wrong with
+        it.
+        """
+        record = [cell.strip() for cell in chunk.records[at]]
+        filled = max((index for index, cell in enumerate(record, start=1) if cell), default=0)
+        if not filled:
             return
-        except ValidationError:
-            pass  # row_errors says it in words
-    errors = row_errors(row, cells)
-    if extra:
-        count = max(index for index, cell in enumerate(record, start=1) if cell.strip(WHITE_SPACE))
-        errors.append(RowError(row, None, f"Row has {count} cells, the header has {columns.width}"))
-    chunk.errors.extend(errors)
-    chunk.faulty_rows += 1
+        cells = [_cell(record, places) for places in self._places]
+        row = chunk.first_row + at
+        errors = row_errors(row, self.fields, cells)
+        if filled > self._columns.width:
+            message = f"Row has {filled} cells, the header has {self._columns.width}"
+            errors.append(RowError(row, None, message))
+        if errors:
+            chunk.errors.extend(errors)
+            chunk.faulty.append(at)
+        else:
+            source = self.fields.index("source")
+            cells[source] = cells[source].lower()
+            chunk.leads[at] = tuple(cells)
 
 
-def _cell(record: list[str], places: tuple[int, ...]) -> str:
-    """A field's text: trimmed first, so that what the guard kept safe stays as it was."""
-    parts = [unguard(record[place].strip(WHITE_SPACE)) for place in places if place < len(record)]
+def _fitted(record: list[str], width: int) -> list[str]:
+    """A record as wide as the header; one with filled cells beyond it is not for the fast pass."""
+    if len(record) <= width:
+        return record + [""] * (width - len(record))
+    return record[:width] if not any(record[width:]) else [_REFUSED] * width
+
+
+def _joined(*parts: str) -> str:
+    """First and last name; one that may be guarded is not for the fast pass."""
+    name = " ".join(filter(None, map(str.strip, parts)))
+    return _REFUSED if "'" in name else name
+
+
+def _cell(record: Sequence[str], places: tuple[int, ...]) -> str:
+    """A field's text of a trimmed record. Trimmed first, so that what the guard kept safe stays as it was."""
+    parts = [unguard(record[place]) for place in places if place < len(record)]
     return " ".join(part for part in parts if part)

@@ -4,12 +4,10 @@ Runs within the transaction of one import. The outcome of merging chunk after ch
 rows one by one in file order; tests/integration/test_process_import_oracle.py holds it to that.
 """
 
-import csv
-import io
 from collections.abc import Sequence
 from typing import Final, cast
 
-from leads.domain.lead import FIELDS, LeadRow
+from leads.domain.lead import LeadCells
 from leads.domain.merge_strategy import MergeStrategy
 from leads.postgres.connection import Connection
 from leads.postgres.statements import statement
@@ -25,7 +23,9 @@ _ONE_PLAN: Final = "; ".join(
     f"SET LOCAL enable_{way} = off" for way in ("seqscan", "hashjoin", "mergejoin", "material", "memoize")
 )
 
-_COPY: Final = f"COPY staging (row_number, {', '.join(FIELDS)}) FROM STDIN (FORMAT csv)"
+# COPY's text format marks ends with tabs and line breaks and escapes with backslashes (PostgreSQL, COPY).
+_ESCAPES: Final = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
 _MERGES: Final = {
     MergeStrategy.SKIP: "merge_skip",
     MergeStrategy.OVERWRITE: "merge_overwrite",
@@ -43,30 +43,34 @@ def begin_staging(connection: Connection, org_id: str) -> None:
     connection.script(_ONE_PLAN)
 
 
+def copy_block(leads: Sequence[LeadCells | None]) -> bytes:
+    """The leads of a chunk, each with its position in it, as COPY reads them; an empty cell is NULL."""
+    rows = [(str(at), *cells) for at, cells in enumerate(leads) if cells is not None]
+    if not rows:
+        return b""
+    text = "\n".join(map("\t".join, rows))
+    marks = (text.count("\n"), text.count("\t"), "\\" in text, "\r" in text)
+    if marks != (len(rows) - 1, len(rows) * (len(rows[0]) - 1), False, False):
+        text = "\n".join("\t".join(cell.translate(_ESCAPES) for cell in row) for row in rows)
+    return text.encode()
+
+
 def merge(
     connection: Connection,
     org_id: str,
-    rows: Sequence[tuple[int, LeadRow]],
+    fields: Sequence[str],
+    block: bytes,
     strategy: MergeStrategy,
     created_by: str,
-) -> int:
-    """Merges the rows, each with its number, into the organisation's leads; gives how many were not
-    skipped.
+) -> int | None:
+    """Merges a `copy_block` of these fields into the organisation's leads.
+
+    Gives the number of new leads under SKIP; else None, for no lead was skipped. Raises DatabaseFault.
     """
-    if not rows:
-        return 0
     connection.script("TRUNCATE staging")
-    connection.copy_in(_COPY, [_csv(rows)])
+    connection.copy_in(f"COPY staging (row_number, {', '.join(fields)}) FROM STDIN (NULL '')", [block])
     sql = statement(_MERGES[strategy])
     if strategy is MergeStrategy.SKIP:
         return cast(int, connection.value(sql, org_id=org_id, created_by=created_by))
     connection.rows(sql, org_id=org_id, created_by=created_by)
-    return len(rows)
-
-
-def _csv(rows: Sequence[tuple[int, LeadRow]]) -> bytes:
-    """Rows for COPY; an empty cell is NULL."""
-    text = io.StringIO()
-    # Lines end with CRLF because only then csv quotes a cell that holds a lone CR, which COPY would refuse.
-    csv.writer(text, lineterminator="\r\n").writerows((row, *lead) for row, lead in rows)
-    return text.getvalue().encode()
+    return None

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from leads.csv_format.read_ahead import read_ahead
 from leads.csv_format.reader import CHUNK_ROWS, LeadReader
 from leads.csv_format.text_lines import ByteSource
 from leads.domain.import_job import REPORTED_FAULTS, ImportCounts
@@ -26,7 +27,7 @@ from leads.postgres.import_jobs import (
     fail_import_job,
     record_progress,
 )
-from leads.postgres.staging import begin_staging, merge
+from leads.postgres.staging import begin_staging, copy_block, merge
 from leads.s3.bucket import Bucket
 from leads.s3.keys import DROP, parse_drop_key, parse_upload_key
 
@@ -149,9 +150,14 @@ class _Run:
             begin_staging(connection, job.org_id)
             # Opened after the wait for other imports: S3 drops a stream that nobody reads.
             reader = LeadReader(self._open(), chunk_rows=self._chunk_rows)
-            for chunk in reader.chunks():
-                merged = merge(connection, job.org_id, chunk.leads, job.merge_strategy, job.created_by)
-                tally.add(merged, len(chunk.leads) - merged, chunk.faulty_rows, chunk.errors)
+            for chunk, block in read_ahead((chunk, copy_block(chunk.leads)) for chunk in reader.chunks()):
+                leads = created = chunk.lead_count
+                if block:
+                    merged = merge(
+                        connection, job.org_id, reader.fields, block, job.merge_strategy, job.created_by
+                    )
+                    created = leads if merged is None else merged
+                tally.add(created, leads - created, len(chunk.faulty), chunk.errors)
                 show(tally.counts.total)
             if not job.dry_run:
                 tally.complete(connection, job, reader.ignored_columns)

@@ -1,0 +1,59 @@
+"""Reads while somebody else works on what was read: the import's file while Postgres takes the chunk
+before.
+"""
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from typing import Final, TypeVar
+
+_T = TypeVar("_T")
+
+AHEAD: Final = 1
+"""Items that wait to be taken: with the one being made and the one being used, three are alive."""
+
+
+class _End:
+    """The end of the items, and why when it is a fault."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.error = error
+
+
+def read_ahead(items: Iterable[_T]) -> Iterator[_T]:
+    """The items, made in a thread of their own. What making them raises is raised here, after those before
+    it.
+
+    Whoever stops early leaves the thread at most one more item to make.
+    """
+    ready: queue.Queue[_T | _End] = queue.Queue(AHEAD)
+    stopped = threading.Event()
+
+    def put(item: _T | _End) -> bool:
+        while not stopped.is_set():
+            try:
+                ready.put(item, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def make() -> None:
+        try:
+            for item in items:
+                if not put(item):
+                    return
+            put(_End())
+        except BaseException as error:
+            put(_End(error))
+
+    thread = threading.Thread(target=make, name="read ahead", daemon=True)
+    thread.start()
+    try:
+        while not isinstance(item := ready.get(), _End):
+            yield item
+        if item.error is not None:
+            raise item.error
+    finally:
+        stopped.set()
+        thread.join()
