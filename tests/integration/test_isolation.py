@@ -15,15 +15,15 @@ def test_role_sees_its_organisation_alone(service: Service, table: str) -> None:
     for caller in (ours, theirs):
         service.import_csv(caller, CSV)
         service.export_csv(caller)
-    update = f"UPDATE {table} SET created_by = 'x' WHERE org_id = :org"  # noqa: S608
+    update = f"UPDATE {table} SET created_by = 'x' WHERE org_id = :org RETURNING id"  # noqa: S608
     with service.app() as connection:
         with connection.transaction(ours.org):
             seen = connection.rows(f"SELECT DISTINCT org_id FROM {table}")  # noqa: S608
-            changed = connection.affected(update, org=theirs.org)
+            changed = connection.rows(update, org=theirs.org)
         with connection.transaction():
             unnamed = connection.value(f"SELECT count(*) FROM {table}")  # noqa: S608
     assert [list(row) for row in seen] == [[ours.org]]
-    assert changed == 0
+    assert changed == []
     assert unnamed == 0
 
 

@@ -30,7 +30,7 @@ def read(content: str | bytes, chunk_rows: int = 3) -> tuple[list[tuple[int, Lea
     chunks = list(reader.chunks())
     leads = [lead for chunk in chunks for lead in numbered_leads(reader, chunk)]
     errors = [error for chunk in chunks for error in chunk.errors]
-    return leads, errors, sum(chunk.rows for chunk in chunks)
+    return leads, errors, sum(chunk.lead_count + len(chunk.faulty) for chunk in chunks)
 
 
 def leads_of(content: str | bytes) -> list[tuple[int, LeadRow]]:

@@ -4,7 +4,7 @@ before.
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import Final, TypeVar
 
 _T = TypeVar("_T")
@@ -20,7 +20,7 @@ class _End:
         self.error = error
 
 
-def read_ahead(items: Iterable[_T]) -> Iterator[_T]:
+def read_ahead(items: Iterable[_T]) -> Generator[_T, None, None]:
     """The items, made in a thread of their own. What making them raises is raised here, after those before
     it.
 

@@ -48,11 +48,6 @@ class Chunk:
     def lead_count(self) -> int:
         return len(self.leads) - self.leads.count(None)
 
-    @property
-    def rows(self) -> int:
-        """Records that count: the blank ones do not."""
-        return self.lead_count + len(self.faulty)
-
 
 class LeadReader:
     """Reads one file. The header is read at once: raises InvalidFile when it, or the file, cannot be used."""

@@ -101,12 +101,6 @@ class Connection:
         with _faults():
             self._pg.run(sql)
 
-    def affected(self, sql: str, **parameters: object) -> int:
-        """How many rows a statement changed. Raises DatabaseFault."""
-        with _faults():
-            self._pg.run(sql, **parameters)
-            return cast(int, self._pg.row_count)
-
     def copy_in(self, sql: str, blocks: Iterable[bytes]) -> None:
         """COPY … FROM STDIN. Each block is one message and one flush, so hand over large ones. Raises
         DatabaseFault.

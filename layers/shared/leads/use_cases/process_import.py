@@ -6,7 +6,7 @@ valid rows are in, or none. Delivered again, an event finds its job taken or ove
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -150,15 +150,18 @@ class _Run:
             begin_staging(connection, job.org_id)
             # Opened after the wait for other imports: S3 drops a stream that nobody reads.
             reader = LeadReader(self._open(), chunk_rows=self._chunk_rows)
-            for chunk, block in read_ahead((chunk, copy_block(chunk.leads)) for chunk in reader.chunks()):
-                leads = created = chunk.lead_count
-                if block:
-                    merged = merge(
-                        connection, job.org_id, reader.fields, block, job.merge_strategy, job.created_by
-                    )
-                    created = leads if merged is None else merged
-                tally.add(created, leads - created, len(chunk.faulty), chunk.errors)
-                show(tally.counts.total)
+            blocks = ((chunk, copy_block(chunk.leads)) for chunk in reader.chunks())
+            # Closed here, or the error of a merge would keep the thread that reads.
+            with closing(read_ahead(blocks)) as ready:
+                for chunk, block in ready:
+                    imported = leads = chunk.lead_count
+                    if block:
+                        created = merge(
+                            connection, job.org_id, reader.fields, block, job.merge_strategy, job.created_by
+                        )
+                        imported = leads if created is None else created
+                    tally.add(imported, leads - imported, len(chunk.faulty), chunk.errors)
+                    show(tally.counts.total)
             if not job.dry_run:
                 tally.complete(connection, job, reader.ignored_columns)
                 transaction.commit()
