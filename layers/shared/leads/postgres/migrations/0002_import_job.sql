@@ -1,7 +1,7 @@
 -- The imports: what was asked, how far it is, what came of it.
 CREATE TABLE import_job (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    org_id text NOT NULL CHECK (org_id ~ '^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$'),
+    org_id text COLLATE "C" NOT NULL CHECK (org_id ~ '^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$'),
     filename text NOT NULL,
     merge_strategy varchar(20) NOT NULL CHECK (merge_strategy IN ('SKIP', 'OVERWRITE', 'CREATE_NEW')),
     dry_run boolean NOT NULL DEFAULT false,

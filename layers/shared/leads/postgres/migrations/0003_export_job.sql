@@ -1,7 +1,7 @@
 -- The exports: personal data left the house, and somebody will ask who took what and when.
 CREATE TABLE export_job (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    org_id text NOT NULL CHECK (org_id ~ '^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$'),
+    org_id text COLLATE "C" NOT NULL CHECK (org_id ~ '^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$'),
     status varchar(20) NOT NULL DEFAULT 'PROCESSING' CHECK (status IN ('PROCESSING', 'COMPLETED', 'FAILED')),
     filename text NOT NULL,
     filters jsonb NOT NULL,
