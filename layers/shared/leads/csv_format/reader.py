@@ -67,11 +67,6 @@ class LeadReader:
         self._checker = LeadChecker(self.fields)
 
     @property
-    def header(self) -> tuple[str, ...]:
-        """The names of the columns as the file has them."""
-        return self._columns.names
-
-    @property
     def ignored_columns(self) -> tuple[str, ...]:
         """Headers of the columns that are no field of a lead."""
         return self._columns.ignored

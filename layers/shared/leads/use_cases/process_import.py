@@ -5,8 +5,7 @@ valid rows are in, or none. Delivered again, an event finds its job taken or ove
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 
@@ -146,7 +145,10 @@ class _Run:
     def _import(self, connection: Connection, job: ClaimedImportJob) -> ImportCounts:
         """Reads and merges the file and ends the job, all in one transaction."""
         tally = _Tally()
-        with connection.transaction(job.org_id) as transaction, _progress(job, self._database) as show:
+        with (
+            connection.transaction(job.org_id) as transaction,
+            closing(_Progress(job, self._database)) as show,
+        ):
             begin_staging(connection, job.org_id)
             # Opened after the wait for other imports: S3 drops a stream that nobody reads.
             reader = LeadReader(self._open(), chunk_rows=self._chunk_rows)
@@ -245,12 +247,3 @@ class _Progress:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-
-@contextmanager
-def _progress(job: ClaimedImportJob, database: Database) -> Iterator[_Progress]:
-    progress = _Progress(job, database)
-    try:
-        yield progress
-    finally:
-        progress.close()
