@@ -9,7 +9,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from leads.observability import logger
 from leads.postgres.connection import Database
-from leads.settings import ClaimSettings, DatabaseSettings
+from leads.s3.bucket import Bucket
+from leads.settings import BucketSettings, ClaimSettings, DatabaseSettings
 from leads.use_cases.import_history import get_import, list_imports
 from leads.web.auth import principal_of
 from leads.web.history_requests import HISTORY_PATH, read_history_request, read_job_id
@@ -19,6 +20,7 @@ from leads.web.schemas import ImportDetails, ImportSummary
 app = api()
 claims = ClaimSettings.from_environment()
 database = Database(DatabaseSettings.from_environment(), "import_history")
+bucket = Bucket.from_settings(BucketSettings.from_environment())
 
 
 @app.get(HISTORY_PATH)
@@ -27,7 +29,12 @@ def get_history() -> Response[str]:
     principal = principal_of(app.current_event, claims)
     page = read_history_request(app.current_event.query_string_parameters)
     jobs, next_before = list_imports(
-        principal, database=database, limit=page.limit, before=page.before, status=page.status
+        principal,
+        database=database,
+        bucket=bucket,
+        limit=page.limit,
+        before=page.before,
+        status=page.status,
     )
     body = f"[{','.join(ImportSummary.of(job).to_json() for job in jobs)}]"
     return answer(HTTPStatus.OK, body, page.next_link(next_before) if next_before is not None else None)
@@ -37,7 +44,7 @@ def get_history() -> Response[str]:
 def get_history_item(id: str) -> Response[str]:
     """One job with its first faults."""
     principal = principal_of(app.current_event, claims)
-    job = get_import(principal, read_job_id(id), database=database)
+    job = get_import(principal, read_job_id(id), database=database, bucket=bucket)
     return answer(HTTPStatus.OK, ImportDetails.of(job).to_json())
 
 

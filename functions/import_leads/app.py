@@ -7,12 +7,13 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from leads.domain.import_job import ImportJob, JobStatus
+from leads.domain.import_job import JobStatus
 from leads.observability import logger
 from leads.postgres.connection import Database
 from leads.s3.bucket import Bucket
 from leads.settings import BucketSettings, ClaimSettings, DatabaseSettings
 from leads.use_cases.import_leads import create_upload, import_leads
+from leads.use_cases.shown_import import ShownImport
 from leads.web.auth import principal_of
 from leads.web.history_requests import HISTORY_PATH
 from leads.web.import_requests import read_import_request, read_upload_request
@@ -38,11 +39,13 @@ def post_import() -> Response[str]:
     principal = principal_of(app.current_event, claims)
     request = read_import_request(app.current_event)
     wished = preference(app.current_event.headers, default=DEFAULT_WAIT, most=MOST_WAIT)
-    job = import_leads(
+    shown = import_leads(
         principal, request.order, request.content, wait=wished.wait, database=database, bucket=bucket
     )
-    logger.info("file stored", import_job_id=job.id, status=job.status, bytes=len(request.content))
-    return _answer(job, wished)
+    logger.info(
+        "file stored", import_job_id=shown.job.id, status=shown.job.status, bytes=len(request.content)
+    )
+    return _answer(shown, wished)
 
 
 @app.post("/api/v1/leads/import/uploads")
@@ -57,12 +60,13 @@ def post_upload() -> Response[str]:
     return answer(HTTPStatus.CREATED, UploadCreated.of(upload).to_json(), headers)
 
 
-def _answer(job: ImportJob, wished: Preference) -> Response[str]:
+def _answer(shown: ShownImport, wished: Preference) -> Response[str]:
+    job = shown.job
     if job.status is JobStatus.FAILED:
         ours = job.failure_code is not None and job.failure_code.ours
         status = HTTPStatus.INTERNAL_SERVER_ERROR if ours else HTTPStatus.BAD_REQUEST
         return problem(app, status, job.failure_reason or "", headers=wished.headers, importJobId=job.id)
-    body = ImportResult.of(job).to_json()
+    body = ImportResult.of(shown).to_json()
     if job.status is JobStatus.COMPLETED:
         return answer(HTTPStatus.OK, body, wished.headers)
     headers = {"Location": f"{HISTORY_PATH}/{job.id}", "Retry-After": "1"} | wished.headers

@@ -12,6 +12,7 @@ from leads.postgres.connection import Database
 from leads.s3.bucket import Bucket
 from leads.settings import BucketSettings, DatabaseSettings
 from leads.use_cases.process_import import IGNORED, ImportOutcome, StoredFile, process_import
+from leads.use_cases.shown_import import ShownImport
 
 database = Database(DatabaseSettings.from_environment(), "process_import")
 bucket = Bucket.from_settings(BucketSettings.from_environment())
@@ -49,7 +50,7 @@ def _process(file: StoredFile) -> bool:
     started = time.monotonic()
     logger.append_keys(version=file.version)
     try:
-        outcome = process_import(file, database=database, bucket=bucket)
+        outcome = process_import(file, database=database, bucket=bucket, describe=_details)
     except Exception as error:
         fault = str(error) if isinstance(error, LeadsError) else type(error).__name__
         logger.error("import failed", fault=fault, stack=where(error))
@@ -60,6 +61,14 @@ def _process(file: StoredFile) -> bool:
         return True
     finally:
         metrics.flush_metrics()
+
+
+def _details(shown: ShownImport) -> str:
+    """The result of a dropped file: what the API answers of a job."""
+    # Only dropped files need the API's bodies, which take time to load.
+    from leads.web.schemas import ImportDetails
+
+    return ImportDetails.of(shown).to_json()
 
 
 def _report(outcome: ImportOutcome, seconds: float) -> None:

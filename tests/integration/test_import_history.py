@@ -16,7 +16,8 @@ def test_details_are_as_the_api_promises(service: Service, caller: Caller) -> No
     times = {"createdAt", "startedAt", "finishedAt"}
     for time in times:
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", job[time]), job[time]
-    assert {name: value for name, value in job.items() if name not in times | {"id"}} == {
+    assert f"/reports/{caller.org}/{job['id']}/not_imported.csv?" in job["reportUrl"]
+    assert {name: value for name, value in job.items() if name not in times | {"id", "reportUrl"}} == {
         "filename": "leads_2024.csv",
         "status": "COMPLETED",
         "mergeStrategy": "SKIP",

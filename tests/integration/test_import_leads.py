@@ -11,6 +11,7 @@ from leads.errors import DatabaseFault, ServiceFault
 from leads.postgres.connection import Connection, Database
 from leads.s3.bucket import Bucket
 from leads.s3.keys import import_key
+from tests.support.imports import report_of
 from tests.support.service import Answer, Caller, Service, multipart
 
 ROUTE = "/api/v1/leads/import"
@@ -49,8 +50,10 @@ def test_waits_for_the_job_and_answers_with_its_result(service: Service, caller:
     answer = service.request("POST", ROUTE, caller, headers=headers, body=body)
     s3.join()
     assert answer.status == 200
-    assert answer.json == {
-        "importJobId": answer.json["importJobId"],
+    result = answer.json
+    assert report_of(result).outcomes == {3: "duplicate", 4: "error"}
+    assert result == {
+        "importJobId": result["importJobId"],
         "status": "COMPLETED",
         "totalRows": 3,
         "successCount": 1,
@@ -58,6 +61,7 @@ def test_waits_for_the_job_and_answers_with_its_result(service: Service, caller:
         "skippedCount": 1,
         "validationErrors": [{"row": 4, "field": "name", "message": "Name is required"}],
         "validationErrorsTruncated": False,
+        "reportUrl": result["reportUrl"],
     }
 
 
@@ -75,7 +79,8 @@ def test_job_that_goes_on_is_a_202_with_where_to_look(service: Service, caller: 
     assert answer.headers["Location"] == f"{ROUTE}/history/{answer.json['importJobId']}"
     assert answer.headers["Retry-After"] == "1"
     assert answer.headers["Preference-Applied"] == "wait=0"
-    assert (answer.json["status"], answer.json["totalRows"]) == ("PENDING", 0)
+    result = answer.json
+    assert (result["status"], result["totalRows"], result["reportUrl"]) == ("PENDING", 0, None)
 
 
 @pytest.mark.parametrize(

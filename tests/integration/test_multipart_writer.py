@@ -4,32 +4,13 @@ import threading
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from leads.errors import ServiceFault
 from leads.s3.bucket import Bucket
 from leads.s3.multipart_writer import PART_SIZE, PARTS_ALIVE, MultipartWriter
+from tests.support.hostile_s3 import ClientThatFailsOn
+from tests.support.imports import pending_uploads
 from tests.support.service import Caller, Service
-
-
-class ClientThatFailsOn:
-    """An S3 client of which one operation fails, from its n-th call on."""
-
-    def __init__(self, client: Any, operation: str, *, after: int = 0) -> None:
-        self._client = client
-        self._operation = operation
-        self._left = after
-
-    def __getattr__(self, name: str) -> Any:
-        if name != self._operation:
-            return getattr(self._client, name)
-        if self._left:
-            self._left -= 1
-            return getattr(self._client, name)
-        return self._fail
-
-    def _fail(self, **_: Any) -> None:
-        raise ClientError({"Error": {"Code": "SlowDown"}}, self._operation)
 
 
 class ClientThatHoldsParts:
@@ -45,11 +26,6 @@ class ClientThatHoldsParts:
     def upload_part(self, **arguments: Any) -> Any:
         assert self.let_go.wait(20)
         return self._client.upload_part(**arguments)
-
-
-def pending_uploads(service: Service, key: str) -> list[str]:
-    listed = service.s3.client.list_multipart_uploads(Bucket=service.bucket, Prefix=key)
-    return [upload["Key"] for upload in listed.get("Uploads", [])]
 
 
 @pytest.mark.parametrize("size", [0, 1, PART_SIZE - 1, PART_SIZE, PART_SIZE + 1, 3 * PART_SIZE + 7])
@@ -80,7 +56,8 @@ def test_failure_leaves_neither_object_nor_parts(
     key = f"exports/{caller.org}/x"
     bucket = Bucket(ClientThatFailsOn(service.s3.client, operation, after=after), service.bucket)  # type: ignore[arg-type]
     with pytest.raises(ServiceFault), MultipartWriter(bucket, key, "text/csv") as writer:
-        writer.write(b"x" * size)
+        for start in range(0, size, PART_SIZE):
+            writer.write(b"x" * min(PART_SIZE, size - start))
         writer.close()
     assert service.keys(key) == []
     assert pending_uploads(service, key) == []

@@ -3,20 +3,16 @@
 import io
 import logging
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from leads.observability import logger
 from leads.s3.keys import import_key
+from tests.support.imports import counts
 from tests.support.service import ROOT, Caller, Service
 
 HEADER = "name,phone,email,source,lead_source,score,notes\n"
 AUTHORITIES = Path(ROOT / "tests/data/french_authorities.csv")
-
-
-def counts(job: dict[str, Any]) -> tuple[int, int, int, int]:
-    return job["totalRows"], job["successCount"], job["errorCount"], job["skippedCount"]
 
 
 @pytest.mark.parametrize(

@@ -10,40 +10,15 @@ from leads.domain.merge_strategy import MergeStrategy
 from leads.errors import DatabaseFault, ServiceFault
 from leads.postgres.connection import Connection, Database
 from leads.s3.bucket import Bucket
-from leads.s3.keys import import_key
-from leads.use_cases import process_import as module
-from leads.use_cases.process_import import COMPLETED, IGNORED, ImportOutcome, StoredFile, process_import
+from leads.use_cases import import_file as module
+from leads.use_cases.import_file import Sizes
+from leads.use_cases.process_import import COMPLETED, IGNORED, ImportOutcome, StoredFile
+from tests.support.hostile_s3 import BucketThatStalls, ReaderThatStalls
+from tests.support.imports import job_of, posted, run_import
 from tests.support.lambda_context import FakeLambdaContext
 from tests.support.service import Caller, Service, s3_event
 
 CSV = b"name,phone,source\nA,0612345678,web\n"
-
-
-class ReaderThatStalls:
-    """Gives its bytes, and its end only when it is told to."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-        self.reached_end = threading.Event()
-        self.may_end = threading.Event()
-
-    def read(self, size: int, /) -> bytes:
-        if self._content:
-            part, self._content = self._content[:size], self._content[size:]
-            return part
-        self.reached_end.set()
-        assert self.may_end.wait(20), "nobody let the file end"
-        return b""
-
-
-class BucketThatStalls(Bucket):
-    """Opens a reader that stalls, whatever is asked of it."""
-
-    def __init__(self, reader: ReaderThatStalls) -> None:
-        self._reader = reader
-
-    def open(self, key: str, version: str) -> ReaderThatStalls:  # type: ignore[override]
-        return self._reader
 
 
 class DatabaseThatGoesAway(Database):
@@ -54,28 +29,25 @@ class DatabaseThatGoesAway(Database):
         self._refused = refused
         self._asked = 0
 
-    def connect(self) -> Connection:
+    def connect(self, *, patience: float | None = None) -> Connection:
         self._asked += 1
         if self._asked in self._refused:
             raise DatabaseFault(None)
-        return self._database.connect()
+        return self._database.connect(patience=patience)
 
 
-def run(service: Service, file: StoredFile, bucket: Bucket) -> tuple[threading.Thread, list[ImportOutcome]]:
+def run(
+    service: Service, file: StoredFile, bucket: Bucket | None = None
+) -> tuple[threading.Thread, list[ImportOutcome]]:
     """Runs an import in a thread, in chunks of one row."""
     outcomes: list[ImportOutcome] = []
     thread = threading.Thread(
         target=lambda: outcomes.append(
-            process_import(file, database=service.database, bucket=bucket, chunk_rows=1)
+            run_import(service, file, Sizes(chunk_rows=1, merge_rows=1), bucket=bucket)
         )
     )
     thread.start()
     return thread, outcomes
-
-
-def posted(service: Service, caller: Caller, strategy: str) -> StoredFile:
-    job_id = service.post_csv(caller, CSV, strategy)
-    return service.version(import_key(caller.org, job_id))
 
 
 def wait_until(true: Callable[[], object]) -> None:
@@ -88,9 +60,10 @@ def wait_until(true: Callable[[], object]) -> None:
 
 def test_two_imports_of_one_organisation_make_no_double_under_skip(service: Service, caller: Caller) -> None:
     stalling = ReaderThatStalls(CSV)
-    first, first_outcomes = run(service, posted(service, caller, "SKIP"), BucketThatStalls(stalling))
+    stalls = BucketThatStalls(service.leads_bucket, stalling)
+    first, first_outcomes = run(service, posted(service, caller, CSV), stalls)
     assert stalling.reached_end.wait(20)
-    second, second_outcomes = run(service, posted(service, caller, "SKIP"), service.leads_bucket)
+    second, second_outcomes = run(service, posted(service, caller, CSV))
     with service.owner() as connection:
         waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
         wait_until(lambda: connection.value(waiting) or not second.is_alive())
@@ -102,11 +75,11 @@ def test_two_imports_of_one_organisation_make_no_double_under_skip(service: Serv
 
 
 def test_the_same_event_at_the_same_time_runs_once(service: Service, caller: Caller) -> None:
-    file = posted(service, caller, "CREATE_NEW")
+    file = posted(service, caller, CSV, "CREATE_NEW")
     stalling = ReaderThatStalls(CSV)
-    first, first_outcomes = run(service, file, BucketThatStalls(stalling))
+    first, first_outcomes = run(service, file, BucketThatStalls(service.leads_bucket, stalling))
     assert stalling.reached_end.wait(20)
-    assert process_import(file, database=service.database, bucket=service.leads_bucket).ended == IGNORED
+    assert run_import(service, file).ended == IGNORED
     stalling.may_end.set()
     first.join()
     assert [outcome.ended for outcome in first_outcomes] == [COMPLETED]
@@ -114,9 +87,9 @@ def test_the_same_event_at_the_same_time_runs_once(service: Service, caller: Cal
 
 
 def test_a_database_that_goes_away_once_costs_no_attempt_of_lambdas(service: Service, caller: Caller) -> None:
-    file = posted(service, caller, "SKIP")
+    file = posted(service, caller, CSV)
     database = DatabaseThatGoesAway(service.database, {1})
-    assert process_import(file, database=database, bucket=service.leads_bucket).ended == COMPLETED
+    assert run_import(service, file, database=database).ended == COMPLETED
     with service.owner() as connection:
         assert connection.value("SELECT attempts FROM import_job WHERE org_id = :org", org=caller.org) == 1
 
@@ -124,7 +97,7 @@ def test_a_database_that_goes_away_once_costs_no_attempt_of_lambdas(service: Ser
 def test_the_third_attempt_ends_the_job_and_a_redrive_completes_it(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = posted(service, caller, "SKIP")
+    file = posted(service, caller, CSV)
 
     def fail(*_: object) -> None:
         raise DatabaseFault("57P01")
@@ -132,10 +105,10 @@ def test_the_third_attempt_ends_the_job_and_a_redrive_completes_it(
     with monkeypatch.context() as patched:
         patched.setattr(module, "merge", fail)
         for attempt in (1, 2, 3):
-            assert service.job(caller, int(file.key.split("/")[2]))["status"] != "FAILED", attempt
+            assert job_of(service, caller, file)["status"] != "FAILED", attempt
             with pytest.raises(ServiceFault):
                 service.announce(file)
-    job = service.job(caller, int(file.key.split("/")[2]))
+    job = job_of(service, caller, file)
     assert (job["status"], "send it again" in job["failureReason"]) == ("FAILED", True)
     assert service.leads(caller) == []
 
@@ -147,14 +120,14 @@ def test_the_third_attempt_ends_the_job_and_a_redrive_completes_it(
 def test_what_the_database_would_only_refuse_again_ends_the_job_at_once(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = posted(service, caller, "SKIP")
+    file = posted(service, caller, CSV)
 
     def fail(*_: object) -> None:
         raise DatabaseFault("23514")
 
     monkeypatch.setattr(module, "merge", fail)
     service.announce(file)
-    assert service.job(caller, int(file.key.split("/")[2]))["status"] == "FAILED"
+    assert job_of(service, caller, file)["status"] == "FAILED"
 
 
 def test_one_file_that_fails_keeps_no_other_waiting_and_is_counted(
@@ -202,6 +175,7 @@ def _ways_of_reading(service: Service) -> list[list[object]]:
         rows = connection.rows(
             "SELECT 'whole', seq_scan FROM pg_stat_user_tables WHERE relname = 'dossier' "
             "UNION ALL SELECT indexrelname, idx_scan FROM pg_stat_user_indexes "
-            "WHERE relname = 'dossier' AND indexrelname LIKE 'dossier_by%' ORDER BY 1"
+            "WHERE relname = 'dossier' AND indexrelname NOT IN ('dossier_duplicates', 'dossier_pkey') "
+            "ORDER BY 1"
         )
     return [list(row) for row in rows]

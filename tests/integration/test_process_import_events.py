@@ -30,37 +30,6 @@ def test_foreign_keys_make_no_job(service: Service, key: str) -> None:
         assert connection.value("SELECT count(*) FROM import_job") == before
 
 
-def test_dropped_files_are_imported_each_put_once(service: Service, caller: Caller) -> None:
-    key = f"drop/{caller.org}/fichier du lundi, été.csv"
-    first = service.put(key, (HEADER + "A,1,,web,,,\n").encode())
-    second = service.put(key, (HEADER + "B,2,,web,,,\n").encode())
-    for file in (first, second, first):
-        service.announce(file)
-    jobs = service.request("GET", "/api/v1/leads/import/history", caller).json
-    assert [(job["createdBy"], job["filename"], job["successCount"]) for job in jobs] == [
-        ("drop-folder", "fichier du lundi, été.csv", 1)
-    ] * 2
-    assert [lead["name"] for lead in service.leads(caller)] == ["A", "B"]
-
-
-def test_drop_folder_names_the_strategy(service: Service, caller: Caller) -> None:
-    for name in ("A", "B"):
-        service.announce(
-            service.put(f"drop/{caller.org}/OVERWRITE/x.csv", f"{HEADER}{name},1,,web,,,\n".encode())
-        )
-    assert [lead["name"] for lead in service.leads(caller)] == ["B"]
-
-
-@pytest.mark.parametrize("path", ["x.xlsx", "sub/x.csv", "OVERWRITE/deeper/x.csv"])
-def test_dropped_file_of_another_shape_fails_with_what_to_do(
-    service: Service, caller: Caller, path: str
-) -> None:
-    service.announce(service.put(f"drop/{caller.org}/{path}", HEADER.encode()))
-    (job,) = service.request("GET", "/api/v1/leads/import/history", caller).json
-    assert job["status"] == "FAILED"
-    assert "send it again" in job["failureReason"]
-
-
 @pytest.mark.parametrize("event", [{}, {"Records": []}, {"Service": "Amazon S3", "Event": "s3:TestEvent"}])
 def test_events_without_files_do_nothing(service: Service, event: dict[str, Any]) -> None:
     service.handler("process_import")(event, FakeLambdaContext("process_import"))

@@ -1,22 +1,24 @@
-"""The set-based engine against the sequential oracle: random files, chunk sizes, leads and strategies."""
+"""The set-based engine against the sequential oracle: random files, sizes, leads and strategies."""
 
 import csv
 import io
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leads.domain.import_job import ImportCounts
 from leads.domain.lead import FIELDS, LeadSource, LeadStatus
 from leads.domain.merge_strategy import MergeStrategy
-from leads.s3.keys import import_key
-from leads.use_cases.process_import import process_import
+from leads.use_cases.import_file import Sizes
 from tests.support.import_oracle import StoredLead, import_rows
+from tests.support.imports import job_of, posted, report_of, run_import
 from tests.support.lead_row import LeadRow
 from tests.support.service import Caller, Service
 
-# Writings of few phones, so that most rows meet another one: in the same chunk, in another, or stored.
+# Writings of few phones, so that most rows meet another one: in the same chunk, in another one of the same
+# merge, in another merge, or stored.
 PHONES = {
     "06 12 34 56 78": "+33612345678",
     "+33612345678": "+33612345678",
@@ -37,8 +39,14 @@ optional = st.sampled_from(["", "a", "b"])
 scores = st.sampled_from(["", "0", "7", "100"])
 sources = st.sampled_from([LeadSource.WEB, LeadSource.PHONE])
 rows = st.builds(LeadRow, st.sampled_from(["A", "B"]), phones, optional, sources, optional, scores, optional)
-faulty = st.just(LeadRow("", "no digit", "", "nowhere", "", "101", ""))
-files = st.lists(st.one_of(rows, rows, rows, faulty), max_size=12)
+FAULTY = LeadRow("", "no digit", "=1", "nowhere", "", "101", "")
+REASONS = {
+    "error": "Name is required; Phone must contain a digit; Invalid source value: nowhere; "
+    "Score must be an integer between 0 and 100",
+    "duplicate": "Phone belongs to an active lead or to an earlier row",
+}
+BLANK = LeadRow("", "", "", "", "", "", "")
+files = st.lists(st.one_of(rows, rows, rows, st.sampled_from([FAULTY, BLANK])), max_size=12)
 stored_leads = st.lists(
     st.builds(
         StoredLead,
@@ -72,37 +80,62 @@ def leads_and_files(draw: st.DrawFn) -> tuple[list[StoredLead], list[LeadRow]]:
     return stored, file
 
 
-@given(
-    leads_and_file=leads_and_files(),
-    strategy=st.sampled_from(MergeStrategy),
-    chunk_rows=st.integers(1, 13),
-)
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+sizes = st.builds(Sizes, chunk_rows=st.integers(1, 13), merge_rows=st.integers(1, 13))
+
+
+@given(leads_and_files(), st.sampled_from(MergeStrategy), sizes)
+@settings(max_examples=100, deadline=None)
 def test_engine_agrees_with_the_sequential_oracle(
     service: Service,
     leads_and_file: tuple[list[StoredLead], list[LeadRow]],
     strategy: MergeStrategy,
-    chunk_rows: int,
+    sizes: Sizes,
 ) -> None:
-    stored, file = leads_and_file
+    _check(service, *leads_and_file, strategy, sizes)
+
+
+@given(leads_and_files(), st.sampled_from(MergeStrategy), sizes)
+@settings(max_examples=15, deadline=None)
+def test_engine_with_a_reader_in_another_process_agrees_with_the_sequential_oracle(
+    service: Service,
+    leads_and_file: tuple[list[StoredLead], list[LeadRow]],
+    strategy: MergeStrategy,
+    sizes: Sizes,
+) -> None:
+    _check(service, *leads_and_file, strategy, sizes._replace(apart_bytes=0))
+
+
+def _check(
+    service: Service, stored: list[StoredLead], file: list[LeadRow], strategy: MergeStrategy, sizes: Sizes
+) -> None:
     caller = Caller()
     _store(service, caller, stored)
-    job_id = service.post_csv(caller, _csv(file), strategy)
+    stored_file = posted(service, caller, _csv(file), strategy)
 
-    process_import(
-        service.version(import_key(caller.org, job_id)),
-        database=service.database,
-        bucket=service.leads_bucket,
-        chunk_rows=chunk_rows,
-    )
+    run_import(service, stored_file, sizes)
 
-    job = service.job(caller, job_id)
-
-    keyed = [None if row.source == "nowhere" else (row, PHONES[row.phone]) for row in file]
-    leads, counts = import_rows(stored, keyed, strategy, user=USER, now=NOW)
+    job = job_of(service, caller, stored_file)
+    numbered = {row: cells for row, cells in enumerate(file, start=2) if cells != BLANK}
+    keyed = {
+        row: None if cells == FAULTY else (cells, PHONES[cells.phone]) for row, cells in numbered.items()
+    }
+    expected = import_rows(stored, keyed, strategy, user=USER, now=NOW)
     assert job["status"] == "COMPLETED", job
-    assert ImportCounts(job["successCount"], job["errorCount"], job["skippedCount"]) == counts
-    assert _read(service, caller) == leads
+    assert ImportCounts(job["successCount"], job["errorCount"], job["skippedCount"]) == expected.counts
+    assert _read(service, caller) == expected.leads
+    assert _reported(job) == [
+        [str(row), outcome, REASONS[outcome], *_guarded(numbered[row])]
+        for row, outcome in expected.not_imported.items()
+    ]
+
+
+def _reported(job: dict[str, Any]) -> list[list[str]]:
+    return report_of(job).rows if job["reportUrl"] else []
+
+
+def _guarded(cells: LeadRow) -> list[str]:
+    """The cells as a report holds them: a faulty row has one that a spreadsheet would run."""
+    return [f"'{cell}" if cell == FAULTY.email else cell for cell in cells]
 
 
 def _csv(file: list[LeadRow]) -> str:

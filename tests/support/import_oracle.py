@@ -2,8 +2,9 @@
 it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from leads.domain.import_job import ImportCounts
 from leads.domain.merge_strategy import MergeStrategy
@@ -29,22 +30,30 @@ class StoredLead:
     updated_by: str
 
 
+class Imported(NamedTuple):
+    """What an import leaves. `not_imported` says error or duplicate, by row number."""
+
+    leads: list[StoredLead]
+    counts: ImportCounts
+    not_imported: dict[int, str]
+
+
 def import_rows(
     stored: list[StoredLead],
-    rows: Iterable[tuple[LeadRow, str] | None],
+    rows: Mapping[int, tuple[LeadRow, str] | None],
     strategy: MergeStrategy,
     *,
     user: str,
     now: int,
-) -> tuple[list[StoredLead], ImportCounts]:
-    """Handles the rows, each a valid lead with its phone key or None for a faulty one; gives leads and
-    counts.
-    """
+) -> Imported:
+    """Handles the rows by number, each a valid lead with its phone key or None for a faulty one."""
     leads = list(stored)
+    not_imported = {}
     success = error = skipped = 0
-    for row in rows:
+    for number, row in sorted(rows.items()):
         if row is None:
             error += 1
+            not_imported[number] = "error"
             continue
         cells, key = row
         duplicates = [
@@ -57,12 +66,13 @@ def import_rows(
             success += 1
         elif strategy is MergeStrategy.SKIP:
             skipped += 1
+            not_imported[number] = "duplicate"
         else:
             # Of several the one updated last, then the highest id; leads are in the order of their ids.
             target = max(duplicates, key=lambda index: (leads[index].updated, index))
             leads[target] = _overwritten(leads[target], cells, user, now)
             success += 1
-    return leads, ImportCounts(success, error, skipped)
+    return Imported(leads, ImportCounts(success, error, skipped), not_imported)
 
 
 def _new(cells: LeadRow, key: str, user: str, now: int) -> StoredLead:

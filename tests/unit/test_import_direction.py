@@ -4,6 +4,10 @@ Read from the source of every module, imports within functions and for types alo
 """
 
 import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -28,6 +32,14 @@ MAY_IMPORT = {
 HTTP_FUNCTIONS = {"import_leads", "export_leads", "import_history"}
 """The functions behind API Gateway; every other one must start without a resolver."""
 
+LAZILY = {"process_import": {"leads.web", "leads.web.schemas"}}
+"""What of `web` a function behind no API loads where it needs it, not when it starts: whoever drops a file is
+told what the API answers of a job.
+"""
+
+READING = ("leads.use_cases.import_batches", "leads.use_cases.import_batches_apart")
+"""What runs in a process of its own, for whose start each large import waits."""
+
 OUTSIDE = (
     "boto3",
     "botocore",
@@ -44,10 +56,18 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imports_of(path: Path) -> set[str]:
+def nodes_of(tree: ast.AST, *, at_start: bool) -> Iterator[ast.AST]:
+    """All that is in a module, or what of it runs when it is imported: nothing within a function."""
+    for node in ast.iter_child_nodes(tree):
+        if not (at_start and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)):
+            yield node
+            yield from nodes_of(node, at_start=at_start)
+
+
+def imports_of(path: Path, *, at_start: bool = False) -> set[str]:
     """The modules that a module imports; `from a import b` counts as `a.b`, which may be a module."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes_of(ast.parse(path.read_text()), at_start=at_start):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -56,8 +76,13 @@ def imports_of(path: Path) -> set[str]:
     return found
 
 
-MODULES = {module_name(path): imports_of(path) for path in sorted(LAYER.glob("leads/**/*.py"))}
-FUNCTIONS = {path.parent.name: imports_of(path) for path in sorted(ROOT.glob("functions/*/app.py"))}
+MODULE_FILES = sorted(LAYER.glob("leads/**/*.py"))
+MODULES = {module_name(path): imports_of(path) for path in MODULE_FILES}
+MODULES_AT_START = {module_name(path): imports_of(path, at_start=True) for path in MODULE_FILES}
+
+FUNCTION_FILES = sorted(ROOT.glob("functions/*/app.py"))
+FUNCTIONS = {path.parent.name: imports_of(path) for path in FUNCTION_FILES}
+FUNCTIONS_AT_START = {path.parent.name: imports_of(path, at_start=True) for path in FUNCTION_FILES}
 
 
 def package_of(module: str) -> str | None:
@@ -66,18 +91,30 @@ def package_of(module: str) -> str | None:
     return parts[1] if parts[0] == "leads" and len(parts) > 1 else None
 
 
-def reached_from(imports: set[str]) -> set[str]:
-    """Every module of ours that these imports load, and those of others that they name."""
+def reached_from(imports: set[str], modules: Mapping[str, set[str]] = MODULES) -> set[str]:
+    """Every module of ours that these imports load, packages included, and those of others that they name."""
     reached: set[str] = set()
     waiting = set(imports)
     while waiting:
         name = waiting.pop()
-        module = name if name in MODULES else name.rpartition(".")[0]
-        known = module if module in MODULES else name
+        package = name.rpartition(".")[0]
+        known = package if name not in modules and package in modules else name
         if known not in reached:
             reached.add(known)
-            waiting |= MODULES.get(known, set())
+            waiting |= modules.get(known, set()) | {known.rpartition(".")[0]} & modules.keys()
     return reached
+
+
+def outside(names: set[str]) -> set[str]:
+    return {name for name in names if name.partition(".")[0] in OUTSIDE}
+
+
+def web_parts(names: set[str]) -> set[str]:
+    return {
+        name
+        for name in names
+        if package_of(name) == "web" or name.startswith("aws_lambda_powertools.event_handler")
+    }
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if package_of(name)])
@@ -104,18 +141,37 @@ def test_a_function_imports_no_other_function_and_nothing_that_is_never_deployed
 
 @pytest.mark.parametrize("module", [name for name in MODULES if package_of(name) == "domain"])
 def test_the_domain_knows_no_aws_no_sql_driver_and_no_powertools(module: str) -> None:
-    assert not {name for name in reached_from(MODULES[module]) if name.partition(".")[0] in OUTSIDE}
+    assert not outside(reached_from(MODULES[module]))
 
 
 @pytest.mark.parametrize("function", sorted(set(FUNCTIONS) - HTTP_FUNCTIONS))
 def test_a_function_behind_no_api_starts_without_an_http_resolver(function: str) -> None:
-    reached = reached_from(FUNCTIONS[function])
-    assert "leads.observability" in reached, "the walk over the imports lost its way"
-    assert not {
-        name
-        for name in reached
-        if package_of(name) == "web" or name.startswith("aws_lambda_powertools.event_handler")
-    }
+    at_start = reached_from(FUNCTIONS_AT_START[function], MODULES_AT_START)
+    assert "leads.observability" in at_start, "the walk over the imports lost its way"
+    assert not web_parts(at_start)
+
+
+@pytest.mark.parametrize("function", sorted(set(FUNCTIONS) - HTTP_FUNCTIONS))
+def test_a_function_behind_no_api_never_loads_more_of_the_web_than_it_may(function: str) -> None:
+    assert web_parts(reached_from(FUNCTIONS[function])) == LAZILY.get(function, set())
+
+
+@pytest.mark.parametrize("module", READING)
+def test_reading_a_file_reaches_no_database_driver_and_no_aws_library(module: str) -> None:
+    reached = reached_from({module})
+    assert {"leads.csv_format.reader", "leads.postgres.copy_text"} <= reached, "the walk lost its way"
+    assert not outside(reached)
+
+
+def test_the_process_that_reads_a_file_has_loaded_no_database_driver_and_no_aws_library() -> None:
+    program = f"import sys, {', '.join(READING)}; print(*sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": str(LAYER)}
+    answer = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    loaded = set(answer.stdout.split())
+    assert set(READING) <= loaded
+    assert not outside(loaded)
 
 
 def test_the_functions_behind_the_api_are_the_ones_that_have_a_resolver() -> None:

@@ -61,6 +61,7 @@ def test_columns_may_come_in_any_order() -> None:
         names=("Commentaire", "source", "E-mail", "Tél", "Score", "Nom", "lead_source"),
         fields=((5,), (3,), (2,), (1,), (6,), (4,), (0,)),
         ignored=(),
+        report_columns=0,
     )
 
 
@@ -135,12 +136,22 @@ def test_a_nul_in_an_ignored_name_is_replaced_since_the_database_stores_none() -
 def test_the_columns_that_our_report_adds_are_passed_over_in_silence(report: list[str]) -> None:
     columns = map_columns([*report, *REQUIRED])
     assert columns.ignored == ()
+    assert columns.report_columns == 3
     assert columns.fields[0] == (3,)
 
 
-def test_these_names_are_ours_only_as_the_first_three() -> None:
-    assert map_columns([*REQUIRED, "row", "outcome", "reason"]).ignored == ("row", "outcome", "reason")
-    assert map_columns(["outcome", "row", "reason", *REQUIRED]).ignored == ("outcome", "row", "reason")
+@pytest.mark.parametrize(
+    ("header", "ignored"),
+    [
+        ([*REQUIRED, "row", "outcome", "reason"], ("row", "outcome", "reason")),
+        (["outcome", "row", "reason", *REQUIRED], ("outcome", "row", "reason")),
+        (["row", "outcome", *REQUIRED], ("row", "outcome")),
+    ],
+)
+def test_these_names_are_ours_only_as_the_first_three(header: list[str], ignored: tuple[str, ...]) -> None:
+    columns = map_columns(header)
+    assert columns.ignored == ignored
+    assert columns.report_columns == 0
 
 
 def test_known_names_are_counted() -> None:

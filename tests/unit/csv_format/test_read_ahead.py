@@ -1,7 +1,8 @@
-"""Reading ahead: the same items in the same order, the same error, and no thread left behind."""
+"""Reading ahead: the same items in the same order, the same error, nothing left open and no thread behind."""
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Generator
 from contextlib import closing
 
 import pytest
@@ -13,39 +14,85 @@ def readers() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "read ahead"]
 
 
-def test_items_come_in_order() -> None:
-    assert list(read_ahead(range(100))) == list(range(100))
+class Items:
+    """Makes numbers, and knows how many it made, and in which thread it was closed."""
+
+    def __init__(self, count: int, error: Exception | None = None) -> None:
+        self._count = count
+        self._error = error
+        self.made = 0
+        self.closed_in = ""
+
+    def make(self) -> Generator[int, None, None]:
+        try:
+            for item in range(self._count):
+                self.made += 1
+                yield item
+            if self._error is not None:
+                raise self._error
+        finally:
+            self.closed_in = threading.current_thread().name
+
+
+def test_items_come_in_order_and_are_closed() -> None:
+    items = Items(100)
+    assert list(read_ahead(items.make())) == list(range(100))
+    assert items.closed_in == "read ahead"
     assert readers() == []
 
 
-def test_an_error_comes_after_the_items_before_it() -> None:
-    def items() -> Iterator[int]:
-        yield 1
-        raise ValueError("the file breaks off")
+def test_no_items_are_none() -> None:
+    assert list(read_ahead(Items(0).make())) == []
+    assert readers() == []
 
+
+@pytest.mark.parametrize("count", [0, 1, AHEAD, 3 * AHEAD])
+def test_an_error_comes_after_the_items_before_it(count: int) -> None:
+    error = ValueError("the file breaks off")
+    items = Items(count, error)
     seen = []
-    with pytest.raises(ValueError, match="the file breaks off"):
-        for item in read_ahead(items()):
+    with pytest.raises(ValueError, match="the file breaks off") as caught:
+        for item in read_ahead(items.make()):
             seen.append(item)
-    assert seen == [1]
+    assert seen == list(range(count))
+    assert caught.value is error
     assert readers() == []
 
 
-def test_who_stops_early_leaves_no_thread() -> None:
-    with closing(read_ahead(iter(int, 1))) as items:
-        next(items)
-    assert readers() == []
-
-
-def test_no_more_is_made_than_may_wait() -> None:
-    made = []
-
-    def items() -> Iterator[int]:
-        for item in range(100):
-            made.append(item)
-            yield item
-
-    with closing(read_ahead(items())) as ahead:
+def test_who_stops_early_leaves_no_thread_and_nothing_open() -> None:
+    items = Items(1_000_000)
+    with closing(read_ahead(items.make())) as ahead:
         next(ahead)
-        threading.Event().wait(0.3)
-        assert len(made) <= 1 + AHEAD + 1
+    # In the thread that made them: a generator cannot be closed by another one while it runs.
+    assert items.closed_in == "read ahead"
+    assert readers() == []
+
+
+def test_an_error_of_who_takes_the_items_closes_them_too() -> None:
+    items = Items(1_000_000)
+    with pytest.raises(ZeroDivisionError), closing(read_ahead(items.make())) as ahead:
+        next(ahead)
+        raise ZeroDivisionError
+    assert items.closed_in == "read ahead"
+    assert readers() == []
+
+
+def test_as_many_are_made_as_may_wait_and_no_more() -> None:
+    items = Items(1_000_000)
+    # The one that was taken, those that wait, and the one that the thread has in hand.
+    most = 1 + AHEAD + 1
+    with closing(read_ahead(items.make())) as ahead:
+        next(ahead)
+        deadline = time.monotonic() + 10
+        while items.made < most and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.3)
+        assert items.made == most
+
+
+def test_nothing_is_made_before_the_first_item_is_asked_for() -> None:
+    items = Items(3)
+    ahead = read_ahead(items.make())
+    assert readers() == []
+    assert items.made == 0
+    ahead.close()

@@ -20,6 +20,7 @@ JOB = ImportJob(
     faults=(),
     fault_count=0,
     ignored_columns=(),
+    report_key=None,
     failure_code=None,
     failure_reason=None,
     created_at=datetime(2024, 1, 15, tzinfo=UTC),

@@ -1,16 +1,28 @@
 """The keys of the bucket: what we build we read back, and nothing else is taken for ours."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from leads.domain.filename import FILENAME_LENGTH, clean_filename
 from leads.domain.merge_strategy import MergeStrategy
 from leads.domain.principal import is_org_id
-from leads.s3.keys import DropKey, UploadKey, export_key, import_key, parse_drop_key, parse_upload_key
+from leads.s3.keys import (
+    DROP,
+    IMPORTS,
+    DropKey,
+    UploadKey,
+    drop_result_key,
+    export_key,
+    import_key,
+    parse_drop_key,
+    parse_upload_key,
+    report_key,
+)
 
 LARGEST_ID = 2**63 - 1
 org_ids = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", fullmatch=True)
-WRONG_SUFFIX = "Only files whose names end in .csv are imported; save this one as CSV and send it again."
+WRONG_SUFFIX = "Only .csv and .csv.gz files are imported; save this one as CSV and send it again."
 WRONG_FOLDER = (
     "Files go to drop/acme/ or to a folder of it named SKIP, OVERWRITE, CREATE_NEW; "
     "move this one and send it again."
@@ -25,6 +37,37 @@ def test_the_key_of_an_upload_is_read_back(org_id: str, job_id: int) -> None:
 def test_keys_are_bound_to_the_organisation() -> None:
     assert import_key("acme", 7) == "imports/acme/7/upload.csv"
     assert export_key("acme", 9, "leads.csv") == "exports/acme/9/leads.csv"
+    assert report_key("acme", 7) == "reports/acme/7/not_imported.csv"
+    assert drop_result_key("acme", "leads.csv.gz", 7) == "drop-results/acme/leads.csv.gz.7.json"
+
+
+@given(org_ids, st.text(st.characters(exclude_categories=["Cs"])), st.integers(1, LARGEST_ID))
+@example("a" * 64, "\U0001f600" * FILENAME_LENGTH, LARGEST_ID)
+@example("acme", "../../../other/leads.csv", 1)
+def test_the_result_of_a_dropped_file_lies_in_its_organisations_folder_under_a_key_that_s3_takes(
+    org_id: str, name: str, job_id: int
+) -> None:
+    key = drop_result_key(org_id, clean_filename(name), job_id)
+    folder, organisation, filename = key.split("/")
+    assert (folder, organisation) == ("drop-results", org_id)
+    assert filename.endswith(f".{job_id}.json")
+    # S3 user guide, object keys.
+    assert len(key.encode()) <= 1024
+
+
+@given(org_ids, st.integers(1, LARGEST_ID), st.sampled_from(["leads.csv", "a.csv.gz"]))
+def test_what_the_service_writes_is_never_taken_for_a_file_to_import(
+    org_id: str, job_id: int, name: str
+) -> None:
+    for key in (
+        report_key(org_id, job_id),
+        drop_result_key(org_id, name, job_id),
+        export_key(org_id, job_id, name),
+    ):
+        assert parse_upload_key(key) is None
+        assert parse_drop_key(key) is None
+        # The bucket's events are bound to these prefixes.
+        assert not key.startswith((IMPORTS, DROP))
 
 
 @pytest.mark.parametrize(
@@ -63,6 +106,13 @@ def test_a_dropped_file_skips_duplicates() -> None:
     )
 
 
+@pytest.mark.parametrize("filename", ["leads.csv.gz", "LEADS.CSV.GZ", ".csv.gz"])
+def test_a_dropped_file_may_be_compressed(filename: str) -> None:
+    assert parse_drop_key(f"drop/acme/CREATE_NEW/{filename}") == DropKey(
+        "acme", filename, MergeStrategy.CREATE_NEW, None
+    )
+
+
 @pytest.mark.parametrize("strategy", MergeStrategy)
 def test_a_folder_named_as_a_strategy_chooses_it(strategy: MergeStrategy) -> None:
     assert parse_drop_key(f"drop/acme/{strategy}/a.csv") == DropKey("acme", "a.csv", strategy, None)
@@ -85,7 +135,20 @@ def test_a_file_in_another_folder_is_a_job_that_says_where_files_go(key: str, fi
     assert parse_drop_key(key) == DropKey("acme", filename, MergeStrategy.SKIP, WRONG_FOLDER)
 
 
-@pytest.mark.parametrize("filename", ["leads.xlsx", "leads", "leads.csv.bak", "csv", "leads.csv "])
+@pytest.mark.parametrize(
+    "filename",
+    [
+        "leads.xlsx",
+        "leads",
+        "leads.csv.bak",
+        "csv",
+        "leads.csv ",
+        "leads.gz",
+        "leads.csv.gz.gz",
+        "leads.csv.zip",
+        "leads.csvgz",
+    ],
+)
 def test_a_file_with_another_suffix_is_a_job_that_says_which_are_imported(filename: str) -> None:
     assert parse_drop_key(f"drop/acme/OVERWRITE/{filename}") == DropKey(
         "acme", filename.strip(), MergeStrategy.OVERWRITE, WRONG_SUFFIX

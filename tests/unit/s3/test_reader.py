@@ -23,8 +23,10 @@ class BodyThatBreaksOff:
 
 
 def test_the_bytes_come_as_they_are_asked_for() -> None:
-    reader = ObjectReader(io.BytesIO(b"name,phone"))
+    reader = ObjectReader(io.BytesIO(b"name,phone"), size=10)
     assert [reader.read(4), reader.read(100), reader.read(1)] == [b"name", b",phone", b""]
+    # Of the whole object, however much of it was read: by it a file is read in a process of its own.
+    assert reader.size == 10
 
 
 @pytest.mark.parametrize(
@@ -34,11 +36,13 @@ def test_the_bytes_come_as_they_are_asked_for() -> None:
         ReadTimeoutError(endpoint_url="https://s3.example"),
         ResponseStreamingError(error="reset"),
         ConnectionResetError("reset"),
+        # Not to be taken for the broken pipe of the process that reads a large file.
+        BrokenPipeError("closed"),
     ],
     ids=lambda error: type(error).__name__,
 )
 def test_a_stream_that_breaks_off_is_a_fault_of_ours(error: Exception) -> None:
-    reader = ObjectReader(BodyThatBreaksOff(error))
+    reader = ObjectReader(BodyThatBreaksOff(error), size=100)
     assert reader.read(10) + reader.read(10) == b"name,phone,source\n"
     with pytest.raises(ServiceFault, match=r"^S3 broke off while giving an object$") as caught:
         reader.read(10)

@@ -11,12 +11,15 @@ from leads.domain.row_error import RowError
 from leads.errors import FailureCode
 from leads.use_cases.export_leads import ExportedLeads
 from leads.use_cases.import_leads import Upload
+from leads.use_cases.shown_import import ShownImport
 from leads.web.schemas import ExportResult, ImportDetails, ImportResult, ImportSummary, UploadCreated
 
 FAULTS = (
     RowError(5, "phone", "Phone is required"),
     RowError(12, "source", "Invalid source value: invalid_source"),
 )
+KEY = "reports/acme/123/not_imported.csv"
+URL = "https://bucket.example/not_imported.csv?X-Amz-Signature=1"
 JOB = ImportJob(
     id=123,
     org_id="acme",
@@ -29,6 +32,7 @@ JOB = ImportJob(
     faults=FAULTS,
     fault_count=2,
     ignored_columns=("Ville",),
+    report_key=KEY,
     failure_code=None,
     failure_reason=None,
     created_at=datetime(2024, 1, 15, 11, 30, tzinfo=timezone(timedelta(hours=1))),
@@ -36,6 +40,7 @@ JOB = ImportJob(
     started_at=datetime(2024, 1, 15, 10, 30, 1, 999_999, tzinfo=UTC),
     finished_at=None,
 )
+SHOWN = ShownImport(JOB, URL)
 SUMMARY = {
     "id": 123,
     "filename": "leads_2024.csv",
@@ -49,6 +54,7 @@ SUMMARY = {
     "processedRows": 100,
     "ignoredColumns": ["Ville"],
     "failureReason": None,
+    "reportUrl": URL,
     "createdAt": "2024-01-15T10:30:00",
     "createdBy": "user@example.com",
     "startedAt": "2024-01-15T10:30:01",
@@ -56,19 +62,18 @@ SUMMARY = {
 }
 
 
-def many(count: int, kept: int) -> ImportJob:
-    return replace(
-        JOB, faults=tuple(RowError(row, None, "x") for row in range(2, kept + 2)), fault_count=count
-    )
+def many(count: int, kept: int) -> ShownImport:
+    faults = tuple(RowError(row, None, "x") for row in range(2, kept + 2))
+    return ShownImport(replace(JOB, faults=faults, fault_count=count), URL)
 
 
-def details(job: ImportJob) -> dict[str, Any]:
-    body: dict[str, Any] = json.loads(ImportDetails.of(job).to_json())
+def details(shown: ShownImport) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(ImportDetails.of(shown).to_json())
     return body
 
 
 def test_the_result_of_an_import_has_its_counts_and_faults() -> None:
-    assert json.loads(ImportResult.of(JOB).to_json()) == {
+    assert json.loads(ImportResult.of(SHOWN).to_json()) == {
         "importJobId": 123,
         "status": "COMPLETED",
         "totalRows": 100,
@@ -80,7 +85,19 @@ def test_the_result_of_an_import_has_its_counts_and_faults() -> None:
             {"row": 12, "field": "source", "message": "Invalid source value: invalid_source"},
         ],
         "validationErrorsTruncated": False,
+        "reportUrl": URL,
     }
+
+
+def test_a_job_that_imported_every_row_has_no_link() -> None:
+    shown = ShownImport(replace(JOB, report_key=None), None)
+    for schema in (ImportResult, ImportSummary, ImportDetails):
+        assert json.loads(schema.of(shown).to_json())["reportUrl"] is None
+
+
+def test_the_key_of_the_report_is_shown_to_nobody() -> None:
+    for schema in (ImportResult, ImportSummary, ImportDetails):
+        assert KEY not in schema.of(SHOWN).to_json()
 
 
 def test_a_result_that_does_not_hold_every_fault_says_so() -> None:
@@ -91,12 +108,12 @@ def test_a_result_that_does_not_hold_every_fault_says_so() -> None:
 
 
 def test_an_item_of_the_history_is_the_job_without_its_faults_and_in_utc() -> None:
-    assert json.loads(ImportSummary.of(JOB).to_json()) == SUMMARY
+    assert json.loads(ImportSummary.of(SHOWN).to_json()) == SUMMARY
 
 
 def test_the_details_are_the_same_with_a_line_for_each_fault() -> None:
     report = "Row 5: Phone is required\nRow 12: Invalid source value: invalid_source\n"
-    assert details(JOB) == SUMMARY | {"errorReport": report}
+    assert details(SHOWN) == SUMMARY | {"errorReport": report}
 
 
 def test_the_report_of_many_faults_ends_with_how_many_more_there_are() -> None:
@@ -117,8 +134,9 @@ def test_a_failed_job_says_why() -> None:
         counts=ImportCounts(),
         failure_code=FailureCode.INVALID_CSV,
         failure_reason="Row 7: a quote …",
+        report_key=None,
     )
-    body = details(failed)
+    body = details(ShownImport(failed, None))
     assert (body["status"], body["totalRows"], body["failureReason"]) == ("FAILED", 0, "Row 7: a quote …")
 
 

@@ -2,7 +2,7 @@
 
 Policy: a first line `sep=X` (Excel) is obeyed and dropped; else the delimiter is the one of `,` `;` tab and
 `|` by which the header line holds the most column names that we know, and of equals the one that cuts it
-most.
+most. In a report of ours it is the one by which the first three columns are the report's.
 """
 
 import csv
@@ -11,13 +11,14 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from typing import Final, NamedTuple
 
-from leads.csv_format.header import known_names
+from leads.csv_format.header import is_report, known_names
 from leads.csv_format.text_lines import LINE_LIMIT
 from leads.errors import FailureCode, InvalidFile
 
 DELIMITERS: Final = (",", ";", "\t", "|")
 
 _SEP_LINE: Final = re.compile(r"\"?sep=(.)\"?[\r\n]*", re.IGNORECASE | re.DOTALL)
+_BLANK: Final = "".join(DELIMITERS) + " \n\r\u00a0"
 _HEADER_LINES: Final = 100
 """Lines looked at to find the header: blank ones before it and line breaks in its quoted cells included."""
 
@@ -26,30 +27,44 @@ _HEADER_LINES: Final = 100
 csv.field_size_limit(LINE_LIMIT)
 
 
+BYTE_ORDER_MARK: Final = "\ufeff"
+"""By its first character Excel knows a file as UTF-8."""
+
+
 class Dialect(NamedTuple):
-    """A file's delimiter, and its lines with an Excel `sep=` line taken off."""
+    """A file's delimiter, and its lines with a byte order mark and an Excel `sep=` line taken off."""
 
     delimiter: str
+    marked: bool
+    """Whether the file has a byte order mark."""
     lines: Iterator[str]
 
 
 def find_dialect(lines: Iterator[str]) -> Dialect:
     """Looks at the first lines for the delimiter. Raises InvalidFile for a delimiter that cannot be one."""
     head = list(islice(lines, _HEADER_LINES))
+    marked = bool(head) and head[0].startswith(BYTE_ORDER_MARK)
+    if marked:
+        head[0] = head[0].removeprefix(BYTE_ORDER_MARK)
     if head and (match := _SEP_LINE.fullmatch(head[0])):
         delimiter = match[1]
         if delimiter in '"\r\n\0 ' or delimiter.isalnum():
             raise InvalidFile(
                 FailureCode.INVALID_CSV, "The first line's sep= names a character that cannot be a delimiter."
             )
-        return Dialect(delimiter, chain(head[1:], lines))
-    return Dialect(_delimiter_of(head), chain(head, lines))
+        return Dialect(delimiter, marked, chain(head[1:], lines))
+    return Dialect(_delimiter_of(head), marked, chain(head, lines))
+
+
+def is_blank(record: Sequence[str]) -> bool:
+    """Whether a record before the header says nothing: cut by another delimiter, `;;;` is one cell of it."""
+    return not any(cell.strip().strip(_BLANK).strip() for cell in record)
 
 
 def _delimiter_of(head: Sequence[str]) -> str:
-    def fitness(delimiter: str) -> tuple[int, int]:
+    def fitness(delimiter: str) -> tuple[bool, int, int]:
         header = _first_record(head, delimiter)
-        return known_names(header), len(header)
+        return is_report(header), known_names(header), len(header)
 
     return max(DELIMITERS, key=fitness)
 
@@ -57,6 +72,6 @@ def _delimiter_of(head: Sequence[str]) -> str:
 def _first_record(head: Sequence[str], delimiter: str) -> list[str]:
     try:
         records = csv.reader(head, delimiter=delimiter)
-        return next((record for record in records if any(cell.strip() for cell in record)), [])
+        return next((record for record in records if not is_blank(record)), [])
     except csv.Error:
         return []

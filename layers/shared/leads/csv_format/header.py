@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from leads.csv_format.formula_guard import unguard
 from leads.domain.lead import FIELDS, REQUIRED_FIELDS
 from leads.errors import FailureCode, InvalidFile
 
@@ -42,12 +43,14 @@ ours.
 
 class Columns(NamedTuple):
     """The names of the columns, and where the cells of a record are. `fields` has, per field of `FIELDS`, the
-    indices whose cells make it, joined by a space: none, one, or first and last name.
+    indices whose cells make it, joined by a space: none, one, or first and last name. The first
+    `report_columns` columns are those of a report of ours.
     """
 
     names: tuple[str, ...]
     fields: tuple[tuple[int, ...], ...]
     ignored: tuple[str, ...]
+    report_columns: int
 
     @property
     def width(self) -> int:
@@ -66,10 +69,10 @@ def map_columns(header: Sequence[str]) -> Columns:
     Raises InvalidFile when two columns mean the same field or a required one is missing; it names them.
     """
     # These names are shown and stored, and Postgres stores no NUL.
-    names = [name.strip().replace("\0", "\ufffd") for name in header]
+    names = [unguard(name.strip()).replace("\0", "\ufffd") for name in header]
     while names and not names[-1]:
         names.pop()
-    first = len(REPORT_COLUMNS) if tuple(name.lower() for name in names[:3]) == REPORT_COLUMNS else 0
+    first = len(REPORT_COLUMNS) if is_report(names) else 0
     places: dict[str, int] = {}
     ignored = []
     for index, name in enumerate(names[first:], start=first):
@@ -90,7 +93,12 @@ def map_columns(header: Sequence[str]) -> Columns:
     missing = [field for field, at in zip(FIELDS, fields, strict=True) if field in REQUIRED_FIELDS and not at]
     if missing:
         raise InvalidFile(FailureCode.INVALID_HEADER, _missing(missing, names))
-    return Columns(tuple(names), fields, _listed(ignored))
+    return Columns(tuple(names), fields, _listed(ignored), first)
+
+
+def is_report(header: Sequence[str]) -> bool:
+    """Whether these are the columns of a report of ours."""
+    return tuple(name.strip().lower() for name in header[: len(REPORT_COLUMNS)]) == REPORT_COLUMNS
 
 
 def _fold(name: str) -> str:

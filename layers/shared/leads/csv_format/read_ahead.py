@@ -4,13 +4,16 @@ before.
 
 import queue
 import threading
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
+from contextlib import closing
 from typing import Final, TypeVar
 
 _T = TypeVar("_T")
 
-AHEAD: Final = 1
-"""Items that wait to be taken: with the one being made and the one being used, three are alive."""
+AHEAD: Final = 8
+"""Items that wait to be taken: as many chunks as are merged at once, so that Postgres finds the next ones
+ready.
+"""
 
 
 class _End:
@@ -20,11 +23,11 @@ class _End:
         self.error = error
 
 
-def read_ahead(items: Iterable[_T]) -> Generator[_T, None, None]:
+def read_ahead(items: Generator[_T, None, None]) -> Generator[_T, None, None]:
     """The items, made in a thread of their own. What making them raises is raised here, after those before
     it.
 
-    Whoever stops early leaves the thread at most one more item to make.
+    Whoever stops early leaves the thread at most one more item to make; then the items are closed.
     """
     ready: queue.Queue[_T | _End] = queue.Queue(AHEAD)
     stopped = threading.Event()
@@ -40,9 +43,10 @@ def read_ahead(items: Iterable[_T]) -> Generator[_T, None, None]:
 
     def make() -> None:
         try:
-            for item in items:
-                if not put(item):
-                    return
+            with closing(items):
+                for item in items:
+                    if not put(item):
+                        return
             put(_End())
         except BaseException as error:
             put(_End(error))

@@ -13,16 +13,24 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Final
 
-from leads.csv_format.dialect import find_dialect
+from leads.csv_format.dialect import find_dialect, is_blank
 from leads.csv_format.formula_guard import unguard
+from leads.csv_format.gunzip import gunzipped
 from leads.csv_format.header import Columns, map_columns
+from leads.csv_format.report import ReportFormat
 from leads.csv_format.text_lines import LINE_LIMIT, ByteSource, read_lines
 from leads.domain.lead import FIELDS, LeadCells, LeadChecker, row_errors
 from leads.domain.row_error import RowError
 from leads.errors import FailureCode, InvalidFile
 
-CHUNK_ROWS: Final = 10_000
-"""Records handled at once: a chunk's fixed costs vanish, and its rows take a few MB."""
+CHUNK_ROWS: Final = 5_000
+"""Records handled at once: a chunk's fixed costs vanish, and its cells take a few MB."""
+
+CHUNK_BYTES: Final = 2 * 1024 * 1024
+"""Bytes after which a chunk ends before it has CHUNK_ROWS: notes may be as long as they like."""
+
+_LOOK_EVERY: Final = 50
+"""Records between two looks at the bytes."""
 
 _END: Final = "end-of-file"
 _END_LINE: Final = f'"{_END}"'
@@ -49,16 +57,32 @@ class Chunk:
         return len(self.leads) - self.leads.count(None)
 
 
+class _Counted:
+    """A source that knows how many bytes it has given."""
+
+    def __init__(self, source: ByteSource) -> None:
+        self._source = source
+        self.bytes_read = 0
+
+    def read(self, size: int, /) -> bytes:
+        block = self._source.read(size)
+        self.bytes_read += len(block)
+        return block
+
+
 class LeadReader:
     """Reads one file. The header is read at once: raises InvalidFile when it, or the file, cannot be used."""
 
     def __init__(self, source: ByteSource, *, chunk_rows: int = CHUNK_ROWS) -> None:
-        dialect = find_dialect(read_lines(source))
+        self._source = _Counted(gunzipped(source))
+        dialect = find_dialect(read_lines(self._source))
         self._chunk_rows = chunk_rows
         self._row = 0
         self._ended = False
         self._records = csv.reader(chain(dialect.lines, self._end()), delimiter=dialect.delimiter)
         self._columns = self._read_header()
+        self.report_format: Final = ReportFormat.of(dialect, self._columns)
+        """How the rows of this file that are not imported are reported."""
         self.fields: Final = tuple(
             field for field, places in zip(FIELDS, self._columns.fields, strict=True) if places
         )
@@ -89,17 +113,22 @@ class LeadReader:
 
     def _read_header(self) -> Columns:
         while records := self._take(1):
-            if any(cell.strip() for cell in records[0]):
+            if not is_blank(records[0]):
                 return map_columns(records[0])
         raise InvalidFile(
             FailureCode.EMPTY_FILE, "The file holds no data: its first line must name the columns."
         )
 
     def _take(self, count: int) -> list[list[str]]:
-        """The next records, at most `count`; fewer, or none, at the end."""
+        """The next records, at most `count`, fewer when they are long; none at the end."""
         records: list[list[str]] = []
+        enough = self._source.bytes_read + CHUNK_BYTES
         try:
-            records.extend(islice(self._records, count))
+            while len(records) < count and self._source.bytes_read < enough:
+                before = len(records)
+                records.extend(islice(self._records, min(_LOOK_EVERY, count - before)))
+                if len(records) == before:
+                    break
         except csv.Error as error:
             # The only fault that csv finds in what we let through is a cell over its limit.
             raise InvalidFile(

@@ -24,7 +24,8 @@ memory.
 _NOT_TEXT: Final = (
     (b"PK\x03\x04", "an Excel workbook or a ZIP archive"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
-    (b"\x1f\x8b", "gzip-compressed"),
+    # One layer of it is read (gunzip.py), so this is what the layer holds.
+    (b"\x1f\x8b", "gzip-compressed twice"),
     (b"%PDF", "a PDF document"),
     (b"\x89PNG", "a picture"),
     (b"\xff\xd8\xff", "a picture"),
@@ -45,7 +46,7 @@ class ByteSource(Protocol):
 
 
 def read_lines(source: ByteSource) -> Iterator[str]:
-    """The lines of the source, their ends kept, read as they are asked for.
+    """The lines of the source, their ends and a byte order mark kept, read as they are asked for.
 
     Raises InvalidFile for an empty file, a binary one, bytes that no rule of the policy reads, and an endless
     line.
@@ -58,8 +59,8 @@ def _text_blocks(source: ByteSource) -> Iterator[str]:
     if not first:
         raise InvalidFile(FailureCode.EMPTY_FILE, "The file is empty. Send a CSV file with a header line.")
     _refuse_binary(first)
-    decoder, offset = _decoder_by_mark(first)
-    block = first[offset:]
+    decoder = _decoder_by_mark(first)
+    block, offset = first, 0
     while block:
         if decoder is None and not block.isascii():
             block, decoder = _decoder_by_content(block, source)
@@ -96,16 +97,16 @@ def _refuse_binary(first: bytes) -> None:
         )
 
 
-def _decoder_by_mark(first: bytes) -> tuple[codecs.IncrementalDecoder | None, int]:
-    """The decoder that a byte order mark asks for, if there is one, and the mark's length."""
+def _decoder_by_mark(first: bytes) -> codecs.IncrementalDecoder | None:
+    """The decoder that a byte order mark asks for, if there is one."""
     for mark, encoding in (
         (codecs.BOM_UTF8, "utf-8"),
         (codecs.BOM_UTF16_LE, "utf-16-le"),
         (codecs.BOM_UTF16_BE, "utf-16-be"),
     ):
         if first.startswith(mark):
-            return codecs.getincrementaldecoder(encoding)(), len(mark)
-    return None, 0
+            return codecs.getincrementaldecoder(encoding)()
+    return None
 
 
 def _decoder_by_content(block: bytes, source: ByteSource) -> tuple[bytes, codecs.IncrementalDecoder]:

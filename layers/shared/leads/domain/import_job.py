@@ -37,6 +37,19 @@ class ImportCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class FinishedImport:
+    """What an import leaves in its job: among others the first of its faults and how many there are, and the
+    key of the report of the rows that were not imported, None when all were.
+    """
+
+    counts: ImportCounts
+    faults: tuple[RowError, ...]
+    fault_count: int
+    ignored_columns: tuple[str, ...]
+    report_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ImportJob:
     """A job as its history shows it. Times are UTC; counts are 0 until COMPLETED."""
 
@@ -51,6 +64,7 @@ class ImportJob:
     faults: tuple[RowError, ...]
     fault_count: int
     ignored_columns: tuple[str, ...]
+    report_key: str | None
     failure_code: FailureCode | None
     failure_reason: str | None
     created_at: datetime

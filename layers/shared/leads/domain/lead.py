@@ -1,8 +1,8 @@
 """What a lead is made of, and the rules that one row of a file must keep to become one.
 
-The rules are written twice on purpose: as the types of `LeadRow`, which pydantic checks at once and fast, and
-in `row_errors`, which says in words everything that is wrong with a row that failed. A property test holds
-them together.
+The rules are written twice on purpose: as the schemas of `LeadChecker`, which pydantic checks at once and
+fast, and in `row_errors`, which says in words everything that is wrong with a row that failed. A property
+test holds them together.
 """
 
 import re

@@ -51,7 +51,12 @@ class Connection:
     it.
     """
 
-    def __init__(self, settings: DatabaseSettings, application: str) -> None:
+    def __init__(
+        self, settings: DatabaseSettings, application: str, *, patience: float | None = None
+    ) -> None:
+        """`patience`, in seconds, bounds the wait for a connection and for each answer; None is
+        CONNECT_TIMEOUT for the one and no bound for the others. Raises DatabaseFault.
+        """
         with _faults():
             self._pg = Pg8000Connection(
                 settings.user,
@@ -60,10 +65,10 @@ class Connection:
                 database=settings.name,
                 password=settings.password,
                 ssl_context=ssl.create_default_context() if settings.tls else False,
-                timeout=CONNECT_TIMEOUT,
+                timeout=patience or CONNECT_TIMEOUT,
                 application_name=application,
             )
-            self._pg._usock.settimeout(None)
+            self._pg._usock.settimeout(patience)
         self._closed = False
 
     def __enter__(self) -> "Connection":
@@ -164,6 +169,6 @@ class Database:
         self._settings = settings
         self._application = application
 
-    def connect(self) -> Connection:
+    def connect(self, *, patience: float | None = None) -> Connection:
         """A new connection. Raises DatabaseFault when the server cannot be reached or refuses."""
-        return Connection(self._settings, self._application)
+        return Connection(self._settings, self._application, patience=patience)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from leads.domain.import_job import ImportCounts, ImportJob, JobStatus
+from leads.domain.import_job import FinishedImport, ImportCounts, ImportJob, JobStatus
 from leads.domain.merge_strategy import MergeStrategy
 from leads.domain.row_error import RowError
 from leads.errors import FailureCode, JobTaken
@@ -103,17 +103,11 @@ def claim_import_job(
     )
 
 
-def complete_import_job(
-    connection: Connection,
-    job: ClaimedImportJob,
-    counts: ImportCounts,
-    faults: Iterable[RowError],
-    fault_count: int,
-    ignored_columns: Iterable[str],
-) -> None:
+def complete_import_job(connection: Connection, job: ClaimedImportJob, finished: FinishedImport) -> None:
     """Ends a job in the transaction that the caller holds, so that its result and its leads are one
     commit.
     """
+    counts = finished.counts
     connection.rows(
         statement("import_job_complete"),
         id=job.id,
@@ -122,9 +116,10 @@ def complete_import_job(
         success=counts.success,
         error=counts.error,
         skipped=counts.skipped,
-        faults=_jsonb(faults),
-        fault_count=fault_count,
-        ignored_columns=_jsonb(ignored_columns),
+        faults=_jsonb(finished.faults),
+        fault_count=finished.fault_count,
+        ignored_columns=_jsonb(finished.ignored_columns),
+        report_key=finished.report_key,
     )
 
 
@@ -192,6 +187,7 @@ def _job(record: dict[str, object]) -> ImportJob:
         faults=tuple(RowError(*fault) for fault in faults),
         fault_count=cast(int, record["fault_count"]),
         ignored_columns=tuple(cast("list[str]", record["ignored_columns"])),
+        report_key=cast("str | None", record["report_key"]),
         failure_code=FailureCode(code) if code else None,
         failure_reason=cast("str | None", record["failure_reason"]),
         created_at=cast("datetime", record["created_at"]),

@@ -2,7 +2,7 @@
 -- stays. Of several active leads the one updated last is it, then the highest id. A lead is touched when any of the
 -- rows changes it, even if a later one changes it back; what differs by outer white space only, which an import never
 -- has, is no change. updated_at never goes back, so that the lead stays the one.
--- The look-up is LATERAL and org_id compared as in merge_skip.sql, for the same reason.
+-- The look-up is that of staging_duplicates.sql, for the same reasons.
 WITH merged AS (
     SELECT
         phone_key,
@@ -36,8 +36,8 @@ WITH merged AS (
     LEFT JOIN LATERAL (
         SELECT *
         FROM dossier
-        WHERE dossier.phone_key = merged.phone_key
-            AND dossier.org_id IS NOT DISTINCT FROM :org_id
+        WHERE (dossier.phone_key, dossier.org_id) >= (merged.phone_key, CAST(:org_id AS text))
+            AND (dossier.phone_key, dossier.org_id) <= (merged.phone_key, CAST(:org_id AS text))
             AND dossier.status NOT IN ('WON', 'LOST')
         ORDER BY dossier.updated_at DESC, dossier.id DESC
         LIMIT 1

@@ -1,13 +1,12 @@
 """Validated rows on their way into dossier: staged in a temporary table by COPY, then merged set by set.
 
-Runs within the transaction of one import. The outcome of merging chunk after chunk is that of handling the
-rows one by one in file order; tests/integration/test_process_import_oracle.py holds it to that.
+Runs within the transaction of one import. The outcome of merging the rows of several merges is that of
+handling them one by one in file order; tests/integration/test_process_import_oracle.py holds it to that.
 """
 
 from collections.abc import Sequence
 from typing import Final, cast
 
-from leads.domain.lead import LeadCells
 from leads.domain.merge_strategy import MergeStrategy
 from leads.postgres.connection import Connection
 from leads.postgres.statements import statement
@@ -17,14 +16,21 @@ IMPORT_WAIT: Final = "120s"
 (55P03).
 """
 
-# Each chunk looks its few thousand phones up in the index. As the table grows, the planner would come to
-# think that reading all of it is cheaper, once for each chunk.
-_ONE_PLAN: Final = "; ".join(
-    f"SET LOCAL enable_{way} = off" for way in ("seqscan", "hashjoin", "mergejoin", "material", "memoize")
+_SETTINGS: Final = "; ".join(
+    (
+        # Each merge looks its phones up in the index. As the table grows, the planner would come to think
+        # that reading all of it is cheaper, once for each merge. A bitmap for one lead costs more than it.
+        *(
+            f"SET LOCAL enable_{way} = off"
+            for way in ("seqscan", "bitmapscan", "hashjoin", "mergejoin", "material", "memoize")
+        ),
+        # Compiling takes longer than a merge does.
+        "SET LOCAL jit = off",
+        # As much as the rows of a merge take; with less they go through the server's disk.
+        "SET LOCAL temp_buffers = '32MB'",
+        "SET LOCAL work_mem = '32MB'",
+    )
 )
-
-# COPY's text format marks ends with tabs and line breaks and escapes with backslashes (PostgreSQL, COPY).
-_ESCAPES: Final = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 _MERGES: Final = {
     MergeStrategy.SKIP: "merge_skip",
@@ -39,38 +45,26 @@ def begin_staging(connection: Connection, org_id: str) -> None:
     """
     connection.rows("SELECT set_config('lock_timeout', :wait, true)", wait=IMPORT_WAIT)
     connection.rows("SELECT pg_advisory_xact_lock(hashtextextended(:org, 1))", org=org_id)
+    connection.script(_SETTINGS)
     connection.script(statement("staging_create"))
-    connection.script(_ONE_PLAN)
 
 
-def copy_block(leads: Sequence[LeadCells | None]) -> bytes:
-    """The leads of a chunk, each with its position in it, as COPY reads them; an empty cell is NULL."""
-    rows = [(str(at), *cells) for at, cells in enumerate(leads) if cells is not None]
-    if not rows:
-        return b""
-    text = "\n".join(map("\t".join, rows))
-    marks = (text.count("\n"), text.count("\t"), "\\" in text, "\r" in text)
-    if marks != (len(rows) - 1, len(rows) * (len(rows[0]) - 1), False, False):
-        text = "\n".join("\t".join(cell.translate(_ESCAPES) for cell in row) for row in rows)
-    return text.encode()
-
-
-def merge(
-    connection: Connection,
-    org_id: str,
-    fields: Sequence[str],
-    block: bytes,
-    strategy: MergeStrategy,
-    created_by: str,
-) -> int | None:
-    """Merges a `copy_block` of these fields into the organisation's leads.
-
-    Gives the number of new leads under SKIP; else None, for no lead was skipped. Raises DatabaseFault.
-    """
-    connection.script("TRUNCATE staging")
+def stage(connection: Connection, fields: Sequence[str], block: bytes) -> None:
+    """Adds rows, `copy_text` of these fields, to those that wait for the next merge. Raises DatabaseFault."""
     connection.copy_in(f"COPY staging (row_number, {', '.join(fields)}) FROM STDIN (NULL '')", [block])
-    sql = statement(_MERGES[strategy])
+
+
+def merge(connection: Connection, org_id: str, strategy: MergeStrategy, created_by: str) -> list[int]:
+    """Merges the staged rows into the organisation's leads and empties the table.
+
+    Gives the numbers of the rows that SKIP left out, in order. Raises DatabaseFault.
+    """
+    values: dict[str, object] = {"org_id": org_id, "created_by": created_by}
+    skipped: list[int] = []
     if strategy is MergeStrategy.SKIP:
-        return cast(int, connection.value(sql, org_id=org_id, created_by=created_by))
-    connection.rows(sql, org_id=org_id, created_by=created_by)
-    return None
+        found = cast("str | None", connection.value(statement("staging_duplicates"), org_id=org_id)) or ""
+        values["skipped"] = f"{{{found}}}"
+        skipped = sorted(map(int, found.split(","))) if found else []
+    connection.rows(statement(_MERGES[strategy]), **values)
+    connection.script("TRUNCATE staging")
+    return skipped

@@ -1,6 +1,6 @@
 """The one bucket of the service: the operations that the use cases need of it, and no other."""
 
-from typing import TYPE_CHECKING, Final, Self
+from typing import IO, TYPE_CHECKING, Final, Self
 
 import boto3
 from botocore.config import Config
@@ -48,7 +48,7 @@ class Bucket:
         """With a client made from the environment. Make it once per process: it takes a tenth of a second."""
         return cls(boto3.client("s3", config=_CONFIG), settings.name)
 
-    def put(self, key: str, body: bytes, content_type: str) -> None:
+    def put(self, key: str, body: bytes | IO[bytes], content_type: str) -> None:
         """Stores a small object. Raises ServiceFault."""
         try:
             self.client.put_object(Bucket=self.name, Key=key, Body=body, ContentType=content_type)
@@ -65,7 +65,7 @@ class Bucket:
             if isinstance(error, ClientError) and error.response["Error"]["Code"] in _GONE:
                 raise FileNotFoundError("the object is gone") from error
             raise ServiceFault("S3 did not give an object") from error
-        return ObjectReader(answer["Body"])
+        return ObjectReader(answer["Body"], answer["ContentLength"])
 
     def delete(self, key: str) -> None:
         """Takes an object away: its version stays until the bucket's rules expire it. Raises ServiceFault."""

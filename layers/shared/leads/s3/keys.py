@@ -1,7 +1,9 @@
 """The keys of the bucket: one place that builds them and one that reads them.
 
 imports/{org}/{job}/upload.csv            an upload, of one job
-drop/{org}/[{STRATEGY}/]{name}.csv        a partner's file; each put is a job
+drop/{org}/[{STRATEGY}/]{name}.csv[.gz]   a partner's file; each put is a job
+drop-results/{org}/{name}.{job}.json      what became of a partner's file
+reports/{org}/{job}/not_imported.csv      the rows that a job did not import
 exports/{org}/{export}/{filename}         what an export made
 """
 
@@ -19,6 +21,9 @@ DROP: Final = "drop/"
 _LARGEST_ID: Final = 2**63 - 1
 """Postgres's bigint, which a job's id is."""
 
+_RESULT_NAME_LENGTH: Final = 200
+"""Characters of a file's name in another key: S3 allows 1,024 bytes, and a character may take four."""
+
 _UPLOAD: Final = re.compile(rf"{IMPORTS}([^/]+)/([1-9][0-9]{{0,18}})/upload\.csv", re.ASCII)
 
 
@@ -27,6 +32,16 @@ def import_key(org_id: str, job_id: int) -> str:
     type.
     """
     return f"{IMPORTS}{org_id}/{job_id}/upload.csv"
+
+
+def report_key(org_id: str, job_id: int) -> str:
+    """Where the file of a job's rows that were not imported lies."""
+    return f"reports/{org_id}/{job_id}/not_imported.csv"
+
+
+def drop_result_key(org_id: str, filename: str, job_id: int) -> str:
+    """Where the result of a dropped file lies, under the name that its sender knows."""
+    return f"drop-results/{org_id}/{filename[:_RESULT_NAME_LENGTH]}.{job_id}.json"
 
 
 def export_key(org_id: str, export_id: int, filename: str) -> str:
@@ -79,6 +94,6 @@ def parse_drop_key(key: str) -> DropKey | None:
             f"Files go to drop/{org_id}/ or to a folder of it named {', '.join(MergeStrategy)}; "
             "move this one and send it again."
         )
-    if problem is None and not filename.lower().endswith(".csv"):
-        problem = "Only files whose names end in .csv are imported; save this one as CSV and send it again."
+    if problem is None and not filename.lower().endswith((".csv", ".csv.gz")):
+        problem = "Only .csv and .csv.gz files are imported; save this one as CSV and send it again."
     return DropKey(org_id, clean_filename(filename), strategy, problem)

@@ -5,8 +5,11 @@ Parts upload in the background while the next one fills. What fits in one part i
 multipart upload.
 """
 
+import io
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final
+from contextlib import nullcontext, suppress
+from typing import IO, TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -27,13 +30,20 @@ PARTS_LIMIT: Final = 10_000
 
 
 class MultipartWriter:
-    """A sink for bytes. Use it as a context manager: it aborts unless `close` was called."""
+    """A sink for bytes. Use it as a context manager: it aborts unless `close` was called.
 
-    def __init__(self, bucket: Bucket, key: str, content_type: str) -> None:
+    `new_part` makes what a part waits in: memory, or a file that goes when it is closed.
+    """
+
+    def __init__(
+        self, bucket: Bucket, key: str, content_type: str, new_part: Callable[[], IO[bytes]] = io.BytesIO
+    ) -> None:
         self._bucket = bucket
         self._key = key
         self._content_type = content_type
-        self._buffer = bytearray()
+        self._new_part = new_part
+        self._part = new_part()
+        self._parts: list[IO[bytes]] = []
         self._upload_id: str | None = None
         self._uploads: list[Future[CompletedPartTypeDef]] = []
         self._threads: ThreadPoolExecutor | None = None
@@ -43,27 +53,29 @@ class MultipartWriter:
     def __enter__(self) -> "MultipartWriter":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if not self._closed:
-            self.abort()
+            # What went wrong first must be told, not that S3 kept some parts of it.
+            with suppress(ServiceFault) if kind is not None else nullcontext():
+                self.abort()
 
     def write(self, data: bytes) -> None:
         """Takes some bytes; waits when as many parts as may be alive are uploading. Raises ServiceFault."""
-        self._buffer += data
+        self._part.write(data)
         self.size += len(data)
-        while len(self._buffer) >= PART_SIZE:
-            part = bytes(self._buffer[:PART_SIZE])
-            del self._buffer[:PART_SIZE]
-            self._begin_part(part)
+        # Parts need not be of one size, and to cut one off would copy it.
+        if self._part.tell() >= PART_SIZE:
+            self._begin_part()
 
     def close(self) -> None:
         """Makes the object appear, whole. Raises ServiceFault: then nothing is there."""
         try:
             if self._upload_id is None:
-                self._bucket.put(self._key, bytes(self._buffer), self._content_type)
+                self._part.seek(0)
+                self._bucket.put(self._key, self._part, self._content_type)
             else:
-                if self._buffer:
-                    self._begin_part(bytes(self._buffer))
+                if self._part.tell():
+                    self._begin_part()
                 parts = [upload.result() for upload in self._uploads]
                 self._bucket.client.complete_multipart_upload(
                     Bucket=self._bucket.name,
@@ -72,10 +84,11 @@ class MultipartWriter:
                     MultipartUpload={"Parts": parts},
                 )
         except (BotoCoreError, ClientError) as error:
-            self.abort()
+            with suppress(ServiceFault):
+                self.abort()
             raise ServiceFault("S3 did not store an object") from error
         self._closed = True
-        self._end_threads()
+        self._end()
 
     def abort(self) -> None:
         """Drops what was written, parts that are under way included. Raises ServiceFault when S3 keeps
@@ -83,8 +96,7 @@ class MultipartWriter:
         """
         self._closed = True
         # A part that ends after the abort would be kept, so none may be under way.
-        self._end_threads()
-        self._buffer.clear()
+        self._end()
         if self._upload_id is not None:
             try:
                 self._bucket.client.abort_multipart_upload(
@@ -93,7 +105,9 @@ class MultipartWriter:
             except (BotoCoreError, ClientError) as error:
                 raise ServiceFault("S3 did not abort an upload") from error
 
-    def _begin_part(self, part: bytes) -> None:
+    def _begin_part(self) -> None:
+        part, self._part = self._part, self._new_part()
+        self._parts.append(part)
         try:
             if self._upload_id is None or self._threads is None:
                 self._upload_id = self._bucket.client.create_multipart_upload(
@@ -111,13 +125,17 @@ class MultipartWriter:
         except (BotoCoreError, ClientError) as error:
             raise ServiceFault("S3 did not take a part") from error
 
-    def _upload_part(self, upload_id: str, number: int, part: bytes) -> "CompletedPartTypeDef":
+    def _upload_part(self, upload_id: str, number: int, part: IO[bytes]) -> "CompletedPartTypeDef":
+        part.seek(0)
         answer = self._bucket.client.upload_part(
             Bucket=self._bucket.name, Key=self._key, UploadId=upload_id, PartNumber=number, Body=part
         )
+        part.close()
         return {"ETag": answer["ETag"], "PartNumber": number}
 
-    def _end_threads(self) -> None:
+    def _end(self) -> None:
         if self._threads is not None:
             self._threads.shutdown(wait=True, cancel_futures=True)
             self._threads = None
+        for part in (*self._parts, self._part):
+            part.close()

@@ -16,8 +16,10 @@ class _Body(Protocol):
 class ObjectReader:
     """The bytes of one object. botocore checks that as many arrive as S3 announced."""
 
-    def __init__(self, body: _Body) -> None:
+    def __init__(self, body: _Body, size: int) -> None:
         self._body = body
+        self.size = size
+        """Bytes of the whole object."""
 
     def read(self, size: int, /) -> bytes:
         """At most `size` bytes; b'' at the end. Raises ServiceFault when the stream breaks off."""

@@ -1,29 +1,32 @@
 """Shows an organisation its imports."""
 
-from leads.domain.import_job import ImportJob, JobStatus
+from leads.domain.import_job import JobStatus
 from leads.domain.principal import Principal
 from leads.errors import NotFound
 from leads.postgres.connection import Database
 from leads.postgres.import_jobs import get_import_job, list_import_jobs
+from leads.s3.bucket import Bucket
+from leads.use_cases.shown_import import ShownImport, show_import
 
 
-def get_import(principal: Principal, id: int, *, database: Database) -> ImportJob:
+def get_import(principal: Principal, id: int, *, database: Database, bucket: Bucket) -> ShownImport:
     """One job. Raises NotFound, for another organisation's job too, and DatabaseFault."""
     with database.connect() as connection:
         job = get_import_job(connection, principal.org_id, id)
     if job is None:
         raise NotFound(f"There is no import {id}.")
-    return job
+    return show_import(job, bucket)
 
 
 def list_imports(
     principal: Principal,
     *,
     database: Database,
+    bucket: Bucket,
     limit: int,
     before: int | None,
     status: JobStatus | None,
-) -> tuple[list[ImportJob], int | None]:
+) -> tuple[list[ShownImport], int | None]:
     """At most `limit` jobs, newest first, with ids below `before`; and the `before` of the next page if there
     is one.
 
@@ -32,4 +35,4 @@ def list_imports(
     with database.connect() as connection:
         jobs = list_import_jobs(connection, principal.org_id, limit=limit + 1, before=before, status=status)
     page = jobs[:limit]
-    return page, page[-1].id if len(jobs) > limit else None
+    return [show_import(job, bucket) for job in page], page[-1].id if len(jobs) > limit else None

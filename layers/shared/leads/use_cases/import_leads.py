@@ -16,6 +16,7 @@ from leads.postgres.connection import Database
 from leads.postgres.import_jobs import NewImportJob, create_import_job, fail_import_job, get_import_job
 from leads.s3.bucket import UPLOAD_SECONDS, Bucket
 from leads.s3.keys import import_key
+from leads.use_cases.shown_import import ShownImport, show_import
 
 _FIRST_POLL: Final = 0.05
 """Seconds: a small file is imported in not much more, and its answer waits for at most one poll."""
@@ -53,7 +54,7 @@ def import_leads(
     wait: float,
     database: Database,
     bucket: Bucket,
-) -> ImportJob:
+) -> ShownImport:
     """Stores the file, which starts its import, and gives the job as it stands when it ended or `wait`
     seconds are over.
 
@@ -74,7 +75,7 @@ def import_leads(
                 "send it again.",
             )
         raise
-    return _wait(job, wait, database)
+    return show_import(_wait(job, wait, database), bucket)
 
 
 def create_upload(principal: Principal, order: ImportOrder, *, database: Database, bucket: Bucket) -> Upload:

@@ -1,19 +1,15 @@
 """Imports one stored file: the only place that writes leads.
 
-Claim the job, then in one transaction read, check and merge the file chunk by chunk and end the job; so all
-valid rows are in, or none. Delivered again, an event finds its job taken or over and does nothing.
+Claim the job, then import_file does the rest in one transaction, so all valid rows are in, or none. Delivered
+again, an event finds its job taken or over and does nothing.
 """
 
-import time
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
-from leads.csv_format.read_ahead import read_ahead
-from leads.csv_format.reader import CHUNK_ROWS, LeadReader
-from leads.csv_format.text_lines import ByteSource
-from leads.domain.import_job import REPORTED_FAULTS, ImportCounts
-from leads.domain.row_error import RowError
+from leads.domain.import_job import ImportCounts
 from leads.errors import DatabaseFault, FailureCode, InvalidFile, JobTaken
 from leads.observability import logger
 from leads.postgres.connection import Connection, Database
@@ -21,14 +17,15 @@ from leads.postgres.import_jobs import (
     ClaimedImportJob,
     NewImportJob,
     claim_import_job,
-    complete_import_job,
     create_import_job,
     fail_import_job,
-    record_progress,
+    get_import_job,
 )
-from leads.postgres.staging import begin_staging, copy_block, merge
 from leads.s3.bucket import Bucket
-from leads.s3.keys import DROP, parse_drop_key, parse_upload_key
+from leads.s3.keys import DROP, drop_result_key, parse_drop_key, parse_upload_key
+from leads.s3.reader import ObjectReader
+from leads.use_cases.import_file import Sizes, import_file
+from leads.use_cases.shown_import import ShownImport, show_import
 
 ATTEMPTS: Final = 3
 """Lambda's first asynchronous invocation and its two retries."""
@@ -36,7 +33,7 @@ ATTEMPTS: Final = 3
 DROP_USER: Final = "drop-folder"
 """Who created the leads of a dropped file: S3 does not say whose key put it there."""
 
-_PROGRESS_SECONDS: Final = 0.5
+_SIZES: Final = Sizes()
 
 _OUR_FAULT: Final = (
     "The import failed because of a fault on our side. Nothing of the file was imported; send it again."
@@ -68,41 +65,74 @@ COMPLETED: Final = "COMPLETED"
 
 
 def process_import(
-    file: StoredFile, *, database: Database, bucket: Bucket, chunk_rows: int = CHUNK_ROWS
+    file: StoredFile,
+    *,
+    database: Database,
+    bucket: Bucket,
+    describe: Callable[[ShownImport], str],
+    sizes: Sizes = _SIZES,
 ) -> ImportOutcome:
     """Imports a file, or does nothing when its job is over, taken by another run, or not there.
+
+    Whoever dropped a file has no API: `describe` writes the result that is left for them, at each delivery,
+    so that none is missing when a run dies between the job's end and its result.
 
     A fault of the file, or one that the database would only repeat, ends its job as FAILED. Another fault of
     ours is raised for Lambda to retry, one of the database after a second try here; at the last attempt it
     ends the job as FAILED, too. Raises ServiceFault.
     """
-    run = _Run(file, database, bucket, chunk_rows)
+    run = _Run(file, database, bucket, sizes)
     try:
-        return run.process()
-    except DatabaseFault as fault:
-        logger.warning("import tried once more", fault=str(fault))
-    return run.process()
+        outcome = run.process()
+    except Exception:
+        # What failed must be told, and a job that it ended has a result like any other.
+        with suppress(Exception):
+            run.leave_drop_result(describe)
+        raise
+    run.leave_drop_result(describe)
+    return outcome
 
 
 class _Run:
     """One delivery of a file's event, which may try twice."""
 
-    def __init__(self, file: StoredFile, database: Database, bucket: Bucket, chunk_rows: int) -> None:
+    def __init__(self, file: StoredFile, database: Database, bucket: Bucket, sizes: Sizes) -> None:
         self._file = file
         self._database = database
         self._bucket = bucket
-        self._chunk_rows = chunk_rows
+        self._sizes = sizes
+        self._found: _FoundJob | None = None
         self._tries = 0
         self._claimed = False
 
     def process(self) -> ImportOutcome:
-        """Tries once. Raises ServiceFault."""
+        """Tries, and after a fault of the database's once more. Raises ServiceFault."""
+        try:
+            return self._try()
+        except DatabaseFault as fault:
+            logger.warning("import tried once more", fault=str(fault))
+        return self._try()
+
+    def leave_drop_result(self, describe: Callable[[ShownImport], str]) -> None:
+        """Tells the sender of a dropped file, as soon as its job is over, what came of it. Raises
+        ServiceFault.
+        """
+        if self._found is None or not self._file.key.startswith(DROP):
+            return
+        with self._database.connect() as connection:
+            job = get_import_job(connection, self._found.org_id, self._found.job_id)
+        if job is not None and job.ended:
+            body = describe(show_import(job, self._bucket)).encode()
+            key = drop_result_key(job.org_id, job.filename, job.id)
+            self._bucket.put(key, body, "application/json")
+
+    def _try(self) -> ImportOutcome:
         self._tries += 1
         with self._database.connect() as connection:
-            found = _find_job(connection, self._file)
-            if found is None:
+            self._found = _find_job(connection, self._file)
+            if self._found is None:
                 return ImportOutcome(None, IGNORED)
-            org_id, job_id, problem = found
+            org_id, job_id, problem = self._found
             try:
                 job = claim_import_job(
                     connection,
@@ -126,7 +156,9 @@ class _Run:
         try:
             if problem is not None:
                 raise InvalidFile(FailureCode.INVALID_KEY, problem)
-            counts = self._import(connection, job)
+            counts = import_file(
+                connection, job, self._open, database=self._database, bucket=self._bucket, sizes=self._sizes
+            )
         except InvalidFile as fault:
             fail_import_job(connection, job.org_id, job.id, fault.code, str(fault))
             return ImportOutcome(job.id, fault.code)
@@ -142,38 +174,7 @@ class _Run:
             raise
         return ImportOutcome(job.id, COMPLETED, counts)
 
-    def _import(self, connection: Connection, job: ClaimedImportJob) -> ImportCounts:
-        """Reads and merges the file and ends the job, all in one transaction."""
-        tally = _Tally()
-        with (
-            connection.transaction(job.org_id) as transaction,
-            closing(_Progress(job, self._database)) as show,
-        ):
-            begin_staging(connection, job.org_id)
-            # Opened after the wait for other imports: S3 drops a stream that nobody reads.
-            reader = LeadReader(self._open(), chunk_rows=self._chunk_rows)
-            blocks = ((chunk, copy_block(chunk.leads)) for chunk in reader.chunks())
-            # Closed here, or the error of a merge would keep the thread that reads.
-            with closing(read_ahead(blocks)) as ready:
-                for chunk, block in ready:
-                    imported = leads = chunk.lead_count
-                    if block:
-                        created = merge(
-                            connection, job.org_id, reader.fields, block, job.merge_strategy, job.created_by
-                        )
-                        imported = leads if created is None else created
-                    tally.add(imported, leads - imported, len(chunk.faulty), chunk.errors)
-                    show(tally.counts.total)
-            if not job.dry_run:
-                tally.complete(connection, job, reader.ignored_columns)
-                transaction.commit()
-        if job.dry_run:
-            with connection.transaction(job.org_id) as transaction:
-                tally.complete(connection, job, reader.ignored_columns)
-                transaction.commit()
-        return tally.counts
-
-    def _open(self) -> ByteSource:
+    def _open(self) -> ObjectReader:
         try:
             return self._bucket.open(self._file.key, self._file.version)
         except FileNotFoundError as error:
@@ -182,13 +183,18 @@ class _Run:
             ) from error
 
 
-def _find_job(connection: Connection, file: StoredFile) -> tuple[str, int, str | None] | None:
-    """Organisation and id of the file's job, and why it cannot be imported; a dropped file's job begins
-    here.
-    """
+class _FoundJob(NamedTuple):
+    org_id: str
+    job_id: int
+    problem: str | None
+    """Why the file cannot be imported, whatever it holds."""
+
+
+def _find_job(connection: Connection, file: StoredFile) -> _FoundJob | None:
+    """The file's job; a dropped file's begins here."""
     if not file.key.startswith(DROP):
         upload = parse_upload_key(file.key)
-        return (upload.org_id, upload.job_id, None) if upload else None
+        return _FoundJob(upload.org_id, upload.job_id, None) if upload else None
     drop = parse_drop_key(file.key)
     if drop is None:
         return None
@@ -201,49 +207,4 @@ def _find_job(connection: Connection, file: StoredFile) -> tuple[str, int, str |
         object_key=file.key,
         object_version=file.version,
     )
-    return drop.org_id, create_import_job(connection, new), drop.problem
-
-
-class _Tally:
-    """What has become of the rows so far, and the first of their faults."""
-
-    def __init__(self) -> None:
-        self.counts = ImportCounts()
-        self._faults: list[RowError] = []
-        self._fault_count = 0
-
-    def add(self, success: int, skipped: int, faulty: int, errors: list[RowError]) -> None:
-        so_far = self.counts
-        self.counts = ImportCounts(so_far.success + success, so_far.error + faulty, so_far.skipped + skipped)
-        self._faults.extend(errors[: REPORTED_FAULTS - len(self._faults)])
-        self._fault_count += len(errors)
-
-    def complete(self, connection: Connection, job: ClaimedImportJob, ignored: tuple[str, ...]) -> None:
-        complete_import_job(connection, job, self.counts, self._faults, self._fault_count, ignored)
-
-
-class _Progress:
-    """Shows how far a job is, through a connection of its own, twice a second at the most; a failure costs
-    nothing.
-    """
-
-    def __init__(self, job: ClaimedImportJob, database: Database) -> None:
-        self._job = job
-        self._database = database
-        self._connection: Connection | None = None
-        self._shown_at = time.monotonic()
-
-    def __call__(self, processed: int) -> None:
-        if time.monotonic() - self._shown_at < _PROGRESS_SECONDS:
-            return
-        try:
-            self._connection = self._connection or self._database.connect()
-            record_progress(self._connection, self._job.org_id, self._job.id, processed)
-        except DatabaseFault:
-            self.close()
-        self._shown_at = time.monotonic()
-
-    def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+    return _FoundJob(drop.org_id, create_import_job(connection, new), drop.problem)

@@ -11,6 +11,7 @@ from leads.domain.import_job import REPORTED_FAULTS, ImportJob
 from leads.domain.merge_strategy import MergeStrategy
 from leads.use_cases.export_leads import ExportedLeads
 from leads.use_cases.import_leads import Upload
+from leads.use_cases.shown_import import ShownImport
 
 
 def _utc(moment: datetime) -> str:
@@ -80,9 +81,11 @@ class ImportResult(_Schema):
     skipped_count: int
     validation_errors: list[ValidationError]
     validation_errors_truncated: bool
+    report_url: str | None
 
     @classmethod
-    def of(cls, job: ImportJob) -> Self:
+    def of(cls, shown: ShownImport) -> Self:
+        job = shown.job
         return cls(
             import_job_id=job.id,
             status=job.status,
@@ -95,6 +98,7 @@ class ImportResult(_Schema):
                 for fault in job.faults
             ],
             validation_errors_truncated=job.fault_count > len(job.faults),
+            report_url=shown.report_url,
         )
 
 
@@ -113,14 +117,15 @@ class ImportSummary(_Schema):
     processed_rows: int
     ignored_columns: list[str]
     failure_reason: str | None
+    report_url: str | None
     created_at: Timestamp
     created_by: str
     started_at: Timestamp | None
     finished_at: Timestamp | None
 
     @classmethod
-    def of(cls, job: ImportJob) -> Self:
-        return cls(**_members(job))
+    def of(cls, shown: ShownImport) -> Self:
+        return cls(**_members(shown))
 
 
 class ImportDetails(ImportSummary):
@@ -129,8 +134,8 @@ class ImportDetails(ImportSummary):
     error_report: str
 
     @classmethod
-    def of(cls, job: ImportJob) -> Self:
-        return cls(**_members(job), error_report=_error_report(job))
+    def of(cls, shown: ShownImport) -> Self:
+        return cls(**_members(shown), error_report=_error_report(shown.job))
 
 
 class ExportResult(_Schema):
@@ -157,7 +162,8 @@ class ExportResult(_Schema):
         )
 
 
-def _members(job: ImportJob) -> dict[str, object]:
+def _members(shown: ShownImport) -> dict[str, object]:
+    job = shown.job
     return {
         "id": job.id,
         "filename": job.filename,
@@ -171,6 +177,7 @@ def _members(job: ImportJob) -> dict[str, object]:
         "processed_rows": job.processed_rows,
         "ignored_columns": list(job.ignored_columns),
         "failure_reason": job.failure_reason,
+        "report_url": shown.report_url,
         "created_at": job.created_at,
         "created_by": job.created_by,
         "started_at": job.started_at,

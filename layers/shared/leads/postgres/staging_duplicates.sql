@@ -1,0 +1,22 @@
+-- The numbers of the rows that SKIP leaves out: their phone is that of an earlier row, or of an active lead.
+-- The look-up is LATERAL, once for each phone, and compares phone and organisation as one row, which only
+-- dossier_duplicates serves: statistics that do not know a new organisation would have each merge read all of its leads,
+-- and a phone that many organisations have must not be looked up in all of them.
+SELECT string_agg(CAST(row_number AS text), ',')
+FROM (
+    SELECT
+        row_number,
+        phone_key,
+        phone_key = lag(phone_key) OVER (ORDER BY phone_key, row_number) AS seen
+    FROM staging
+) AS row_in_order
+LEFT JOIN LATERAL (
+    SELECT true AS found
+    FROM dossier
+    WHERE seen IS NOT TRUE
+        AND (dossier.phone_key, dossier.org_id) >= (row_in_order.phone_key, CAST(:org_id AS text))
+        AND (dossier.phone_key, dossier.org_id) <= (row_in_order.phone_key, CAST(:org_id AS text))
+        AND dossier.status NOT IN ('WON', 'LOST')
+    LIMIT 1
+) AS duplicate ON true
+WHERE seen OR duplicate.found

@@ -1,0 +1,235 @@
+"""Reads, checks and merges the file of a claimed job and ends the job, all in one transaction: the heart of
+process_import.
+
+While Postgres merges some rows, the next ones are read and checked and the last ones reported.
+"""
+
+import time
+from collections.abc import Callable, Generator
+from contextlib import closing, suppress
+from typing import Final, NamedTuple
+
+from leads.csv_format.read_ahead import read_ahead
+from leads.csv_format.reader import CHUNK_ROWS
+from leads.domain.import_job import REPORTED_FAULTS, FinishedImport, ImportCounts
+from leads.domain.merge_strategy import MergeStrategy
+from leads.domain.row_error import RowError
+from leads.errors import DatabaseFault, ServiceFault
+from leads.postgres.connection import Connection, Database, Transaction
+from leads.postgres.import_jobs import ClaimedImportJob, complete_import_job, record_progress
+from leads.postgres.staging import begin_staging, merge, stage
+from leads.s3.bucket import Bucket
+from leads.s3.keys import report_key
+from leads.s3.reader import ObjectReader
+from leads.use_cases.import_batches import Batch, FileLayout, read_batches
+from leads.use_cases.import_batches_apart import read_batches_apart
+from leads.use_cases.import_report import ImportReport
+
+MERGE_ROWS: Final = 40_000
+"""Rows merged at once: a merge has fixed costs, and finds phones that lie close together faster. Not more,
+because their records are kept for the report until then; bench/README.md has the figures.
+"""
+
+APART_BYTES: Final = 4 * 1024 * 1024
+"""From this size on a file is read in a process of its own. That takes 0.2 s to start, so the small files for
+whose answer somebody waits do without: this is what a request may carry.
+"""
+
+MERGE_BYTES: Final = 16 * 1024 * 1024
+"""Kept for the report, after which a merge comes before it has MERGE_ROWS: rows may be long."""
+
+_PROGRESS_SECONDS: Final = 0.5
+_PROGRESS_PATIENCE: Final = 1.0
+"""Seconds that progress may cost an import, once: after the first failure nobody is told any more."""
+
+_SILENCE: Final = 10.0
+"""Seconds after which Postgres is told that we are still there. It ends a transaction that idles for 55 s,
+and rows that are blank or faulty give it nothing to do.
+"""
+
+
+class Sizes(NamedTuple):
+    """How a file is cut up. The outcome is the same for all sizes, which a test shows."""
+
+    chunk_rows: int = CHUNK_ROWS
+    merge_rows: int = MERGE_ROWS
+    apart_bytes: int = APART_BYTES
+
+
+def import_file(
+    connection: Connection,
+    job: ClaimedImportJob,
+    open_file: Callable[[], ObjectReader],
+    *,
+    database: Database,
+    bucket: Bucket,
+    sizes: Sizes,
+) -> ImportCounts:
+    """Imports what `open_file` gives and ends the job as COMPLETED, which is all that a dry run keeps.
+
+    Raises InvalidFile and ServiceFault: then nothing is kept.
+    """
+    with connection.transaction(job.org_id) as transaction:
+        finished = _merge_file(connection, job, open_file, database, bucket, sizes)
+        if not job.dry_run:
+            _complete(connection, transaction, job, finished, bucket)
+    if job.dry_run:
+        with connection.transaction(job.org_id) as transaction:
+            _complete(connection, transaction, job, finished, bucket)
+    return finished.counts
+
+
+def _complete(
+    connection: Connection,
+    transaction: Transaction,
+    job: ClaimedImportJob,
+    finished: FinishedImport,
+    bucket: Bucket,
+) -> None:
+    try:
+        complete_import_job(connection, job, finished)
+    except DatabaseFault:
+        # Nothing will link to the report. After a COMMIT without an answer something may.
+        if finished.report_key is not None:
+            with suppress(ServiceFault):
+                bucket.delete(finished.report_key)
+        raise
+    transaction.commit()
+
+
+def _merge_file(
+    connection: Connection,
+    job: ClaimedImportJob,
+    open_file: Callable[[], ObjectReader],
+    database: Database,
+    bucket: Bucket,
+    sizes: Sizes,
+) -> FinishedImport:
+    begin_staging(connection, job.org_id)
+    # Opened after the wait for other imports: S3 drops a stream that nobody reads.
+    source = open_file()
+    read = read_batches_apart if source.size > sizes.apart_bytes else read_batches
+    may_skip = job.merge_strategy is MergeStrategy.SKIP
+    batches = read(source, chunk_rows=sizes.chunk_rows, may_skip=may_skip)
+    with closing(read_ahead(batches)) as ready, closing(_Progress(job, database)) as show:
+        layout = _layout(ready)
+        with ImportReport(bucket, report_key(job.org_id, job.id), layout.report_format) as report:
+            run = _Run(connection, job, layout, report, sizes)
+            for batch in ready:
+                if isinstance(batch, Batch):
+                    run.add(batch)
+                    show(run.processed)
+            return run.finish()
+
+
+def _layout(items: Generator[FileLayout | Batch, None, None]) -> FileLayout:
+    first = next(items)
+    if not isinstance(first, FileLayout):
+        raise TypeError("a file's layout comes before its batches")
+    return first
+
+
+class _Run:
+    """What has become of the rows so far."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        job: ClaimedImportJob,
+        layout: FileLayout,
+        report: ImportReport,
+        sizes: Sizes,
+    ) -> None:
+        self.processed = 0
+        self._connection = connection
+        self._job = job
+        self._layout = layout
+        self._report = report
+        self._counts = ImportCounts()
+        self._faults: list[RowError] = []
+        self._fault_count = 0
+        self._waiting: list[Batch] = []
+        self._waiting_rows = 0
+        self._waiting_bytes = 0
+        self._spoke_at = time.monotonic()
+        self._merge_rows = sizes.merge_rows
+        # Postgres must not wait for the first MERGE_ROWS rows: each merge is twice as large as the last.
+        self._next_merge = sizes.chunk_rows
+
+    def add(self, batch: Batch) -> None:
+        """Stages a batch, and merges what is staged when that is enough."""
+        if batch.block:
+            stage(self._connection, self._layout.fields, batch.block)
+            self._spoke_at = time.monotonic()
+        elif time.monotonic() - self._spoke_at > _SILENCE:
+            self._connection.rows("SELECT 1")
+            self._spoke_at = time.monotonic()
+        if not batch.leads and not batch.faulty:
+            return
+        self._faults.extend(batch.errors[: REPORTED_FAULTS - len(self._faults)])
+        self._fault_count += len(batch.errors)
+        # What is staged is Postgres's; only what the report needs is kept.
+        self._waiting.append(batch._replace(block=b""))
+        self._waiting_rows += batch.leads + batch.faulty
+        self._waiting_bytes += len(batch.packed)
+        self.processed += batch.leads + batch.faulty
+        if self._waiting_rows >= self._next_merge or self._waiting_bytes >= MERGE_BYTES:
+            self._merge()
+            self._next_merge = min(2 * self._next_merge, self._merge_rows)
+
+    def finish(self) -> FinishedImport:
+        """Merges the rest and completes the report."""
+        self._merge()
+        return FinishedImport(
+            counts=self._counts,
+            faults=tuple(self._faults),
+            fault_count=self._fault_count,
+            ignored_columns=self._layout.ignored_columns,
+            report_key=self._report.close(),
+        )
+
+    def _merge(self) -> None:
+        leads = sum(batch.leads for batch in self._waiting)
+        skipped: list[int] = []
+        if leads:
+            job = self._job
+            skipped = merge(self._connection, job.org_id, job.merge_strategy, job.created_by)
+        so_far = self._counts
+        self._counts = ImportCounts(
+            success=so_far.success + leads - len(skipped),
+            error=so_far.error + sum(batch.faulty for batch in self._waiting),
+            skipped=so_far.skipped + len(skipped),
+        )
+        self._report.add(self._waiting, skipped)
+        self._waiting = []
+        self._waiting_rows = 0
+        self._waiting_bytes = 0
+
+
+class _Progress:
+    """Shows how far a job is, through a connection of its own, twice a second at the most; a failure costs
+    nothing.
+    """
+
+    def __init__(self, job: ClaimedImportJob, database: Database) -> None:
+        self._job = job
+        self._database = database
+        self._connection: Connection | None = None
+        self._failed = False
+        self._shown_at = time.monotonic()
+
+    def __call__(self, processed: int) -> None:
+        if self._failed or time.monotonic() - self._shown_at < _PROGRESS_SECONDS:
+            return
+        try:
+            self._connection = self._connection or self._database.connect(patience=_PROGRESS_PATIENCE)
+            record_progress(self._connection, self._job.org_id, self._job.id, processed)
+        except DatabaseFault:
+            self._failed = True
+            self.close()
+        self._shown_at = time.monotonic()
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

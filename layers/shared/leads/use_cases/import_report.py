@@ -1,0 +1,88 @@
+"""Writes the report of a job while the job runs, beside the thread that talks to Postgres."""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import groupby
+from tempfile import SpooledTemporaryFile
+from typing import IO, Final, cast
+
+from leads.csv_format.report import DUPLICATE_REASON, Outcome, ReportFormat, ReportRow
+from leads.s3.bucket import Bucket
+from leads.s3.multipart_writer import MultipartWriter
+from leads.use_cases.import_batches import Batch
+
+CSV_TYPE: Final = "text/csv; charset=utf-8"
+
+_SMALL: Final = 1024 * 1024
+"""Bytes of a report that never touches the disk."""
+
+
+class ImportReport:
+    """The file of the rows that were not imported. Nothing is in the bucket before `close`, and nothing ever
+    when every row was imported. Use it as a context manager: without `close` it leaves nothing.
+    """
+
+    def __init__(self, bucket: Bucket, key: str, layout: ReportFormat) -> None:
+        self._key = key
+        self._format = layout
+        self._writer = MultipartWriter(bucket, key, CSV_TYPE, new_part=_new_part)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="report")
+        self._writing: Future[None] | None = None
+
+    def __enter__(self) -> "ImportReport":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._thread.shutdown(wait=True, cancel_futures=True)
+        self._writer.__exit__(kind)
+
+    def add(self, batches: Sequence[Batch], skipped: Sequence[int]) -> None:
+        """Takes what came of some batches, of which these rows were skipped, for writing.
+
+        One call's rows are written while the next one's are merged. Raises ServiceFault, for an earlier call.
+        """
+        self._finish()
+        if skipped or any(batch.errors for batch in batches):
+            self._writing = self._thread.submit(self._write, batches, skipped)
+
+    def close(self) -> str | None:
+        """Makes the report appear, whole, and gives its key; None when there is nothing to report.
+
+        Raises ServiceFault.
+        """
+        self._finish()
+        if not self._writer.size:
+            return None
+        self._writer.close()
+        return self._key
+
+    def _finish(self) -> None:
+        if self._writing is not None:
+            self._writing.result()
+            self._writing = None
+
+    def _write(self, batches: Sequence[Batch], skipped: Sequence[int]) -> None:
+        if not self._writer.size:
+            self._writer.write(self._format.header())
+        done = 0
+        for batch in batches:
+            upto = bisect_right(skipped, batch.last_row)
+            if upto > done or batch.errors:
+                self._writer.write(self._format.lines(_rows(batch, skipped[done:upto])))
+            done = upto
+
+
+def _new_part() -> IO[bytes]:
+    """On disk unless it is small: memory is for the rows. The file has no name and goes with its handle."""
+    return cast(IO[bytes], SpooledTemporaryFile(_SMALL))
+
+
+def _rows(batch: Batch, skipped: Sequence[int]) -> Iterator[ReportRow]:
+    """What is to be said of a batch, in file order."""
+    outcomes = {row: (Outcome.DUPLICATE, DUPLICATE_REASON) for row in skipped}
+    for row, errors in groupby(batch.errors, key=lambda error: error.row):
+        outcomes[row] = (Outcome.ERROR, "; ".join(error.message for error in errors))
+    rows = sorted(outcomes)
+    for row, record in zip(rows, batch.records(rows), strict=True):
+        yield ReportRow(row, *outcomes[row], record)

@@ -1,0 +1,79 @@
+"""Names of dropped files: whatever somebody calls one, its result stays in its organisation's folder."""
+
+import pytest
+
+from leads.use_cases.process_import import IGNORED, ImportOutcome, StoredFile
+from tests.support.hostile_s3 import BucketThatNotes
+from tests.support.imports import run_import
+from tests.support.service import Caller, Service
+
+CSV = b"name,phone,source\nA,1,web\n"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "..",
+        "...csv",
+        "../x.csv",
+        "../other/x.csv",
+        "SKIP/../../../exports/x.csv",
+        "..\\..\\x.csv",
+        "x.csv?versionId=1",
+        "%2e%2e%2fother%2fx.csv",
+        "x%00.csv",
+        "a+b c%20d.csv",
+        "deeper/é\u202e\u0007\r\n.csv",
+        "\u2028.csv",
+        "😀" * 200 + ".csv",
+        "é" * 400 + ".csv",
+        f"{'n' * 300}.csv.gz",
+    ],
+)
+def test_result_stays_in_its_folder_whatever_the_file_is_called(
+    service: Service, caller: Caller, name: str
+) -> None:
+    bucket = BucketThatNotes(service.leads_bucket)
+    # Announced without being there: an S3 client may tidy such a key up before it is stored.
+    run_import(service, StoredFile(f"drop/{caller.org}/{name}", "v1"), bucket=bucket)
+    (job,) = service.request("GET", "/api/v1/leads/import/history", caller).json
+    assert job["status"] == "FAILED"
+    ((operation, key),) = [asked for asked in bucket.asked if not asked[0].startswith("get_")]
+    assert operation == "put_object"
+    assert key.startswith(f"drop-results/{caller.org}/")
+    assert key.endswith(f".{job['id']}.json")
+    assert key.count("/") == 2
+    assert len(key.encode()) <= 1024, "S3's limit"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "drop/../other/a.csv",
+        "drop/-x/a.csv",
+        "drop/a b/a.csv",
+        "drop/é/a.csv",
+        f"drop/{'x' * 65}/a.csv",
+        "drop//a.csv",
+        "drop/a.csv",
+        "drop/acme\n/a.csv",
+        "drop-results/acme/a.csv.1.json",
+        "dropped/acme/a.csv",
+    ],
+)
+def test_without_a_well_formed_organisation_there_is_neither_job_nor_result(
+    service: Service, key: str
+) -> None:
+    bucket = BucketThatNotes(service.leads_bucket)
+    with service.owner() as connection:
+        count = "SELECT count(*) FROM import_job"
+        jobs = connection.value(count)
+        assert run_import(service, StoredFile(key, "v1"), bucket=bucket) == ImportOutcome(None, IGNORED)
+        assert connection.value(count) == jobs
+    assert bucket.asked == []
+
+
+def test_uploads_leave_no_result(service: Service, caller: Caller) -> None:
+    service.import_csv(caller, CSV)
+    service.import_csv(caller, b"")
+    assert service.keys(f"drop-results/{caller.org}/") == []

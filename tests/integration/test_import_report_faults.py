@@ -1,0 +1,153 @@
+"""The report of a job, large or when something goes wrong: whole or not there, and never without its job."""
+
+import pytest
+
+from leads.errors import DatabaseFault, ServiceFault
+from leads.postgres.import_jobs import complete_import_job
+from leads.s3.bucket import Bucket
+from leads.s3.multipart_writer import PART_SIZE
+from leads.use_cases import import_file as module
+from leads.use_cases.import_file import Sizes
+from leads.use_cases.process_import import ATTEMPTS
+from tests.support.hostile_s3 import BucketThatNotes, BucketThatRefuses, ClientThatFailsOn
+from tests.support.imports import counts, job_of, pending_uploads, posted, report_of, run_import, uploaded
+from tests.support.service import Caller, Service
+
+HEADER = "name,phone,source,blob\n"
+SMALL = f"{HEADER}Ana,1,web,\nBob,1,web,\n,2,web,\n"
+BLOB = "é" * 4500
+FAULTY_ROWS = 1400
+LARGE = f"{HEADER}Ana,1,web,\n" + "".join(f",{row},web,{BLOB}\n" for row in range(FAULTY_ROWS))
+"""A file of one lead and 12 MiB of faulty rows: more than two parts of a report."""
+
+PIECES = Sizes(chunk_rows=50, merge_rows=50, apart_bytes=2**40)
+
+
+def nothing_is_left(service: Service, caller: Caller) -> None:
+    """Neither leads, nor a report, nor the parts of one."""
+    assert service.leads(caller) == []
+    prefix = f"reports/{caller.org}/"
+    assert (service.keys(prefix), pending_uploads(service, prefix)) == ([], [])
+
+
+def test_large_report_goes_up_in_parts_and_is_whole(service: Service, caller: Caller) -> None:
+    file = uploaded(service, caller, LARGE.encode())
+    service.announce(file)
+    job = job_of(service, caller, file)
+    assert counts(job) == (FAULTY_ROWS + 1, 1, FAULTY_ROWS, 0)
+
+    report = report_of(job)
+    assert len(report.text.encode()) > 2 * PART_SIZE
+    assert report.header[3:] == ["name", "phone", "source", "blob"]
+    expected = [
+        [str(row + 3), "error", "Name is required", "", str(row), "web", BLOB] for row in range(FAULTY_ROWS)
+    ]
+    differing = [row for row, wanted in zip(report.rows, expected, strict=True) if row != wanted]
+    assert [row[:3] for row in differing] == []
+    prefix = f"reports/{caller.org}/"
+    assert pending_uploads(service, prefix) == []
+    (key,) = service.keys(prefix)
+    tag = service.s3.client.head_object(Bucket=service.bucket, Key=key)["ETag"]
+    assert "-" in tag, "S3's mark of an object that came in parts"
+
+
+@pytest.mark.parametrize("apart_bytes", [0, 2**40], ids=["in another process", "in this process"])
+def test_file_that_turns_out_unusable_leaves_no_report(
+    service: Service, caller: Caller, apart_bytes: int
+) -> None:
+    bucket = BucketThatNotes(service.leads_bucket)
+    file = uploaded(service, caller, f'{LARGE}Bob,2,web,"open\n'.encode())
+    run_import(service, file, PIECES._replace(apart_bytes=apart_bytes), bucket=bucket)
+    job = job_of(service, caller, file)
+    assert (job["status"], job["reportUrl"]) == ("FAILED", None)
+    assert f"Row {FAULTY_ROWS + 3}: a quote" in job["failureReason"]
+    asked = {operation for operation, _ in bucket.asked}
+    assert "upload_part" in asked, "the report was under way, or this test tells nothing"
+    nothing_is_left(service, caller)
+
+
+def test_report_that_s3_refuses_fails_the_run_and_another_run_completes_it(
+    service: Service, caller: Caller
+) -> None:
+    file = posted(service, caller, SMALL)
+    with pytest.raises(ServiceFault, match="did not store"):
+        run_import(service, file, bucket=BucketThatRefuses(service.leads_bucket, "reports/"))
+    nothing_is_left(service, caller)
+    job = job_of(service, caller, file)
+    assert (job["status"], job["reportUrl"], counts(job)) == ("PROCESSING", None, (0, 0, 0, 0))
+
+    service.announce(file)
+
+    job = job_of(service, caller, file)
+    assert (job["status"], counts(job)) == ("COMPLETED", (3, 1, 1, 1))
+    assert report_of(job).outcomes == {3: "duplicate", 4: "error"}
+    assert [lead["name"] for lead in service.leads(caller)] == ["Ana"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "after"),
+    [
+        ("create_multipart_upload", 0),
+        ("upload_part", 0),
+        ("upload_part", 1),
+        ("complete_multipart_upload", 0),
+    ],
+)
+def test_large_report_that_s3_refuses_midway_leaves_nothing_either(
+    service: Service, caller: Caller, operation: str, after: int
+) -> None:
+    file = uploaded(service, caller, LARGE.encode())
+    client = ClientThatFailsOn(service.s3.client, operation, after=after, prefix="reports/")
+    with pytest.raises(ServiceFault):
+        run_import(service, file, PIECES, bucket=Bucket(client, service.bucket))  # type: ignore[arg-type]
+    assert client.failed.is_set()
+    nothing_is_left(service, caller)
+
+
+def test_report_that_s3_refuses_to_the_last_ends_the_job(service: Service, caller: Caller) -> None:
+    file = posted(service, caller, SMALL)
+    for _ in range(ATTEMPTS):
+        with pytest.raises(ServiceFault):
+            run_import(service, file, bucket=BucketThatRefuses(service.leads_bucket, "reports/"))
+    job = job_of(service, caller, file)
+    assert (job["status"], job["reportUrl"]) == ("FAILED", None)
+    assert "send it again" in job["failureReason"]
+    nothing_is_left(service, caller)
+
+
+def test_file_without_a_faulty_row_needs_no_report(service: Service, caller: Caller) -> None:
+    file = posted(service, caller, f"{HEADER}Ana,1,web,\n")
+    run_import(service, file, bucket=BucketThatRefuses(service.leads_bucket, "reports/"))
+    assert counts(job_of(service, caller, file)) == (1, 1, 0, 0)
+
+
+def test_run_that_fails_after_its_report_is_done_again_and_has_one(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = posted(service, caller, SMALL)
+    failures = iter([DatabaseFault("57P01")])
+
+    def fail_once(*arguments: object) -> None:
+        for fault in failures:
+            raise fault
+        complete_import_job(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "complete_import_job", fail_once)
+    service.announce(file)
+    job = job_of(service, caller, file)
+    assert counts(job) == (3, 1, 1, 1)
+    assert report_of(job).outcomes == {3: "duplicate", 4: "error"}
+
+
+def test_job_that_fails_at_its_very_end_leaves_no_report(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise DatabaseFault("23514")
+
+    monkeypatch.setattr(module, "complete_import_job", fail)
+    file = posted(service, caller, SMALL)
+    service.announce(file)
+    job = job_of(service, caller, file)
+    assert (job["status"], job["reportUrl"]) == ("FAILED", None)
+    nothing_is_left(service, caller)

@@ -1,0 +1,232 @@
+"""A compressed file is read as what it holds or refused, never as a part of it or as something else."""
+
+import gzip
+import io
+import tracemalloc
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from leads.csv_format.gunzip import EXPANDED_LIMIT, gunzipped
+from leads.csv_format.reader import LeadReader
+from leads.csv_format.text_lines import BLOCK_SIZE, ByteSource, read_lines
+from leads.errors import FailureCode, InvalidFile
+from leads.s3.bucket import UPLOAD_LIMIT
+from tests.unit.fakes import BombOfZeros, SourceThatDribbles
+
+DAMAGED = "The compressed file is damaged or incomplete. Compress the CSV file again (gzip) and send that."
+CSV = "Nom;Téléphone;Source\nZoé;0612345678;web\n" * 5
+
+
+def blocks_of(source: ByteSource, sizes: int | list[int] = 4096) -> Iterator[bytes]:
+    """What a source gives when it is asked for so many bytes, over and over."""
+    wanted = [sizes] if isinstance(sizes, int) else sizes
+    while True:
+        for size in wanted:
+            if not (block := source.read(size)):
+                return
+            assert len(block) <= size, "more than was asked for"
+            yield block
+
+
+def content_of(compressed: bytes, limit: int = EXPANDED_LIMIT) -> bytes:
+    return b"".join(blocks_of(gunzipped(io.BytesIO(compressed), limit)))
+
+
+def refusal(source: bytes | ByteSource, limit: int = EXPANDED_LIMIT) -> tuple[bytes, str]:
+    """What was given before the file was refused, and the message."""
+    given: list[bytes] = []
+    source = io.BytesIO(source) if isinstance(source, bytes) else source
+    with pytest.raises(InvalidFile) as caught:
+        given.extend(blocks_of(gunzipped(source, limit)))
+    assert caught.value.code is FailureCode.INVALID_GZIP
+    return b"".join(given), str(caught.value)
+
+
+# Random bytes and text that repeats: the one grows when it is compressed, the other expands a hundredfold.
+contents = st.binary() | st.builds(
+    lambda text, times: text * times, st.binary(max_size=9), st.integers(0, 999)
+)
+sizes_read = st.lists(st.integers(1, 200), min_size=1, max_size=5)
+
+
+@given(st.lists(contents, min_size=1, max_size=4), st.integers(0, 9), sizes_read, sizes_read)
+@example([b""], 9, [1], [1])
+def test_what_was_compressed_comes_back_from_one_member_or_several_whatever_the_pieces(
+    members: list[bytes], level: int, given_sizes: list[int], asked_sizes: list[int]
+) -> None:
+    file = b"".join(gzip.compress(member, level) for member in members)
+    source = gunzipped(SourceThatDribbles(file, given_sizes))
+    assert b"".join(blocks_of(source, asked_sizes)) == b"".join(members)
+    assert [source.read(1), source.read(1)] == [b"", b""], "an end is final"
+
+
+@given(contents, contents, st.integers(0, 300), sizes_read)
+def test_zeros_that_pad_a_member_are_nothing(
+    first: bytes, second: bytes, zeros: int, given_sizes: list[int]
+) -> None:
+    padding = bytes(zeros)
+    file = gzip.compress(first) + padding + gzip.compress(second) + padding
+    assert b"".join(blocks_of(gunzipped(SourceThatDribbles(file, given_sizes)))) == first + second
+
+
+def test_padding_of_more_than_a_block_is_nothing() -> None:
+    padding = bytes(3 * BLOCK_SIZE)
+    assert content_of(gzip.compress(b"a") + padding + gzip.compress(b"b") + padding) == b"ab"
+
+
+def test_a_header_may_tell_name_and_time() -> None:
+    file = io.BytesIO()
+    with gzip.GzipFile("leads é.csv", "wb", fileobj=file, mtime=1_700_000_000) as member:
+        member.write(CSV.encode())
+    assert content_of(file.getvalue()) == CSV.encode()
+
+
+@given(st.binary(), sizes_read, sizes_read)
+@example(b"", [1], [1])
+@example(b"\x1f", [1], [1])
+@example(b"\x1fab", [1], [3, 1])
+@example(b"a\x1f\x8b", [1], [1])
+def test_what_is_not_gzip_passes_unchanged(
+    content: bytes, given_sizes: list[int], asked_sizes: list[int]
+) -> None:
+    if not content.startswith(b"\x1f\x8b"):
+        source = gunzipped(SourceThatDribbles(content, given_sizes))
+        assert b"".join(blocks_of(source, asked_sizes)) == content
+
+
+def test_a_file_that_is_cut_short_is_refused_wherever_it_is_cut() -> None:
+    content = CSV.encode()
+    file = gzip.compress(content)
+    for length in range(2, len(file)):
+        given, message = refusal(file[:length])
+        assert message == DAMAGED, f"cut at {length}"
+        assert content.startswith(given), f"cut at {length}"
+
+
+def test_a_second_member_that_is_cut_short_is_refused_wherever_it_is_cut() -> None:
+    first, second = gzip.compress(b"name,phone,source\n"), gzip.compress(b"Ana,06,web\n")
+    for length in range(1, len(second)):
+        given, message = refusal(first + second[:length])
+        assert message == DAMAGED, f"cut at {length}"
+        assert given.startswith(b"name,phone,source\n"), f"cut at {length}"
+
+
+def test_a_flipped_bit_never_gives_other_content() -> None:
+    content = CSV.encode()
+    file = gzip.compress(content)
+    harmless = set()
+    for at in range(2 * 8, len(file) * 8):
+        flipped = bytearray(file)
+        flipped[at // 8] ^= 1 << at % 8
+        try:
+            found = content_of(bytes(flipped))
+        except InvalidFile as error:
+            assert (error.code, str(error)) == (FailureCode.INVALID_GZIP, DAMAGED), f"bit {at}"
+        else:
+            assert found == content, f"bit {at}"
+            harmless.add(at // 8)
+    # Time, extra flags, system and the flag of text say nothing of the content (RFC 1952, 2.3.1), nor do the
+    # bits that fill the last compressed byte.
+    assert harmless <= {*range(3, 10), len(file) - 9}
+
+
+@given(st.binary(min_size=1).filter(lambda rest: rest.strip(b"\0") != b""), st.integers(0, 9))
+@example(b"\x1f", 0)
+@example(b"\x1f\x8b", 0)
+@example(b"name,phone,source\n", 5)
+def test_anything_but_zeros_behind_a_member_is_refused_after_the_member(rest: bytes, zeros: int) -> None:
+    assert refusal(gzip.compress(CSV.encode()) + bytes(zeros) + rest) == (CSV.encode(), DAMAGED)
+
+
+@pytest.mark.parametrize(
+    "header", ["1f8b", "1f8b08", "1f8b0800", "1f8b08e0" + "00" * 20, "1f8b07" + "00" * 20]
+)
+def test_a_file_that_only_begins_like_gzip_is_refused(header: str) -> None:
+    assert refusal(bytes.fromhex(header)) == (b"", DAMAGED)
+
+
+@given(st.integers(0, 300), st.integers(0, 300), st.integers(1, 100))
+def test_all_members_may_hold_as_much_as_the_limit_and_not_a_byte_more(
+    limit: int, cut: int, size: int
+) -> None:
+    content = bytes(index % 256 for index in range(limit + 1))
+    first, rest = content[: min(cut, limit)], content[min(cut, limit) :]
+    whole = gzip.compress(first) + gzip.compress(rest[:-1])
+    assert b"".join(blocks_of(gunzipped(io.BytesIO(whole), limit), size)) == content[:-1]
+    given, message = refusal(gzip.compress(first) + gzip.compress(rest), limit)
+    assert content.startswith(given)
+    assert message == f"The compressed file holds more than {limit:,} bytes. Split it into several files."
+
+
+def test_a_compressed_file_may_hold_as_much_as_one_that_is_not_compressed() -> None:
+    assert EXPANDED_LIMIT == UPLOAD_LIMIT
+
+
+def test_a_bomb_is_refused_at_the_limit_and_fills_no_memory() -> None:
+    limit = 256 * 1024**2
+    bomb = BombOfZeros()
+    source = gunzipped(bomb, limit)
+    given = 0
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidFile, match="holds more than 268,435,456 bytes"):
+            for block in blocks_of(source, BLOCK_SIZE):
+                given += len(block)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert limit - BLOCK_SIZE <= given <= limit
+    assert peak < 8 * BLOCK_SIZE, "memory grew with what the file expands to"
+    assert bomb.taken < limit / 500, "this is no bomb"
+
+
+def test_a_bomb_of_zeros_is_no_text_either() -> None:
+    bomb = BombOfZeros()
+    with pytest.raises(InvalidFile) as caught:
+        next(read_lines(gunzipped(bomb)))
+    assert caught.value.code is FailureCode.UNSUPPORTED_FILE
+    assert bomb.taken <= BLOCK_SIZE
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (gzip.compress(CSV.encode()), "gzip-compressed twice"),
+        (b"PK\x03\x04\x14\x00", "an Excel workbook or a ZIP archive"),
+    ],
+    ids=["gzip", "workbook"],
+)
+def test_only_one_layer_is_taken_off(content: bytes, what: str) -> None:
+    with pytest.raises(InvalidFile) as caught:
+        list(read_lines(gunzipped(io.BytesIO(gzip.compress(content)))))
+    assert caught.value.code is FailureCode.UNSUPPORTED_FILE
+    assert str(caught.value) == f"The file is {what}, not CSV. Save it as CSV (UTF-8) and send that."
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_a_compressed_file_is_read_like_the_file_itself(encoding: str) -> None:
+    content = CSV.encode(encoding)
+    plain, packed = LeadReader(io.BytesIO(content)), LeadReader(io.BytesIO(gzip.compress(content)))
+    assert packed.fields == plain.fields
+    assert packed.report_format == plain.report_format
+    assert list(packed.chunks()) == list(plain.chunks())
+
+
+def test_a_compressed_file_of_nothing_is_an_empty_file() -> None:
+    with pytest.raises(InvalidFile) as caught:
+        LeadReader(io.BytesIO(gzip.compress(b"")))
+    assert caught.value.code is FailureCode.EMPTY_FILE
+
+
+def test_damage_far_into_a_file_is_met_where_it_is() -> None:
+    rows = "".join(f"Zoé {row},06{row:08},web\n" for row in range(60_000))
+    file = bytearray(gzip.compress(f"name,phone,source\n{rows}".encode()))
+    file[-8] ^= 1
+    chunks = LeadReader(io.BytesIO(bytes(file)), chunk_rows=1000).chunks()
+    assert len(next(chunks).leads) == 1000
+    with pytest.raises(InvalidFile) as caught:
+        list(chunks)
+    assert caught.value.code is FailureCode.INVALID_GZIP

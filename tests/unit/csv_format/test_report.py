@@ -1,0 +1,187 @@
+"""The report of a job looks as its file does, and read again it says what the file said."""
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from leads.csv_format.dialect import BYTE_ORDER_MARK
+from leads.csv_format.formula_guard import guard
+from leads.csv_format.header import REPORT_COLUMNS
+from leads.csv_format.reader import LeadReader
+from leads.csv_format.report import DUPLICATE_REASON, Outcome, ReportFormat, ReportRow
+from leads.domain.row_error import RowError
+
+REASON = "Phone is required"
+
+
+def report_of(file: bytes) -> bytes:
+    """The report of a file of which no row was imported."""
+    reader = LeadReader(io.BytesIO(file), chunk_rows=3)
+    report = reader.report_format.header()
+    for chunk in reader.chunks():
+        report += reader.report_format.lines(
+            ReportRow(chunk.first_row + at, Outcome.DUPLICATE, DUPLICATE_REASON, record)
+            for at, record in enumerate(chunk.records)
+            # A blank row was never to be imported.
+            if chunk.leads[at] is not None or at in chunk.faulty
+        )
+    return report
+
+
+def format_of(file: str, encoding: str = "utf-8") -> ReportFormat:
+    return LeadReader(io.BytesIO(file.encode(encoding))).report_format
+
+
+class Meaning(NamedTuple):
+    """What a file means to an import: of each row that is not blank its lead or its faults, in order."""
+
+    fields: tuple[str, ...]
+    ignored_columns: tuple[str, ...]
+    rows: list[tuple[str, ...] | list[str]]
+
+
+def meaning_of(file: bytes) -> Meaning:
+    reader = LeadReader(io.BytesIO(file), chunk_rows=4)
+    rows: list[tuple[str, ...] | list[str]] = []
+    for chunk in reader.chunks():
+        for at, lead in enumerate(chunk.leads):
+            if lead is not None:
+                rows.append(lead)
+            elif at in chunk.faulty:
+                rows.append([_said(error) for error in chunk.errors if error.row == chunk.first_row + at])
+    # The report is three columns wider: so is a row with a cell too many, and a column is that much farther.
+    ignored = tuple("" if name.endswith(", without a name)") else name for name in reader.ignored_columns)
+    return Meaning(reader.fields, ignored, rows)
+
+
+def _said(error: RowError) -> str:
+    return "Row has too many cells" if error.message.startswith("Row has ") else error.message
+
+
+@pytest.mark.parametrize(
+    ("file", "delimiter", "mark"),
+    [
+        ("name,phone,source\n", ",", ""),
+        (f"{BYTE_ORDER_MARK}name,phone,source\n", ",", BYTE_ORDER_MARK),
+        ("name;phone;source\n", ";", BYTE_ORDER_MARK),
+        ("name\tphone\tsource\n", "\t", BYTE_ORDER_MARK),
+        ("name|phone|source\n", "|", BYTE_ORDER_MARK),
+        ("sep=;\nname;phone;source\n", ";", BYTE_ORDER_MARK),
+        ("sep=,\nname,phone,source\n", ",", ""),
+        # No delimiter that is found from a header, and a report has no line sep=.
+        ("sep=^\nname^phone^source\n", ",", ""),
+        (f"{BYTE_ORDER_MARK}sep=^\nname^phone^source\n", ",", BYTE_ORDER_MARK),
+    ],
+)
+def test_delimiter_and_byte_order_mark_are_those_that_the_files_program_opens(
+    file: str, delimiter: str, mark: str
+) -> None:
+    header = delimiter.join([*REPORT_COLUMNS, "name", "phone", "source"])
+    assert format_of(file).header() == f"{mark}{header}\r\n".encode()
+    line = delimiter.join(["2", "error", REASON, "Ana", "", "web"])
+    rows = [ReportRow(2, Outcome.ERROR, REASON, ["Ana", "", "web"])]
+    assert format_of(file).lines(rows) == f"{line}\r\n".encode()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_a_report_is_utf_8_whatever_its_file_was(encoding: str) -> None:
+    layout = format_of("Prénom;Téléphone;Source\n", encoding)
+    assert layout.header() == f"{BYTE_ORDER_MARK}row;outcome;reason;Prénom;Téléphone;Source\r\n".encode()
+
+
+def test_columns_are_named_as_they_were_and_cells_beyond_them_are_kept() -> None:
+    layout = format_of(" Nom ,Tél,,Canal,Vi\x00lle,,\nA\n")
+    assert layout.header() == "row,outcome,reason,Nom,Tél,,Canal,Vi\ufffdlle\r\n".encode()
+    rows = [
+        ReportRow(7, Outcome.ERROR, "x; y", ["Ana"]),
+        ReportRow(1_000_000, Outcome.DUPLICATE, DUPLICATE_REASON, list("abcdefg")),
+    ]
+    assert layout.lines(rows) == (
+        b"7,error,x; y,Ana\r\n"
+        b"1000000,duplicate,Phone belongs to an active lead or to an earlier row,a,b,c,d,e,f,g\r\n"
+    )
+
+
+def test_no_rows_are_no_lines() -> None:
+    assert format_of("name,phone,source\n").lines([]) == b""
+
+
+def test_what_the_format_of_csv_means_is_quoted() -> None:
+    record = ["a,b", 'say "x"', "one\ntwo", "one\rtwo", "a;b", ""]
+    line = format_of("name,phone,source\n").lines([ReportRow(2, Outcome.ERROR, "a, b", record)])
+    assert line == b'2,error,"a, b","a,b","say ""x""","one\ntwo","one\rtwo",a;b,\r\n'
+
+
+def test_cells_names_and_reasons_are_no_formula() -> None:
+    layout = format_of("name,phone,source,=cmd\n")
+    assert layout.header() == b"row,outcome,reason,name,phone,source,'=cmd\r\n"
+    rows = [ReportRow(2, Outcome.ERROR, "=x", ["=1", "+33612345678", "@web", "+1+2"])]
+    assert layout.lines(rows) == b"2,error,'=x,'=1,+33612345678,'@web,'+1+2\r\n"
+
+
+def test_the_columns_of_an_earlier_report_give_way_to_new_ones() -> None:
+    file = b"Row,OUTCOME,reason,name,phone,source,Ville\n4,error,Phone is required,Ana,,web,Nice\n9\n"
+    again = report_of(file)
+    assert again.splitlines() == [
+        b"row,outcome,reason,name,phone,source,Ville",
+        b"2,duplicate,Phone belongs to an active lead or to an earlier row,Ana,,web,Nice",
+        b"3,duplicate,Phone belongs to an active lead or to an earlier row",
+    ]
+    assert report_of(again).splitlines()[1] == again.splitlines()[1]
+
+
+# Mostly what delimiters, quotes, trimming and the formula guard look at.
+cells = st.text(st.sampled_from("ab07,;|^\t\"'\n\r \u00a0=+-@é\x00")) | st.sampled_from(["06", "web", "Ana"])
+records = st.lists(cells, max_size=6) | st.builds(
+    lambda name, notes: [name, "06", "Web", notes], cells, cells
+)
+tables = st.lists(records, max_size=8)
+extra_names = st.lists(st.text(st.sampled_from("xy\t\"'\n =@é-,;|")), max_size=2)
+delimiters = st.sampled_from(",;\t|^")
+NAMES = ("name", "phone", "source", "notes")
+
+
+def file_of(names: Sequence[str], records: Sequence[Sequence[str]], delimiter: str) -> bytes:
+    text = io.StringIO(newline="")
+    text.write(f"sep={delimiter}\n")
+    csv.writer(text, delimiter=delimiter, quoting=csv.QUOTE_ALL).writerows([names, *records])
+    return text.getvalue().encode()
+
+
+@given(tables, delimiters)
+@example([["'=1", "06", "web", "''@x"]], ",")
+@example([["\tAna", "\t06", "web", "\t=1"], ["Bo", "\t", "web", "'\t"]], ";")
+def test_a_report_read_again_means_what_its_file_meant(table: list[list[str]], delimiter: str) -> None:
+    file = file_of([*NAMES, "Ville"], table, delimiter)
+    meant = meaning_of(file)
+    report = report_of(file)
+    assert meaning_of(report) == meant
+    # Nor does it change by going round: what is sent again may be reported again.
+    assert meaning_of(report_of(report)) == meant
+
+
+@given(extra_names, delimiters)
+@example(["=x", "'=x"], ",")
+def test_the_names_of_columns_are_the_same_in_a_report_read_again(extra: list[str], delimiter: str) -> None:
+    file = file_of([*NAMES, *extra], [], delimiter)
+    assert meaning_of(report_of(file)) == meaning_of(file)
+
+
+@given(tables, extra_names, delimiters)
+def test_no_cell_of_a_report_is_a_formula(table: list[list[str]], extra: list[str], delimiter: str) -> None:
+    file = file_of([*NAMES, *extra], table, delimiter)
+    layout = LeadReader(io.BytesIO(file)).report_format
+    text = io.StringIO(report_of(file).decode("utf-8-sig"), newline="")
+    for record in csv.reader(text, delimiter=layout.delimiter):
+        assert all(cell.startswith("'") or guard(cell) == cell for cell in record)
+
+
+def test_the_delimiter_of_a_report_is_not_mistaken_for_one_that_a_column_is_named_with() -> None:
+    names = ["x|name|phone|source|email|notes|score", *NAMES]
+    file = file_of(names, [["a", "Ana", "06", "web", "b"]], ";")
+    assert meaning_of(report_of(file)) == meaning_of(file)

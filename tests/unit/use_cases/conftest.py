@@ -1,0 +1,44 @@
+"""What a use case starts it ends, however it ends itself."""
+
+import gc
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+
+def open_files() -> list[str]:
+    """Pipes and files without a name, which are what an import opens; other threads open others."""
+    found = []
+    for descriptor in Path("/proc/self/fd").glob("*"):
+        with suppress(OSError):
+            target = str(descriptor.readlink())
+            if target.startswith("pipe:") or target.endswith("(deleted)"):
+                found.append(target)
+    return sorted(found)
+
+
+@pytest.fixture(autouse=True)
+def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list["subprocess.Popen[bytes]"]]:
+    """The processes that a test starts, of which none may outlive it, nor a thread, nor an open pipe."""
+    processes: list[subprocess.Popen[bytes]] = []
+
+    class ProcessThatIsRemembered(subprocess.Popen[bytes]):
+        def __new__(cls, *args: object, **kwargs: object) -> Self:
+            process = super().__new__(cls)
+            processes.append(process)
+            return process
+
+    monkeypatch.setattr(subprocess, "Popen", ProcessThatIsRemembered)
+    threads = set(threading.enumerate())
+    files = open_files()
+    yield processes
+    # A file that was dropped unclosed says so now, not in a test to come.
+    gc.collect()
+    assert all(process.returncode is not None for process in processes), "a process is left"
+    assert set(threading.enumerate()) <= threads, "a thread is left"
+    assert open_files() == files, "a file or a pipe is left open"

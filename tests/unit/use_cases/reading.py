@@ -1,0 +1,51 @@
+"""What reading a file in batches came to, so that two ways of reading can be compared."""
+
+from collections.abc import Generator
+from contextlib import closing
+from typing import NamedTuple, Protocol
+
+from leads.csv_format.text_lines import ByteSource
+from leads.errors import FailureCode, InvalidFile
+from leads.use_cases.import_batches import Batch, FileLayout
+
+
+class Read(Protocol):
+    """`read_batches`, or what stands for it."""
+
+    def __call__(
+        self, source: ByteSource, *, chunk_rows: int, may_skip: bool
+    ) -> Generator[FileLayout | Batch, None, None]: ...
+
+
+class Reading(NamedTuple):
+    """All that came of a file, and with what it was refused."""
+
+    layouts: list[FileLayout]
+    batches: list[tuple[Batch, dict[int, list[str]]]]
+    """Each with those of its records that may be reported, instead of how it packs them."""
+    refusal: tuple[FailureCode, str] | None
+
+
+def reportable(batch: Batch, may_skip: bool) -> list[int]:
+    """The rows of a batch that may have to be reported: faulty ones, and leads when they may be skipped."""
+    leads = [int(line.split(b"\t")[0]) for line in batch.block.splitlines()] if may_skip else []
+    return sorted({*leads, *(error.row for error in batch.errors)})
+
+
+def reading_of(read: Read, source: ByteSource, *, chunk_rows: int = 1000, may_skip: bool = True) -> Reading:
+    layouts = []
+    batches = []
+    refusal = None
+    with closing(read(source, chunk_rows=chunk_rows, may_skip=may_skip)) as items:
+        try:
+            for item in items:
+                if isinstance(item, Batch):
+                    rows = reportable(item, may_skip)
+                    records = dict(zip(rows, item.records(rows), strict=True))
+                    batches.append((item._replace(packed=b""), records))
+                else:
+                    assert not batches, "the layout comes first"
+                    layouts.append(item)
+        except InvalidFile as error:
+            refusal = (error.code, str(error))
+    return Reading(layouts, batches, refusal)

@@ -1,0 +1,149 @@
+"""A file in batches: whatever their size, they hold every row once, and the records that may be reported."""
+
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leads.csv_format.reader import LeadReader
+from leads.domain.row_error import RowError
+from leads.errors import FailureCode
+from leads.postgres.copy_text import copy_text
+from leads.use_cases.import_batches import Batch, FileLayout, read_batches
+from tests.unit.fakes import SourceThatDribbles, SourceThatNeverEnds
+from tests.unit.use_cases.reading import reading_of
+
+FILE = (
+    "Ville;Nom;Tél;Source\n"
+    "Nice;Ana;06 1;WEB\n"  # row 2
+    "Nice;Bo;;fax\n"
+    ";;;\n"  # blank
+    'Nice;"C\ny";07;phone\n'
+    "Nice;Di;08;web;extra\n"
+).encode()
+
+
+def test_the_layout_comes_before_the_batches_and_says_what_the_header_says() -> None:
+    first, *_ = read_batches(io.BytesIO(FILE), chunk_rows=2, may_skip=True)
+    reader = LeadReader(io.BytesIO(FILE))
+    assert first == FileLayout(("name", "phone", "source"), ("Ville",), reader.report_format)
+
+
+def test_a_batch_holds_its_leads_for_copy_and_everything_that_is_wrong_with_the_others() -> None:
+    batches = [batch for batch, _ in reading_of(read_batches, io.BytesIO(FILE), chunk_rows=3).batches]
+    assert batches == [
+        Batch(
+            last_row=4,
+            leads=1,
+            faulty=1,
+            block=b"2\tAna\t06 1\tweb\n",
+            errors=[
+                RowError(3, "phone", "Phone is required"),
+                RowError(3, "source", "Invalid source value: fax"),
+            ],
+            packed=b"",
+        ),
+        Batch(
+            last_row=6,
+            leads=1,
+            faulty=1,
+            block=b"5\tC\\ny\t07\tphone\n",
+            errors=[RowError(6, None, "Row has 5 cells, the header has 4")],
+            packed=b"",
+        ),
+    ]
+
+
+RECORDS = {
+    2: ["Nice", "Ana", "06 1", "WEB"],
+    3: ["Nice", "Bo", "", "fax"],
+    5: ["Nice", "C\ny", "07", "phone"],
+    6: ["Nice", "Di", "08", "web", "extra"],
+}
+
+
+@pytest.mark.parametrize("chunk_rows", [1, 2, 3, 5, 100])
+@pytest.mark.parametrize(
+    ("may_skip", "rows"), [(True, [2, 3, 5, 6]), (False, [3, 6])], ids=["SKIP", "OVERWRITE"]
+)
+def test_the_records_that_may_be_reported_are_as_they_were_in_the_file(
+    may_skip: bool, rows: list[int], chunk_rows: int
+) -> None:
+    reading = reading_of(read_batches, io.BytesIO(FILE), chunk_rows=chunk_rows, may_skip=may_skip)
+    found = [item for _, records in reading.batches for item in records.items()]
+    assert found == [(row, RECORDS[row]) for row in rows]
+    assert all(max(records, default=0) <= batch.last_row for batch, records in reading.batches)
+
+
+def test_records_come_in_the_order_in_which_their_rows_are_asked_for() -> None:
+    _, batch = read_batches(io.BytesIO(FILE), chunk_rows=100, may_skip=True)
+    assert isinstance(batch, Batch)
+    assert list(batch.records([5, 2])) == [RECORDS[5], RECORDS[2]]
+    assert list(batch.records([])) == []
+
+
+def test_records_that_cannot_be_reported_are_not_kept() -> None:
+    file = b"name,phone,source\n" + b"Ana Ruiz,0612345678,web\n" * 1000 + b"Zenobia,,web\n"
+    _, batch = read_batches(io.BytesIO(file), chunk_rows=2000, may_skip=False)
+    assert isinstance(batch, Batch)
+    assert list(batch.records([1002])) == [["Zenobia", "", "web"]]
+    assert len(batch.packed) < 200
+
+
+cells = st.sampled_from(["Ana", "06", "web", "", "x\ty", "\\", "a\nb"])
+rows = st.sampled_from([["Ana", "06", "web"], ["x\ty", "06", "web"], ["", "06", "web"]]) | st.lists(
+    cells, max_size=5
+)
+tables = st.lists(rows, max_size=20)
+
+
+@given(tables, st.integers(1, 25))
+def test_the_rows_are_the_same_whatever_the_size_of_a_batch(table: list[list[str]], size: int) -> None:
+    lines = "".join(",".join(f'"{cell}"' for cell in record) + "\n" for record in table)
+    file = f"name,phone,source\n{lines}".encode()
+    # All of it in one chunk, or none.
+    whole = list(LeadReader(io.BytesIO(file)).chunks())
+    batches = [batch for batch, _ in reading_of(read_batches, io.BytesIO(file), chunk_rows=size).batches]
+    assert b"".join(batch.block for batch in batches) == b"".join(
+        copy_text(chunk.leads, 2) for chunk in whole
+    )
+    assert [error for batch in batches for error in batch.errors] == [
+        error for chunk in whole for error in chunk.errors
+    ]
+    assert sum(batch.leads for batch in batches) == sum(chunk.lead_count for chunk in whole)
+    assert sum(batch.faulty for batch in batches) == sum(len(chunk.faulty) for chunk in whole)
+    last = len(table) + 1
+    assert [batch.last_row for batch in batches] == [
+        min(first + size - 1, last) for first in range(2, last + 1, size)
+    ]
+
+
+def test_a_header_alone_has_a_layout_and_no_batch() -> None:
+    reading = reading_of(read_batches, io.BytesIO(b"name,phone,source\n"))
+    assert (len(reading.layouts), reading.batches, reading.refusal) == (1, [], None)
+
+
+def test_a_file_that_breaks_later_is_refused_after_its_first_batches() -> None:
+    reading = reading_of(read_batches, io.BytesIO(FILE + b'Nice;"Ed;09;web\n'), chunk_rows=2)
+    assert len(reading.batches) == 2
+    assert reading.refusal is not None
+    assert reading.refusal[0] is FailureCode.INVALID_CSV
+    assert reading.refusal[1].startswith("Row 7: a quote")
+
+
+def test_nothing_is_read_before_the_layout_is_asked_for_and_no_more_than_a_batch_needs() -> None:
+    source = SourceThatNeverEnds(b"Ana,06,web\n", head=b"name,phone,source\n")
+    items = read_batches(source, chunk_rows=1000, may_skip=True)
+    assert source.given == 0
+    next(items)
+    before = source.given
+    next(items)
+    # A thousand rows are in the block that the header came with.
+    assert source.given == before
+    items.close()
+
+
+def test_a_source_that_dribbles_gives_the_same() -> None:
+    whole = reading_of(read_batches, io.BytesIO(FILE), chunk_rows=2)
+    assert reading_of(read_batches, SourceThatDribbles(FILE, [1, 2, 3]), chunk_rows=2) == whole

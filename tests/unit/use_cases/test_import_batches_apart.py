@@ -1,0 +1,127 @@
+"""Reading in a process of its own: the batches and refusals are the same, and the source's faults its own."""
+
+import gzip
+import threading
+from contextlib import closing
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from leads.errors import FailureCode, ServiceFault
+from leads.use_cases.import_batches import Batch, FileLayout, read_batches
+from leads.use_cases.import_batches_apart import read_batches_apart
+from tests.unit.fakes import SourceThatBreaksOff, SourceThatDribbles, SourceThatNeverEnds, SourceThatStalls
+from tests.unit.use_cases.reading import Read, reading_of
+
+HEADER = b"name,phone,source\n"
+ROW = b"Ana Ruiz,0612345678,web\n"
+
+# Leads, faulty rows, ragged and blank ones; cells that COPY, CSV and the formula guard look at.
+cells = st.sampled_from(["Ana", "06", "web", "", "x\ty", "\\N", "a\nb", "é", "'=1", "\x00", "x" * 300])
+rows = st.lists(cells, max_size=5) | st.builds(lambda name, phone: [name, phone, "web"], cells, cells)
+tables = st.lists(rows, max_size=40)
+endings = st.sampled_from([b"", b'Bo,"07,web\n', b"\xff\xfe\n", b"Bo,07,web"])
+encodings = st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+
+
+# Each example starts a process, which takes 0.2 s.
+@settings(max_examples=12)
+@given(tables, endings, encodings, st.booleans(), st.integers(1, 50), st.booleans())
+@example([], b"", "utf-8", False, 1, True)
+@example([["Ana", "06", "web"]] * 5000, b"", "utf-8", True, 700, False)
+def test_batches_and_refusals_are_those_of_reading_in_this_process(
+    table: list[list[str]], ending: bytes, encoding: str, packed: bool, chunk_rows: int, may_skip: bool
+) -> None:
+    text = "".join(",".join(f'"{cell}"' for cell in record) + "\n" for record in table)
+    file = f"name,phone,source\n{text}".encode(encoding) + ending
+    file = gzip.compress(file) if packed else file
+    here, apart = (
+        reading_of(read, SourceThatDribbles(file, [1000, 7]), chunk_rows=chunk_rows, may_skip=may_skip)
+        for read in (read_batches, read_batches_apart)
+    )
+    assert apart == here
+
+
+@pytest.mark.parametrize("chunk_rows", [1000, 1_000_000], ids=["many batches", "one batch"])
+def test_a_file_and_a_batch_may_be_larger_than_the_pipes(chunk_rows: int) -> None:
+    file = HEADER + ROW * 60_000
+    reading = reading_of(read_batches_apart, SourceThatDribbles(file, [300_000]), chunk_rows=chunk_rows)
+    assert sum(batch.leads for batch, _ in reading.batches) == 60_000
+    assert sum(len(batch.block) for batch, _ in reading.batches) > 1_500_000
+    assert len(reading.batches) == -(-60_000 // chunk_rows)
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "message"),
+    [
+        (b"", FailureCode.EMPTY_FILE, "The file is empty. Send a CSV file with a header line."),
+        (b"\x1f\x8b\x08", FailureCode.INVALID_GZIP, "The compressed file is damaged or incomplete. "),
+        (b"name,phone\n", FailureCode.INVALID_HEADER, "Missing required column: source. "),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused_with_its_code(
+    content: bytes, code: FailureCode, message: str
+) -> None:
+    reading = reading_of(read_batches_apart, SourceThatDribbles(content))
+    assert (reading.layouts, reading.batches) == ([], [])
+    assert reading.refusal is not None
+    assert reading.refusal[0] is code
+    assert reading.refusal[1].startswith(message)
+
+
+def test_a_refusal_does_not_wait_for_the_rest_of_the_file() -> None:
+    source = SourceThatNeverEnds(ROW, head=b"name,phone\n")
+    reading = reading_of(read_batches_apart, source)
+    assert reading.refusal is not None
+    assert source.given < 16 * 1024**2
+
+
+CUT_OFF = {
+    "before the first byte": b"",
+    "in the header": HEADER[:7],
+    "after a whole row": HEADER + ROW,
+    "within a row": HEADER + ROW + ROW[:-2],
+    "within a quote": HEADER + ROW + b'"Bo',
+    "within a character": HEADER + ROW + "é".encode()[:1],
+    "within gzip": gzip.compress(HEADER + ROW)[:-3],
+    "after more than the pipes hold": HEADER + ROW * 60_000,
+}
+
+
+@pytest.mark.parametrize("read", [read_batches, read_batches_apart], ids=["here", "apart"])
+@pytest.mark.parametrize("content", CUT_OFF.values(), ids=CUT_OFF)
+def test_a_source_that_breaks_off_is_its_own_error_and_never_a_shorter_or_an_invalid_file(
+    content: bytes, read: Read
+) -> None:
+    error = ServiceFault("S3 broke off while giving an object")
+    with pytest.raises(ServiceFault) as caught:
+        reading_of(read, SourceThatBreaksOff(content, error))
+    assert caught.value is error
+
+
+@pytest.mark.parametrize("kind", [ConnectionResetError, BrokenPipeError, ValueError, MemoryError])
+def test_whatever_a_source_raises_is_raised(kind: type[Exception]) -> None:
+    error = kind("0612345678")
+    with pytest.raises(kind) as caught:
+        reading_of(read_batches_apart, SourceThatBreaksOff(HEADER + ROW, error))
+    assert caught.value is error
+
+
+def test_a_source_that_stalls_and_goes_on_gives_the_whole_file() -> None:
+    content, rest = HEADER + ROW * 20_000, ROW * 10
+    source = SourceThatStalls(content, rest)
+    later = threading.Timer(0.3, source.go_on.set)
+    later.start()
+    apart = reading_of(read_batches_apart, source)
+    later.join()
+    assert apart == reading_of(read_batches, SourceThatDribbles(content + rest, [300_000]))
+
+
+def test_batches_do_not_wait_for_a_source_that_stalls_behind_them() -> None:
+    source = SourceThatStalls(HEADER + ROW * 20_000, ROW)
+    with closing(read_batches_apart(source, chunk_rows=1000, may_skip=True)) as items:
+        assert isinstance(next(items), FileLayout)
+        assert isinstance(next(items), Batch)
+        assert not source.go_on.is_set()
+        source.go_on.set()

@@ -1,0 +1,179 @@
+"""The report of a job holds the rows that were not imported, in file order, however the work was cut up."""
+
+import io
+from collections.abc import Sequence
+from itertools import cycle
+from typing import IO, TYPE_CHECKING, NoReturn, cast
+
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leads.csv_format.reader import LeadReader
+from leads.csv_format.report import DUPLICATE_REASON, Outcome, ReportRow
+from leads.errors import ServiceFault
+from leads.s3 import multipart_writer
+from leads.s3.bucket import Bucket
+from leads.use_cases.import_batches import Batch, FileLayout, read_batches
+from leads.use_cases.import_report import ImportReport
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+KEY = "reports/acme/7/not_imported.csv"
+NOT_STORED = "^S3 did not store an object$"
+FILE = b"name,phone,source,notes\nAna,1,web,\nBo,,fax,\nCy,2,web,\n,,,\nDi,3,web,=x\nEd,3,web,y\n"
+LEADS = {2: "Ana,1,web,", 4: "Cy,2,web,", 6: "Di,3,web,'=x", 7: "Ed,3,web,y"}
+HEADER = "row,outcome,reason,name,phone,source,notes\r\n"
+
+
+class BucketThatKeeps(Bucket):
+    """Keeps what is put, and has no client for anything else."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+
+    def put(self, key: str, body: bytes | IO[bytes], content_type: str) -> None:
+        assert key not in self.objects, "put twice"
+        assert content_type == "text/csv; charset=utf-8"
+        self.objects[key] = body if isinstance(body, bytes) else body.read()
+
+
+class BucketThatRefuses(Bucket):
+    """Takes no object, neither whole nor in parts."""
+
+    def __init__(self) -> None:
+        super().__init__(cast("S3Client", self), "bucket")
+
+    def put_object(self, **_: object) -> NoReturn:
+        raise ClientError({"Error": {"Code": "SlowDown"}}, "PutObject")
+
+    def create_multipart_upload(self, **_: object) -> NoReturn:
+        raise ClientError({"Error": {"Code": "SlowDown"}}, "CreateMultipartUpload")
+
+
+def batches_of(file: bytes, chunk_rows: int = 2) -> tuple[FileLayout, list[Batch]]:
+    layout, *rest = read_batches(io.BytesIO(file), chunk_rows=chunk_rows, may_skip=True)
+    assert isinstance(layout, FileLayout)
+    return layout, [item for item in rest if isinstance(item, Batch)]
+
+
+def duplicate(row: int) -> str:
+    return f"{row},duplicate,{DUPLICATE_REASON},{LEADS[row]}\r\n"
+
+
+ERROR = "3,error,Phone is required; Invalid source value: fax,Bo,,fax,\r\n"
+
+
+def written(skipped: Sequence[int], file: bytes = FILE) -> str | None:
+    """The report of a file of which these rows are skipped, all at once."""
+    bucket = BucketThatKeeps()
+    layout, batches = batches_of(file)
+    with ImportReport(bucket, KEY, layout.report_format) as report:
+        report.add(batches, skipped)
+        assert bucket.objects == {}, "something was there before the end"
+        key = report.close()
+    assert list(bucket.objects) == ([key] if key else [])
+    return bucket.objects[key].decode() if key else None
+
+
+@pytest.mark.parametrize("skipped", [[], [2], [4], [7], [2, 4], [6, 7], [2, 4, 6, 7]])
+def test_duplicates_and_faulty_rows_stand_in_file_order_with_their_reasons(skipped: list[int]) -> None:
+    lines = {row: duplicate(row) for row in skipped} | {3: ERROR}
+    assert written(skipped) == HEADER + "".join(lines[row] for row in sorted(lines))
+
+
+def test_a_file_that_was_imported_whole_has_no_report() -> None:
+    assert written([], b"name,phone,source\nAna,1,web\n") is None
+    assert written([], b"name,phone,source\n") is None
+
+
+def test_duplicates_alone_are_a_report_too() -> None:
+    report = written([3], b"name,phone,source\nAna,1,web\nBo,1,web\n")
+    assert report == f"row,outcome,reason,name,phone,source\r\n3,duplicate,{DUPLICATE_REASON},Bo,1,web\r\n"
+
+
+def test_without_close_there_is_no_report() -> None:
+    bucket = BucketThatKeeps()
+    layout, batches = batches_of(FILE)
+    with pytest.raises(ZeroDivisionError), ImportReport(bucket, KEY, layout.report_format) as report:
+        report.add(batches, [2])
+        raise ZeroDivisionError
+    assert bucket.objects == {}
+
+
+cells = st.sampled_from(["Ana", "06", "web", "", "=1", "a\nb", 'a"b'])
+rows = st.sampled_from([["Ana", "06", "web"], ["=1", "06", "web"], ["", "06", "web"]]) | st.lists(
+    cells, max_size=4
+)
+tables = st.lists(rows, max_size=30)
+picks = st.lists(st.booleans(), min_size=1)
+
+
+@given(tables, st.integers(1, 9), st.lists(st.integers(0, 5), min_size=1), picks)
+def test_the_report_is_the_same_however_the_rows_are_cut_into_batches_and_merges(
+    table: list[list[str]], chunk_rows: int, merges: list[int], picked: list[bool]
+) -> None:
+    quoted = ([f'"{cell.replace(chr(34), chr(34) * 2)}"' for cell in record] for record in table)
+    text = "".join(",".join(record) + "\n" for record in quoted)
+    file = f"name,phone,source\n{text}".encode()
+    reader = LeadReader(io.BytesIO(file))
+    reported: list[ReportRow] = []
+    skipped: list[int] = []
+    is_skipped = cycle(picked)
+    for chunk in reader.chunks():
+        for row, (record, lead) in enumerate(zip(chunk.records, chunk.leads, strict=True), start=2):
+            if errors := [error.message for error in chunk.errors if error.row == row]:
+                reported.append(ReportRow(row, Outcome.ERROR, "; ".join(errors), record))
+            elif lead is not None and next(is_skipped):
+                reported.append(ReportRow(row, Outcome.DUPLICATE, DUPLICATE_REASON, record))
+                skipped.append(row)
+
+    bucket = BucketThatKeeps()
+    layout, waiting = batches_of(file, chunk_rows)
+    with ImportReport(bucket, KEY, layout.report_format) as report:
+        # The last merge takes what is left.
+        for count in [*merges, len(waiting)]:
+            merged, waiting = waiting[:count], waiting[count:]
+            last = merged[-1].last_row if merged else 0
+            report.add(merged, [row for row in skipped if row <= last])
+            skipped = [row for row in skipped if row > last]
+        key = report.close()
+    form = reader.report_format
+    expected = {KEY: form.header() + form.lines(reported)} if reported else {}
+    assert (key, bucket.objects) == (KEY if reported else None, expected)
+
+
+def test_a_report_that_is_not_stored_is_a_fault_at_its_end() -> None:
+    layout, batches = batches_of(FILE)
+    with ImportReport(BucketThatRefuses(), KEY, layout.report_format) as report:
+        report.add(batches, [2])
+        report.add([], [])
+        with pytest.raises(ServiceFault, match=NOT_STORED):
+            report.close()
+
+
+@pytest.mark.parametrize("call", ["add", "close"])
+def test_what_fails_while_rows_are_written_is_raised_by_the_next_call(
+    call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(multipart_writer, "PART_SIZE", 10)
+    layout, batches = batches_of(FILE)
+    with ImportReport(BucketThatRefuses(), KEY, layout.report_format) as report:
+        report.add(batches, [])
+        with pytest.raises(ServiceFault, match=r"^S3 did not take a part$"):
+            report.close() if call == "close" else report.add([], [])
+
+
+def test_a_report_that_nobody_waits_for_any_more_hides_no_other_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(multipart_writer, "PART_SIZE", 10)
+    layout, batches = batches_of(FILE)
+    with (
+        pytest.raises(ZeroDivisionError),
+        ImportReport(BucketThatRefuses(), KEY, layout.report_format) as report,
+    ):
+        report.add(batches, [])
+        raise ZeroDivisionError

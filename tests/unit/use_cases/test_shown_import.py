@@ -1,0 +1,72 @@
+"""A job's link to its report: signed here, for a short time, and for that report alone."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from urllib.parse import parse_qs, urlsplit
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from leads.domain.import_job import ImportCounts, ImportJob, JobStatus
+from leads.domain.merge_strategy import MergeStrategy
+from leads.s3.bucket import LINK_SECONDS, Bucket
+from leads.use_cases.shown_import import show_import
+
+JOB = ImportJob(
+    id=7,
+    org_id="acme",
+    filename="mes leads.csv",
+    merge_strategy=MergeStrategy.SKIP,
+    dry_run=False,
+    status=JobStatus.COMPLETED,
+    counts=ImportCounts(error=1),
+    processed_rows=1,
+    faults=(),
+    fault_count=1,
+    ignored_columns=(),
+    report_key="reports/acme/7/not_imported.csv",
+    failure_code=None,
+    failure_reason=None,
+    created_at=datetime(2024, 1, 15, tzinfo=UTC),
+    created_by="ana@acme.example",
+    started_at=None,
+    finished_at=None,
+)
+
+
+@pytest.fixture
+def bucket() -> Iterator[Bucket]:
+    """A bucket that could not be asked anything: sockets are off."""
+    client = boto3.client(
+        "s3",
+        region_name="eu-west-3",
+        # Named, for the environment may hold an emulator's.
+        endpoint_url="https://s3.eu-west-3.amazonaws.com",
+        aws_access_key_id="access",
+        aws_secret_access_key="secret",  # noqa: S106
+        config=Config(signature_version="s3v4"),
+    )
+    with closing(client):
+        yield Bucket(client, "leads-bucket")
+
+
+def test_the_link_is_to_the_report_of_the_job_for_a_quarter_of_an_hour(bucket: Bucket) -> None:
+    shown = show_import(JOB, bucket)
+    assert shown.job is JOB
+    assert shown.report_url is not None
+    url = urlsplit(shown.report_url)
+    query = parse_qs(url.query)
+    assert (
+        f"{url.netloc}{url.path}" == "s3.eu-west-3.amazonaws.com/leads-bucket/reports/acme/7/not_imported.csv"
+    )
+    assert query["X-Amz-Expires"] == [str(LINK_SECONDS)] == ["900"]
+    # Not the name of the file: it is what somebody typed, and a header holds ASCII.
+    assert query["response-content-disposition"] == ['attachment; filename="import_7_not_imported.csv"']
+    assert query["response-content-type"] == ["text/csv; charset=utf-8"]
+
+
+def test_a_job_without_a_report_has_no_link(bucket: Bucket) -> None:
+    assert show_import(replace(JOB, report_key=None), bucket).report_url is None
