@@ -1,0 +1,153 @@
+"""make bench-import: whole jobs against what Postgres alone takes, alternating in one run.
+
+A machine is slower in one minute than in the next, so every job has floors of its own, right before and after
+it, and what counts is the median of the rounds' ratios.
+"""
+
+import argparse
+import os
+import platform
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from bench.floor import FloorTable, time_floor
+from bench.import_house import ORG, ImportHouse
+from bench.lead_files import Phones, write_leads, write_wrong_rows
+from bench.waiting import time_waiting
+from leads.domain.merge_strategy import MergeStrategy
+
+_SIZES: Final = (10_000, 100_000, 1_000_000)
+
+_LINE: Final = "{:>9}  {:<9}  {:<10}  {:<6}  {:>7}  {:>7}  {:>5}  {:>11}  {:>5}  {:>4}"
+_TITLES: Final = (
+    "rows",
+    "phones",
+    "strategy",
+    "table",
+    "seconds",
+    "rows/s",
+    "ratio",
+    "(from-to)",
+    "own",
+    "MB",
+)
+
+_WRONG: Final = "wrong"
+"""Instead of how the phones are written: a file in which every row is wrong."""
+
+
+class Case(NamedTuple):
+    """One line of the result."""
+
+    rows: int
+    phones: str
+    strategy: MergeStrategy
+    table: str
+    """`empty`, or `stored`: every row of the file has a lead already, of `--stored` in all."""
+
+
+class Round(NamedTuple):
+    """Seconds of a job and of the floors beside it, in their own table and in ours; the job's peak memory."""
+
+    job: float
+    floor: float
+    own_floor: float
+    megabytes: float
+
+
+def main() -> None:
+    """Prints a line for each case, then what waiting costs a small file."""
+    options = _options()
+    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
+    _say(f"{datetime.now(UTC):%Y-%m-%d}, {machine}, {options.rounds} rounds\n{_LINE.format(*_TITLES)}")
+    with tempfile.TemporaryDirectory() as directory, ImportHouse(Path(directory)) as house:
+        stored = ""
+        for case in _cases(options):
+            if case.table == "stored" and stored != case.phones:
+                house.store(_file(Path(directory), options.stored, case.phones, town="Paris"))
+                stored = case.phones
+            file = _file(Path(directory), case.rows, case.phones)
+            rounds = [_round(house, file, case) for _ in range(options.rounds)]
+            _say(_line(case, rounds))
+    with tempfile.TemporaryDirectory() as directory:
+        _say(f"\nA small file by HTTP: {time_waiting(Path(directory))}")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench-import")
+    parser.add_argument("--rows", type=int, nargs="+", default=_SIZES)
+    parser.add_argument("--phones", nargs="+", default=[*Phones], choices=[*Phones, _WRONG])
+    parser.add_argument("--strategy", nargs="+", default=[*MergeStrategy], choices=[*MergeStrategy])
+    parser.add_argument("--table", nargs="+", default=["empty", "stored"], choices=["empty", "stored"])
+    parser.add_argument("--stored", type=int, default=max(_SIZES), help="leads of the stored table")
+    parser.add_argument("--rounds", type=int, default=3)
+    return parser.parse_args()
+
+
+def _cases(options: argparse.Namespace) -> list[Case]:
+    return [
+        Case(rows, phones, MergeStrategy(strategy), table)
+        for table in options.table
+        for phones in options.phones
+        for strategy in options.strategy
+        for rows in options.rows
+    ]
+
+
+def _file(directory: Path, rows: int, phones: str, *, town: str = "Lyon") -> Path:
+    path = directory / f"{rows}_{phones}_{town}.csv"
+    if not path.exists():
+        if phones == _WRONG:
+            write_wrong_rows(path, rows)
+        else:
+            write_leads(path, rows, Phones(phones), town=town)
+    return path
+
+
+def _round(house: ImportHouse, file: Path, case: Case) -> Round:
+    def floor(table: FloorTable) -> float:
+        # What is wrong in every row Postgres would refuse, so there is no floor.
+        return time_floor(house.uri, file, case.strategy, table, ORG) if case.phones != _WRONG else 0.0
+
+    def fresh(measure: Callable[[], float]) -> float:
+        house.reset(case.table)
+        return measure()
+
+    before = fresh(lambda: floor(FloorTable.PLAIN))
+    house.reset(case.table)
+    measured = house.run(file, case.strategy)
+    after = fresh(lambda: floor(FloorTable.PLAIN))
+    own = fresh(lambda: floor(FloorTable.OURS))
+    return Round(measured.seconds, (before + after) / 2, own, measured.megabytes)
+
+
+def _line(case: Case, rounds: list[Round]) -> str:
+    seconds = statistics.median(one.job for one in rounds)
+    ratios = [one.job / one.floor for one in rounds if one.floor]
+    own = [one.job / one.own_floor for one in rounds if one.own_floor]
+    return _LINE.format(
+        f"{case.rows:,}",
+        case.phones,
+        case.strategy,
+        case.table,
+        f"{seconds:.2f}",
+        f"{case.rows / seconds:,.0f}",
+        f"{statistics.median(ratios):.2f}" if ratios else "",
+        f"({min(ratios):.2f}-{max(ratios):.2f})" if ratios else "",
+        f"{statistics.median(own):.2f}" if own else "",
+        f"{max(one.megabytes for one in rounds):.0f}",
+    )
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
