@@ -1,5 +1,6 @@
 """The whole service over HTTP, as its callers meet it: API, S3 triggers and presigned URLs."""
 
+import gzip
 import json
 import subprocess
 import time
@@ -172,6 +173,30 @@ def test_dropped_file_is_imported(stack: Stack, client: Client) -> None:
     job = client.ended_job()
     assert (job["status"], job["successCount"], job["createdBy"]) == ("COMPLETED", 1, "drop-folder")
     assert job["filename"] == "fichier du lundi é.csv"
+
+
+def test_sender_of_a_compressed_file_reads_its_result_and_its_faulty_rows(
+    stack: Stack, client: Client
+) -> None:
+    content = gzip.compress(CSV + b",0612345679,web\n")
+    stack.s3.client.put_object(Bucket=stack.bucket, Key=f"drop/{client.org}/leads.csv.gz", Body=content)
+    job = client.ended_job()
+
+    def look() -> dict[str, Any] | None:
+        listed = stack.s3.client.list_objects_v2(Bucket=stack.bucket, Prefix=f"drop-results/{client.org}/")
+        for item in listed.get("Contents", []):
+            assert item["Key"] == f"drop-results/{client.org}/leads.csv.gz.{job['id']}.json"
+            stored = stack.s3.client.get_object(Bucket=stack.bucket, Key=item["Key"])
+            return dict(json.loads(stored["Body"].read()))
+        return None
+
+    result = within(20, look)
+    assert (result["status"], result["successCount"], result["errorCount"]) == ("COMPLETED", 1, 1)
+    for shown in (result, job):
+        report = urllib3.request("GET", shown["reportUrl"], retries=False)
+        assert report.data == (
+            b"row,outcome,reason,name,phone,source\r\n3,error,Name is required,,0612345679,web\r\n"
+        )
 
 
 def test_text_body_with_destroyed_bytes_is_refused_with_a_hint(client: Client) -> None:

@@ -199,17 +199,21 @@ def test_corrected_row_is_the_lead_that_its_first_file_would_have_made(
     assert [lead["name"] for lead in service.leads(corrected)] == expected
 
 
-def test_report_of_a_report_has_the_columns_of_the_first_file(service: Service, caller: Caller) -> None:
-    rows = "1,Ana,1,web\n2,  Bob ,1,web\n\n3,,none,x\n4,Carl,2,web,,x\n5,Dora\n"
-    first = report_of(service.import_csv(caller, f"ref,name,phone,source\n{rows}"))
+def test_report_of_a_report_has_the_columns_and_cells_of_the_first_file(
+    service: Service, caller: Caller
+) -> None:
+    rows = "1,Ana,1,web\n=2,  Bob ,1,web\n\n@3,,none,x\n4,Carl,2,web,,x\n5,Dora\n"
+    first = report_of(service.import_csv(caller, f"-ref,name,phone,source\n{rows}"))
     text = first.text.replace("5,Dora", "5,Dora,3,web")
     for _ in range(2):
         report = report_of(service.import_csv(caller, text))
-        assert report.header == [*REPORT_COLUMNS, "ref", "name", "phone", "source"]
-        assert [row[1:2] + row[3:] for row in report.rows[:3]] == [
-            row[1:2] + row[3:] for row in first.rows[:3]
+        assert report.header == [*REPORT_COLUMNS, "'-ref", "name", "phone", "source"]
+        assert [row[1:2] + row[3:] for row in report.rows] == [
+            ["duplicate", "'=2", "Bob", "1", "web"],
+            ["error", "'@3", "", "none", "x"],
+            ["error", "4", "Carl", "2", "web", "", "x"],
         ]
-        assert [row[0] for row in report.rows[:3]] == ["2", "3", "4"]
+        assert [row[0] for row in report.rows] == ["2", "3", "4"]
         text = report.text
     assert [lead["name"] for lead in service.leads(caller)] == ["Ana", "Dora"]
 
