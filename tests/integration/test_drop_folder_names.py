@@ -25,7 +25,7 @@ CSV = b"name,phone,source\nA,1,web\n"
         "a+b c%20d.csv",
         "deeper/é\u202e\u0007\r\n.csv",
         "\u2028.csv",
-        "😀" * 200 + ".csv",
+        "😀" * 248 + ".csv",
         "é" * 400 + ".csv",
         f"{'n' * 300}.csv.gz",
     ],

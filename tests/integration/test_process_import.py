@@ -8,7 +8,8 @@ import pytest
 
 from leads.observability import logger
 from leads.s3.keys import import_key
-from tests.support.imports import counts
+from leads.use_cases.import_file import Sizes
+from tests.support.imports import counts, job_of, posted, run_import
 from tests.support.service import ROOT, Caller, Service
 
 HEADER = "name,phone,email,source,lead_source,score,notes\n"
@@ -95,12 +96,17 @@ def test_every_fault_of_every_row_is_told(service: Service, caller: Caller) -> N
     ]
 
 
-def test_report_stops_at_a_thousand_faults_and_says_how_many_more(service: Service, caller: Caller) -> None:
-    job = service.import_csv(caller, HEADER + ",0612345678,,web,,,\n" * 1203)
+@pytest.mark.parametrize("chunk_rows", [100, 10_000])
+def test_details_stop_at_a_thousand_faults_and_say_how_many_more(
+    service: Service, caller: Caller, chunk_rows: int
+) -> None:
+    file = posted(service, caller, HEADER + ",0612345678,,web,,101,\n" * 603)
+    run_import(service, file, Sizes(chunk_rows, merge_rows=300))
+    job = job_of(service, caller, file)
     lines = job["errorReport"].splitlines()
     assert len(lines) == 1001
-    assert lines[-1] == "… and 203 more"
-    assert job["errorCount"] == 1203
+    assert lines[999:] == ["Row 501: Score must be an integer between 0 and 100", "… and 206 more"]
+    assert job["errorCount"] == 603
 
 
 def test_closed_leads_are_nobodys_duplicate(service: Service, caller: Caller) -> None:
