@@ -34,10 +34,11 @@ class BucketThatKeeps(Bucket):
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
 
-    def put(self, key: str, body: bytes | IO[bytes], content_type: str) -> None:
+    def put(self, key: str, body: bytes | IO[bytes], content_type: str) -> str:
         assert key not in self.objects, "put twice"
         assert content_type == "text/csv; charset=utf-8"
         self.objects[key] = body if isinstance(body, bytes) else body.read()
+        return "1"
 
 
 class BucketThatRefuses(Bucket):

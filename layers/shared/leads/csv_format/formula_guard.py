@@ -23,3 +23,8 @@ def guard(cell: str) -> str:
 def unguard(cell: str) -> str:
     """The cell as it was before `guard`; the inverse of it for every string."""
     return cell[1:] if cell.startswith("'") and _DANGEROUS.match(cell) else cell
+
+
+def guard_again(cell: str) -> str:
+    """`guard(unguard(cell))`: a cell that may be guarded already, so that it is, once."""
+    return guard(unguard(cell)) if cell[:1] in _SUSPECT else cell

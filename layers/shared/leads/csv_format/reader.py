@@ -99,11 +99,8 @@ class LeadReader:
         """The rows in file order. Raises InvalidFile where the file turns out to be none that can be read."""
         while records := self._take(self._chunk_rows):
             chunk = Chunk(self._row - len(records) + 1, records, self._checked(records), [], [])
-            start = 0
-            while None in islice(chunk.leads, start, None):
-                at = chunk.leads.index(None, start)
+            for at in [at for at, lead in enumerate(chunk.leads) if lead is None]:
                 self._look_at(at, chunk)
-                start = at + 1
             yield chunk
 
     def _end(self) -> Iterator[str]:
@@ -163,8 +160,10 @@ class LeadReader:
         """The slow pass over one record: a lead after all, blank, or faulty, and then what is wrong with
         it.
         """
-        record = [cell.strip() for cell in chunk.records[at]]
-        filled = max((index for index, cell in enumerate(record, start=1) if cell), default=0)
+        record = list(map(str.strip, chunk.records[at]))
+        filled = len(record)
+        while filled and not record[filled - 1]:
+            filled -= 1
         if not filled:
             return
         cells = [_cell(record, places) for places in self._places]
@@ -197,5 +196,7 @@ def _joined(*parts: str) -> str:
 
 def _cell(record: Sequence[str], places: tuple[int, ...]) -> str:
     """A field's text of a trimmed record. Trimmed first, so that what the guard kept safe stays as it was."""
+    if len(places) == 1:
+        return unguard(record[places[0]]) if places[0] < len(record) else ""
     parts = [unguard(record[place]) for place in places if place < len(record)]
     return " ".join(part for part in parts if part)

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from leads.csv_format.dialect import BYTE_ORDER_MARK, DELIMITERS, Dialect
-from leads.csv_format.formula_guard import guard, unguard
+from leads.csv_format.formula_guard import guard, guard_again
 from leads.csv_format.header import REPORT_COLUMNS, Columns
 
 
@@ -40,7 +40,7 @@ def _again(cell: str) -> str:
     """A cell of a record so that an import reads in it what it read before: one that is already guarded, or
     would be but for the white space before it, must not get another `'`.
     """
-    return guard(unguard(cell.strip()))
+    return guard_again(cell.strip())
 
 
 class ReportFormat(NamedTuple):

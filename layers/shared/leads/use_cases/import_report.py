@@ -8,11 +8,9 @@ from tempfile import SpooledTemporaryFile
 from typing import IO, Final, cast
 
 from leads.csv_format.report import DUPLICATE_REASON, Outcome, ReportFormat, ReportRow
-from leads.s3.bucket import Bucket
+from leads.s3.bucket import CSV_TYPE, Bucket
 from leads.s3.multipart_writer import MultipartWriter
 from leads.use_cases.import_batches import Batch
-
-CSV_TYPE: Final = "text/csv; charset=utf-8"
 
 _SMALL: Final = 1024 * 1024
 """Bytes of a report that never touches the disk."""
