@@ -13,6 +13,7 @@ READY := $(VENV)/.ready
 SAM_READY := $(SAM_VENV)/.ready-$(SAM_CLI)
 RUN := $(VENV)/bin/python
 CODE := layers/shared/leads functions local bench tests
+DEPLOYED := layers/shared/leads functions
 
 # USER is also an environment variable, so only a USER of the command line counts.
 TOKEN_USER := $(if $(filter command,$(firstword $(origin USER))),$(USER),dev@example.com)
@@ -59,10 +60,11 @@ token: $(READY) ## Print a token for the running stack: make -s token ORG=acme R
 	@exec $(RUN) -m local.token --org "$$ORG" --role "$$ROLE" --user "$$TOKEN_USER"
 
 .PHONY: check
-check: $(READY) validate ## Check format, lint, types and templates
+check: $(READY) validate ## Check format, lint, types, security and templates
 	@$(RUN) -m ruff format --check $(CODE)
 	@$(RUN) -m ruff check $(CODE)
 	@$(RUN) -m mypy $(CODE)
+	@$(RUN) -m bandit -q -r $(DEPLOYED)
 
 .PHONY: test
 test: $(READY) ## Run all tests (ARGS="-k export" for some)
@@ -71,6 +73,14 @@ test: $(READY) ## Run all tests (ARGS="-k export" for some)
 .PHONY: bench-import
 bench-import: $(READY) ## Time imports against Postgres alone; an hour (ARGS="--rows 1000000 --strategy SKIP")
 	@$(RUN) -m bench.bench_import $(ARGS)
+
+.PHONY: bench-export
+bench-export: $(READY) ## Time exports against psql's own copy; ten minutes (ARGS="--rows 1000000 --rounds 3")
+	@$(RUN) -m bench.bench_export $(ARGS)
+
+.PHONY: bench-cold
+bench-cold: $(READY) $(SAM_READY) ## Time how functions start, in AWS's runtime interface emulator; two minutes
+	@$(RUN) -m bench.bench_cold $(ARGS)
 
 .PHONY: validate
 validate: $(SAM_READY) ## Check the template and what SAM makes of it, without an AWS account

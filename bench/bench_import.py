@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from bench.floor import FloorTable, time_floor
-from bench.import_house import ORG, ImportHouse
+from bench.house import ORG
+from bench.import_house import ImportHouse
 from bench.lead_files import Phones, write_leads, write_wrong_rows
 from bench.waiting import time_waiting
 from leads.domain.merge_strategy import MergeStrategy

@@ -28,14 +28,14 @@ class FloorTable(StrEnum):
 
 def make_floor_table(uri: str) -> None:
     """Makes the plain table and fills it with what dossier holds."""
-    _psql(uri, "floor_table", "floor_fill")
+    run_psql(uri, "floor_table", "floor_fill")
 
 
 def time_floor(uri: str, file: Path, strategy: MergeStrategy, table: FloorTable, org_id: str) -> float:
     """Seconds that the floor takes for a file, psql's own start included."""
     plain = table is FloorTable.PLAIN
     began = time.perf_counter()
-    _psql(
+    run_psql(
         uri,
         "floor_stage",
         f"floor_{strategy.value.lower()}",
@@ -50,7 +50,8 @@ def time_floor(uri: str, file: Path, strategy: MergeStrategy, table: FloorTable,
     return time.perf_counter() - began
 
 
-def _psql(uri: str, *scripts: str, stdin: Path = Path(os.devnull), **variables: str) -> None:
+def run_psql(uri: str, *scripts: str, stdin: Path = Path(os.devnull), **variables: str) -> None:
+    """Runs scripts of this folder in one session. Raises RuntimeError with what psql said."""
     files = [f"--file={_HERE / script}.sql" for script in scripts]
     settings = [f"--set={name}={value}" for name, value in variables.items()]
     with stdin.open("rb") as rows:

@@ -23,3 +23,4 @@ CREATE TABLE floor (
 );
 CREATE INDEX floor_duplicates ON floor (phone_key, org_id) WHERE status NOT IN ('WON', 'LOST');
 CREATE INDEX floor_export ON floor (org_id, created_at, id, status, source);
+CREATE INDEX floor_by_status ON floor (org_id, status, created_at, id) WHERE status <> 'NEW';

@@ -38,7 +38,7 @@ def main() -> int:
     began = time.monotonic()
     directory = Path(tempfile.mkdtemp(prefix="leads-demo-"))
     try:
-        _heading("Starting a throw-away stack (Postgres, S3, five functions, the API)")
+        _heading("Starting a throw-away stack (Postgres, S3, the functions, the API)")
         with Stack(directory, throw_away=True) as stack:
             stack.warm()
             print(f"{stack.api} answers after {time.monotonic() - began:.1f} s")

@@ -35,16 +35,17 @@ class LambdaEnvironment:
         self._arn = f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{function.name}"
         self._warden = warden
         self._api = RuntimeApi()
-        self._log = log.open("ab", buffering=0)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "awslambdaric", function.handler],
-            cwd=function.code,
-            env={**_environment(function, self._api.address), **variables},
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        self._log = log
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "awslambdaric", function.handler],
+                cwd=function.code,
+                env={**lambda_variables(function, self._api.address), **variables},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
         warden.guard(self._process.pid)
         threading.Thread(target=self._watch, name=f"watch-{function.logical_id}", daemon=True).start()
 
@@ -96,7 +97,6 @@ class LambdaEnvironment:
         self._warden.forget(self._process.pid)
         self._api.end(failure("Runtime.ExitError", f"Error: Runtime exited {_reason(status)}"))
         self._api.close()
-        self._log.close()
 
     def _report(self, request_id: str, milliseconds: float, outcome: Outcome) -> None:
         line = (
@@ -106,11 +106,12 @@ class LambdaEnvironment:
         )
         if outcome.failed:
             line += f"\tError: {outcome.error_message[:500]!r}"
-        with contextlib.suppress(ValueError):  # The watcher may have closed the file.
-            self._log.write(line.encode() + b"\n")
+        # One write, so that it stays a line of its own; a throw-away stack may have removed its logs by now.
+        with contextlib.suppress(FileNotFoundError), self._log.open("ab", buffering=0) as log:
+            log.write(line.encode() + b"\n")
 
 
-def _environment(function: Function, runtime_api: str) -> dict[str, str]:
+def lambda_variables(function: Function, runtime_api: str) -> dict[str, str]:
     """What Lambda sets: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html."""
     code = str(function.code)
     return {

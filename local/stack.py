@@ -178,6 +178,7 @@ class Stack:
             "DatabasePort": str(self.postgres.port),
             "DatabaseName": DATABASE,
             "DatabaseTls": "off",
+            "DatabaseAuth": "password",
             "DatabaseUser": APP,
             "DatabasePassword": self._app_password,
             "DatabaseOwner": OWNER,

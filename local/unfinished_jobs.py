@@ -9,11 +9,11 @@ import pg8000.dbapi
 
 from local.postgres import DATABASE, OWNER, EmbeddedPostgres
 
-_UPDATE = Path(__file__).with_name("end_unfinished_jobs.sql").read_text()
+_TABLES = ("import_job", "export_job")
 
 
 def end_unfinished_jobs(postgres: EmbeddedPostgres) -> None:
-    """Mark them FAILED, as the database's owner. Does nothing in a database without their table."""
+    """Mark them FAILED, as the database's owner. Does nothing about a table that is not there."""
     with contextlib.closing(
         pg8000.dbapi.connect(
             user=OWNER,
@@ -24,7 +24,8 @@ def end_unfinished_jobs(postgres: EmbeddedPostgres) -> None:
         )
     ) as connection:
         cursor = connection.cursor()
-        cursor.execute("SELECT to_regclass('import_job') IS NOT NULL")
-        if cursor.fetchone()[0]:
-            cursor.execute(_UPDATE)
-            connection.commit()
+        for table in _TABLES:
+            cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (table,))
+            if cursor.fetchone()[0]:
+                cursor.execute(Path(__file__).with_name(f"end_unfinished_{table}s.sql").read_text())
+        connection.commit()

@@ -1,4 +1,6 @@
-"""GET /api/v1/leads/export: filters and columns in, a link to the CSV file out."""
+"""GET /api/v1/leads/export: filters and columns in, a link to the CSV file out. …/{id} and …/history show
+exports.
+"""
 
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -8,16 +10,30 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from leads.domain.job_status import JobStatus
 from leads.observability import logger
 from leads.postgres.connection import Database
 from leads.s3.bucket import Bucket
 from leads.settings import BucketSettings, ClaimSettings, DatabaseSettings
-from leads.use_cases.export_leads import export_leads
+from leads.use_cases.export_leads import export_leads, get_export, list_exports
+from leads.use_cases.shown_export import ShownExport
 from leads.web.auth import principal_of
 from leads.web.export_requests import read_export_request
-from leads.web.parameters import asks_for_json
+from leads.web.history_requests import EXPORT_HISTORY_PATH, EXPORT_PATH, read_history_request, read_job_id
+from leads.web.parameters import Preference, asks_for_json, preference, refuse_unknown
 from leads.web.resolver import answer, api
-from leads.web.schemas import ExportResult
+from leads.web.schemas import ExportResult, ExportSummary
+
+MOST_WAIT = 20
+"""Seconds that an export may stream before its caller gets an answer (our API): the rest of the gateway's
+30 s is for handing over and a cold start.
+"""
+
+LAST_SECONDS = 8.0
+"""Kept of the function's time to drop what was uploaded and hand over."""
+
+_NO_STORE = {"Cache-Control": "no-store"}
+"""The answer holds a link that needs no sign-in: it must not stay in a cache."""
 
 app = api()
 claims = ClaimSettings.from_environment()
@@ -25,19 +41,56 @@ database = Database(DatabaseSettings.from_environment(), "export_leads")
 bucket = Bucket.from_settings(BucketSettings.from_environment())
 
 
-@app.get("/api/v1/leads/export")
-def get_export() -> Response[str]:
-    """Makes the file and points to it: a redirect for who follows links, 200 for who asks for JSON."""
+@app.get(EXPORT_PATH)
+def get_leads() -> Response[str]:
+    """Makes the file and points to it: a redirect for who follows links, 200 for who asks for JSON; 202 and
+    where to ask again when it takes longer.
+    """
     principal = principal_of(app.current_event, claims)
-    leads, columns = read_export_request(app.current_event.query_string_parameters)
-    export = export_leads(principal, leads, columns, database=database, bucket=bucket, now=datetime.now(UTC))
-    logger.info("leads exported", export_job_id=export.id, rows=export.row_count, bytes=export.size_bytes)
-    body = ExportResult.of(export).to_json()
-    # The answer holds a link that needs no sign-in: it must not stay in a cache.
-    headers = {"Cache-Control": "no-store"}
+    order = read_export_request(app.current_event.query_string_parameters)
+    wished = preference(app.current_event.headers, default=MOST_WAIT, most=MOST_WAIT)
+    left = app.lambda_context.get_remaining_time_in_millis() / 1000 - LAST_SECONDS
+    wait = max(0.0, min(wished.wait, left))
+    shown = export_leads(principal, order, wait=wait, database=database, bucket=bucket, now=datetime.now(UTC))
+    job = shown.job
+    logger.info(
+        "leads exported", export_job_id=job.id, status=job.status, rows=job.row_count, bytes=job.size_bytes
+    )
+    return _answer(shown, wished)
+
+
+@app.get(EXPORT_HISTORY_PATH)
+def get_history() -> Response[str]:
+    """Who exported what and when: a page of exports, and a link to the next one when there is one."""
+    principal = principal_of(app.current_event, claims)
+    page = read_history_request(app.current_event.query_string_parameters)
+    jobs, next_before = list_exports(
+        principal, database=database, limit=page.limit, before=page.before, status=page.status
+    )
+    body = f"[{','.join(ExportSummary.of(job).to_json() for job in jobs)}]"
+    link = page.next_link(EXPORT_HISTORY_PATH, next_before) if next_before is not None else None
+    return answer(HTTPStatus.OK, body, link)
+
+
+@app.get(f"{EXPORT_PATH}/<id>")
+def get_one(id: str) -> Response[str]:
+    """One export, with a fresh link once its file is there."""
+    principal = principal_of(app.current_event, claims)
+    refuse_unknown(app.current_event.query_string_parameters, ())
+    shown = get_export(principal, read_job_id(id, "export"), database=database, bucket=bucket)
+    waiting = {} if shown.job.ended else {"Retry-After": "1"}
+    return answer(HTTPStatus.OK, ExportResult.of(shown).to_json(), _NO_STORE | waiting)
+
+
+def _answer(shown: ShownExport, wished: Preference) -> Response[str]:
+    body = ExportResult.of(shown).to_json()
+    headers = _NO_STORE | wished.headers
+    if shown.job.status is not JobStatus.COMPLETED or shown.url is None:
+        headers |= {"Location": f"{EXPORT_PATH}/{shown.job.id}", "Retry-After": "1"}
+        return answer(HTTPStatus.ACCEPTED, body, headers)
     if asks_for_json(app.current_event.headers):
         return answer(HTTPStatus.OK, body, headers)
-    return answer(HTTPStatus.SEE_OTHER, body, headers | {"Location": export.url})
+    return answer(HTTPStatus.SEE_OTHER, body, headers | {"Location": shown.url})
 
 
 @logger.inject_lambda_context(correlation_id_path=correlation_paths.API_GATEWAY_HTTP, clear_state=True)

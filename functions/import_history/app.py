@@ -14,6 +14,7 @@ from leads.settings import BucketSettings, ClaimSettings, DatabaseSettings
 from leads.use_cases.import_history import get_import, list_imports
 from leads.web.auth import principal_of
 from leads.web.history_requests import HISTORY_PATH, read_history_request, read_job_id
+from leads.web.parameters import refuse_unknown
 from leads.web.resolver import answer, api
 from leads.web.schemas import ImportDetails, ImportSummary
 
@@ -37,14 +38,17 @@ def get_history() -> Response[str]:
         status=page.status,
     )
     body = f"[{','.join(ImportSummary.of(job).to_json() for job in jobs)}]"
-    return answer(HTTPStatus.OK, body, page.next_link(next_before) if next_before is not None else None)
+    return answer(
+        HTTPStatus.OK, body, page.next_link(HISTORY_PATH, next_before) if next_before is not None else None
+    )
 
 
 @app.get(f"{HISTORY_PATH}/<id>")
 def get_history_item(id: str) -> Response[str]:
     """One job with its first faults."""
     principal = principal_of(app.current_event, claims)
-    job = get_import(principal, read_job_id(id), database=database, bucket=bucket)
+    refuse_unknown(app.current_event.query_string_parameters, ())
+    job = get_import(principal, read_job_id(id, "import"), database=database, bucket=bucket)
     return answer(HTTPStatus.OK, ImportDetails.of(job).to_json())
 
 

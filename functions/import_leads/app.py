@@ -7,7 +7,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from leads.domain.import_job import JobStatus
+from leads.domain.job_status import JobStatus
 from leads.observability import logger
 from leads.postgres.connection import Database
 from leads.s3.bucket import Bucket

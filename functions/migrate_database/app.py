@@ -12,8 +12,10 @@ from leads.postgres.connection import Database
 from leads.settings import DatabaseSettings, read_environment
 from leads.use_cases.migrate_database import migrate_database
 
-database = Database(DatabaseSettings.from_environment(), "migrate_database")
-(app_password,) = read_environment(os.environ, "DATABASE_APP_PASSWORD")
+settings = DatabaseSettings.from_environment()
+database = Database(settings, "migrate_database")
+# Both roles log in the same way.
+app_password = None if settings.password is None else read_environment(os.environ, "DATABASE_APP_PASSWORD")[0]
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -2,7 +2,6 @@
 
 import time
 from typing import Any
-from urllib.parse import unquote_plus
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -10,8 +9,10 @@ from leads.errors import LeadsError, ServiceFault
 from leads.observability import MetricUnit, logger, metrics, where
 from leads.postgres.connection import Database
 from leads.s3.bucket import Bucket
+from leads.s3.events import StoredFile, stored_files
 from leads.settings import BucketSettings, DatabaseSettings
-from leads.use_cases.process_import import IGNORED, ImportOutcome, StoredFile, process_import
+from leads.use_cases.attempts import IGNORED
+from leads.use_cases.process_import import ImportOutcome, process_import
 from leads.use_cases.shown_import import ShownImport
 
 database = Database(DatabaseSettings.from_environment(), "process_import")
@@ -21,26 +22,13 @@ bucket = Bucket.from_settings(BucketSettings.from_environment())
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
     """Entry point of the Lambda; an S3 event. Raises ServiceFault for Lambda to deliver the event again."""
-    files = _files(event)
+    files = stored_files(event)
     if not files:
         logger.warning("event without files", keys=sorted(event)[:10])
     failed = [file for file in files if not _process(file)]
     if failed:
         # Lambda logs what is raised, so it must hold nothing of the file.
         raise ServiceFault(f"{len(failed)} of {len(files)} files failed: deliver the event again")
-
-
-def _files(event: dict[str, Any]) -> list[StoredFile]:
-    """The objects of an event. Keys are URL-encoded in it (S3 event message structure); folders' marks are
-    left out.
-    """
-    files = []
-    for record in event.get("Records") or ():
-        stored = record["s3"]["object"]
-        file = StoredFile(unquote_plus(stored["key"]), stored.get("versionId") or "null")
-        if not file.key.endswith("/"):
-            files.append(file)
-    return files
 
 
 def _process(file: StoredFile) -> bool:
@@ -83,6 +71,8 @@ def _report(outcome: ImportOutcome, seconds: float) -> None:
         seconds=round(seconds, 3),
         fault=outcome.fault,
     )
+    if outcome.fault is not None:
+        _count("ImportFaults", 1)
     if outcome.job_id is None:
         _count("ForeignKeys", 1)
     elif outcome.ended == IGNORED:

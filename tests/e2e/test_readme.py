@@ -37,8 +37,8 @@ def test_curl_examples_work(fresh_stack: Stack, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr + done.stdout
     outputs = done.stdout.split("---\n")
-    assert len(outputs) == len(BLOCKS) == 7
-    _, form, bare, upload, history, export, drop = outputs
+    assert len(outputs) == len(BLOCKS) == 8
+    _, form, bare, upload, history, export, later, drop = outputs
     assert '"status":"COMPLETED","totalRows":5000' in form
     assert re.search('"status":"(PENDING|PROCESSING)"', bare), bare
     assert upload in ("S3 answered 204\n", "S3 answered 200\n")
@@ -46,6 +46,8 @@ def test_curl_examples_work(fresh_stack: Stack, tmp_path: Path) -> None:
     assert '"filename":"french_authorities.csv"' in history
     assert '"errorReport":"Row 18: Phone is required' in history
     assert '"status":"COMPLETED"' in export
+    assert re.search('"status":"PENDING","url":null,"filename":"leads_export_[0-9_]+.csv.gz"', later), later
+    assert '"format":"excel","gzip":true' in later
     (saved,) = tmp_path.glob("leads_export_*.csv")
     assert saved.read_text().startswith("id,name,phone,email,source")
 
@@ -59,7 +61,7 @@ def test_readme_names_make_targets_that_exist() -> None:
 def test_every_route_of_the_template_has_an_example() -> None:
     template = (ROOT / "template.yaml").read_text()
     routes = re.findall(r"^\s+Path: (/\S+)$", template, re.MULTILINE)
-    assert len(routes) == 5
+    assert len(routes) == 7
     for route in routes:
         path = re.escape(route.replace("{id}", "1"))
         assert re.search(rf"\$API{path}[\s\"?]", "\n".join(BLOCKS)), f"no example of {route}"

@@ -24,6 +24,8 @@ ROUTES = [
     ("GET", f"{IMPORT}/history"),
     ("GET", f"{IMPORT}/history/1"),
     ("GET", EXPORT),
+    ("GET", f"{EXPORT}/1"),
+    ("GET", f"{EXPORT}/history"),
 ]
 CSV = b"name,phone,source\nA,0612345678,web\n"
 
@@ -165,6 +167,25 @@ def test_file_over_the_limit_is_sent_to_the_uploads_route(client: Client) -> Non
     assert urllib3.request("POST", target["url"], fields=fields, retries=False).status in (200, 204)
     job = client.ended_job(upload.json()["importJobId"])
     assert (job["status"], job["successCount"], job["filename"]) == ("COMPLETED", 250_001, "big.csv")
+
+
+def test_export_that_nobody_waits_for_is_made_and_polled(client: Client) -> None:
+    client.import_file(CSV)
+    asked = client.request("GET", f"{EXPORT}?format=excel&gzip=true", headers={"Prefer": "respond-async"})
+    assert (asked.status, asked.json()["status"]) == (202, "PENDING")
+
+    def look() -> dict[str, Any] | None:
+        export: dict[str, Any] = client.request("GET", asked.headers["Location"]).json()
+        return export if export["status"] in ("COMPLETED", "FAILED") else None
+
+    export = within(20, look)
+    assert (export["status"], export["rowCount"]) == ("COMPLETED", 1)
+    download = urllib3.request("GET", export["url"], retries=False, decode_content=False)
+    content = gzip.decompress(download.data).decode("utf-8-sig")
+    assert content.startswith("id;name;phone;email;")
+    assert ";A;0612345678;" in content
+    (listed,) = client.request("GET", f"{EXPORT}/history").json()
+    assert (listed["id"], listed["status"], listed["rowCount"]) == (export["id"], "COMPLETED", 1)
 
 
 def test_dropped_file_is_imported(stack: Stack, client: Client) -> None:

@@ -9,8 +9,9 @@ import pytest
 
 from leads.domain.merge_strategy import MergeStrategy
 from leads.errors import DatabaseFault, ServiceFault
+from leads.s3.events import StoredFile
 from leads.use_cases import import_file as module
-from leads.use_cases.process_import import COMPLETED, StoredFile
+from leads.use_cases.attempts import COMPLETED
 from tests.support.hostile_s3 import BucketThatRefuses, BucketThatStalls, ReaderThatStalls
 from tests.support.imports import counts, download, report_of, run_import
 from tests.support.service import Caller, Service

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from leads.s3.keys import parse_drop_key, parse_upload_key
+from leads.s3.keys import parse_drop_key, parse_export_request_key, parse_upload_key
 from tests.support.lambda_context import FakeLambdaContext
 from tests.support.service import ROOT, Caller, Service
 
@@ -20,6 +20,9 @@ STATUSES = {
     "import_history_item": 404,
     "export_leads_redirect": 303,
     "export_leads_json": 200,
+    "export_leads_async": 202,
+    "export_leads_history": 200,
+    "export_leads_item": 404,
 }
 
 
@@ -36,7 +39,8 @@ def test_event_is_taken_by_its_handler(service: Service, path: Path) -> None:
     event = load(path)
     if "requestContext" in event:
         event["requestContext"]["authorizer"]["jwt"]["claims"] |= Caller().claims
-        event["headers"]["prefer"] = "respond-async"
+        if function == "import_leads":
+            event["headers"]["prefer"] = "respond-async"
     answer = service.handler(function)(event, FakeLambdaContext(function))
     if "requestContext" in event:
         assert answer["statusCode"] == STATUSES[path.stem], answer
@@ -48,9 +52,10 @@ def test_every_function_has_an_event(service: Service) -> None:
 
 
 def test_s3_events_name_keys_that_the_service_knows() -> None:
-    upload, drop = (
-        load(ROOT / f"events/process_import_{name}.json")["Records"][0]["s3"]["object"]["key"]
-        for name in ("upload", "drop")
+    upload, drop, request = (
+        load(ROOT / f"events/{name}.json")["Records"][0]["s3"]["object"]["key"]
+        for name in ("process_import_upload", "process_import_drop", "process_export_request")
     )
+    assert parse_export_request_key(request) is not None
     assert parse_upload_key(upload) is not None
     assert parse_drop_key(drop) is not None

@@ -8,41 +8,13 @@ from urllib.request import urlopen
 
 import pytest
 
-from leads.domain.lead_filter import DEFAULT_COLUMNS, EXPORT_COLUMNS, LeadFilter
-from leads.domain.principal import Principal, Role
-from leads.errors import DatabaseFault, ExportTooLong, ServiceFault
+from leads.domain.lead_filter import DEFAULT_COLUMNS, EXPORT_COLUMNS
+from leads.errors import DatabaseFault, ServiceFault
 from leads.postgres.connection import Transaction
 from leads.s3.bucket import Bucket
-from leads.use_cases.export_leads import export_leads
 from tests.integration.test_import_leads import assert_problem
+from tests.support.exports import ROUTE, names, store
 from tests.support.service import Caller, Service
-
-ROUTE = "/api/v1/leads/export"
-
-
-def store(service: Service, caller: Caller, **values: object) -> None:
-    """Stores a lead as another program of the CRM would."""
-    values = {"name": "A", "phone": "0612345678", **values}
-    names, slots = ", ".join(["org_id", *values]), ", ".join([":org_id", *(f":{name}" for name in values)])
-    with service.owner() as connection:
-        connection.rows(f"INSERT INTO dossier ({names}) VALUES ({slots})", org_id=caller.org, **values)  # noqa: S608
-
-
-def export_within(seconds: float, service: Service, caller: Caller) -> None:
-    """Exports everything, or raises what takes longer."""
-    export_leads(
-        Principal(caller.org, Role.ADMIN, caller.user),
-        LeadFilter(),
-        DEFAULT_COLUMNS,
-        database=service.database,
-        bucket=service.leads_bucket,
-        now=datetime.now(UTC),
-        seconds=seconds,
-    )
-
-
-def names(text: str) -> list[str]:
-    return [row["name"] for row in csv.DictReader(io.StringIO(text, newline=""))]
 
 
 def test_redirect_leads_to_the_named_file(service: Service, caller: Caller) -> None:
@@ -163,7 +135,11 @@ def test_other_organisations_leads_stay_out(service: Service, caller: Caller) ->
         ({"columns": ""}, "annonce_id"),
         ({"columns": "name,name"}, "once"),
         ({"columns": "name); DROP TABLE dossier; --"}, "Unknown column"),
-        ({"Status": "NEW"}, "status, source, startDate, endDate, columns"),
+        ({"format": "xlsx"}, "CSV, EXCEL"),
+        ({"format": ""}, "CSV, EXCEL"),
+        ({"gzip": "1"}, "true, false"),
+        ({"gzip": ""}, "true, false"),
+        ({"Status": "NEW"}, "status, source, startDate, endDate, columns, format, gzip"),
     ],
 )
 def test_mistyped_requests_are_refused(
@@ -234,21 +210,3 @@ def test_export_that_cannot_be_recorded_leaves_no_object(
     monkeypatch.setattr(Transaction, "commit", lose_the_second)
     assert_problem(service.request("GET", ROUTE, caller), 500, "on our side")
     assert service.keys(f"exports/{caller.org}/") == []
-
-
-def test_export_whose_statement_stalls_is_told_to_narrow(service: Service, caller: Caller) -> None:
-    store(service, caller)
-    with service.owner() as lock, lock.transaction(), pytest.raises(ExportTooLong):
-        lock.script("LOCK TABLE dossier")
-        export_within(0.2, service, caller)
-
-
-def test_export_that_takes_too_long_says_how_to_narrow_it(service: Service, caller: Caller) -> None:
-    store(service, caller)
-    with pytest.raises(ExportTooLong, match="startDate and endDate"):
-        export_within(-1, service, caller)
-    assert service.keys(f"exports/{caller.org}/") == []
-    with service.owner() as connection:
-        assert (
-            connection.value("SELECT status FROM export_job WHERE org_id = :org", org=caller.org) == "FAILED"
-        )

@@ -7,8 +7,8 @@ from leads.postgres.import_jobs import complete_import_job
 from leads.s3.bucket import Bucket
 from leads.s3.multipart_writer import PART_SIZE
 from leads.use_cases import import_file as module
+from leads.use_cases.attempts import ATTEMPTS
 from leads.use_cases.import_file import Sizes
-from leads.use_cases.process_import import ATTEMPTS
 from tests.support.hostile_s3 import BucketThatNotes, BucketThatRefuses, ClientThatFailsOn
 from tests.support.imports import counts, job_of, pending_uploads, posted, report_of, run_import, uploaded
 from tests.support.service import Caller, Service

@@ -10,9 +10,11 @@ from leads.domain.merge_strategy import MergeStrategy
 from leads.errors import DatabaseFault, ServiceFault
 from leads.postgres.connection import Connection, Database
 from leads.s3.bucket import Bucket
+from leads.s3.events import StoredFile
 from leads.use_cases import import_file as module
+from leads.use_cases.attempts import COMPLETED, IGNORED
 from leads.use_cases.import_file import Sizes
-from leads.use_cases.process_import import COMPLETED, IGNORED, ImportOutcome, StoredFile
+from leads.use_cases.process_import import ImportOutcome
 from tests.support.hostile_s3 import BucketThatStalls, ReaderThatStalls
 from tests.support.imports import job_of, posted, run_import
 from tests.support.lambda_context import FakeLambdaContext

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from leads.use_cases.process_import import StoredFile
+from leads.s3.events import StoredFile
 from tests.support.lambda_context import FakeLambdaContext
 from tests.support.service import Caller, Service, s3_event
 

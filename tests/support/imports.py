@@ -10,9 +10,10 @@ import urllib3
 from leads.csv_format.text_lines import LINE_LIMIT
 from leads.postgres.connection import Database
 from leads.s3.bucket import Bucket
+from leads.s3.events import StoredFile
 from leads.s3.keys import import_key
 from leads.use_cases.import_file import Sizes
-from leads.use_cases.process_import import ImportOutcome, StoredFile, process_import
+from leads.use_cases.process_import import ImportOutcome, process_import
 from leads.use_cases.shown_import import ShownImport
 from leads.web.schemas import ImportDetails
 from tests.support.service import Caller, Service

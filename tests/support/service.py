@@ -18,8 +18,8 @@ from uuid import uuid4
 
 from leads.postgres.connection import Connection, Database
 from leads.s3.bucket import Bucket
+from leads.s3.events import StoredFile
 from leads.settings import DatabaseSettings
-from leads.use_cases.process_import import StoredFile
 from local.deployment import Template
 from local.http_event import Request, build_event
 from local.postgres import EmbeddedPostgres
@@ -245,6 +245,7 @@ def _parameters(postgres: EmbeddedPostgres) -> dict[str, str]:
         "DatabaseHost": postgres.host,
         "DatabasePort": str(postgres.port),
         "DatabaseTls": "off",
+        "DatabaseAuth": "password",
         "DatabasePassword": APP_PASSWORD,
         "DatabaseOwnerPassword": postgres.owner_password,
         "SubnetIds": "subnet-1",

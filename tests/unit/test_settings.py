@@ -12,9 +12,10 @@ DATABASE = {
     "DATABASE_PORT": "5433",
     "DATABASE_NAME": "leads",
     "DATABASE_USER": "leads_app",
-    "DATABASE_PASSWORD": "p",
     "DATABASE_TLS": "on",
+    "DATABASE_AUTH": "password",
 }
+PASSWORD = DATABASE | {"DATABASE_PASSWORD": "p"}
 KINDS = {
     DatabaseSettings: DATABASE,
     BucketSettings: {"BUCKET_NAME": "leads-bucket"},
@@ -24,7 +25,7 @@ Kind = type[DatabaseSettings] | type[BucketSettings] | type[ClaimSettings]
 
 
 def test_settings_are_read_from_the_environment() -> None:
-    assert dataclasses.astuple(DatabaseSettings.from_environment(DATABASE)) == (
+    assert dataclasses.astuple(DatabaseSettings.from_environment(PASSWORD)) == (
         "db.example",
         5433,
         "leads",
@@ -39,7 +40,7 @@ def test_settings_are_read_from_the_environment() -> None:
 
 @pytest.mark.parametrize(("written", "tls"), [("on", True), ("off", False), ("yes", True), ("OFF", True)])
 def test_only_a_clear_off_turns_encryption_off(written: str, tls: bool) -> None:
-    assert DatabaseSettings.from_environment(DATABASE | {"DATABASE_TLS": written}).tls is tls
+    assert DatabaseSettings.from_environment(PASSWORD | {"DATABASE_TLS": written}).tls is tls
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -58,3 +59,25 @@ def test_an_empty_variable_is_as_good_as_missing_and_the_others_are_not_named(ki
 
 def test_values_come_in_the_order_of_the_names() -> None:
     assert read_environment({"A": "1", "B": "2", "C": "3"}, "C", "A") == ["3", "1"]
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ({}, "DATABASE_PASSWORD"),
+        ({"DATABASE_AUTH": "ldap"}, "DATABASE_AUTH (iam or password)"),
+        (
+            {"DATABASE_AUTH": "iam", "DATABASE_TLS": "off"},
+            "DATABASE_TLS (on: a token must not travel without it)",
+        ),
+    ],
+)
+def test_what_a_login_needs_is_named(given: dict[str, str], missing: str) -> None:
+    with pytest.raises(MissingSettings) as caught:
+        DatabaseSettings.from_environment(DATABASE | given)
+    assert str(caught.value) == f"missing from the environment: {missing}"
+
+
+def test_who_logs_in_with_tokens_has_no_password() -> None:
+    settings = DatabaseSettings.from_environment(PASSWORD | {"DATABASE_AUTH": "iam"})
+    assert settings.password is None

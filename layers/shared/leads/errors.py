@@ -12,7 +12,7 @@
     └── ServiceFault            ours, not the caller's                     500
         ├── DatabaseFault       Postgres refused, failed or went away      500
         ├── JobTaken            another run works on the same job          500
-        └── ExportTooLong       the answer would come too late             503
+        └── ExportTooLong       its run has no more time: handed over, or FAILED
 
 The numbers are the HTTP statuses of web/resolver.py. A message is written for the person who gets it: it says
 what to do, and never holds SQL, a stack trace or the content of a cell that it is not about.
@@ -91,6 +91,7 @@ class FailureCode(StrEnum):
     INTERNAL = "INTERNAL"
     NOT_STORED = "NOT_STORED"
     STACK_RESTARTED = "STACK_RESTARTED"
+    EXPORT_TOO_LONG = "EXPORT_TOO_LONG"
 
     @property
     def ours(self) -> bool:
@@ -146,4 +147,4 @@ class DatabaseFault(ServiceFault):
 
 
 class ExportTooLong(ServiceFault):
-    """The export cannot be finished within the time that an answer may take."""
+    """The export cannot be finished within the time that its run has."""

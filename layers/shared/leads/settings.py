@@ -27,24 +27,31 @@ class DatabaseSettings:
     port: int
     name: str
     user: str
-    password: str
+    password: str | None
+    """None: an IAM token for each connection."""
     tls: bool
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """Reads DATABASE_HOST, _PORT, _NAME, _USER, _PASSWORD and _TLS (`on` or `off`).
+        """Reads DATABASE_HOST, _PORT, _NAME, _USER, _TLS (`on` or `off`), _AUTH (`iam` or `password`) and,
+        for a password, _PASSWORD.
 
         Raises MissingSettings.
         """
-        host, port, name, user, password, tls = read_environment(
+        host, port, name, user, tls, auth = read_environment(
             environ,
             "DATABASE_HOST",
             "DATABASE_PORT",
             "DATABASE_NAME",
             "DATABASE_USER",
-            "DATABASE_PASSWORD",
             "DATABASE_TLS",
+            "DATABASE_AUTH",
         )
+        if auth not in ("iam", "password"):
+            raise MissingSettings(["DATABASE_AUTH (iam or password)"])
+        if auth == "iam" and tls == "off":
+            raise MissingSettings(["DATABASE_TLS (on: a token must not travel without it)"])
+        password = read_environment(environ, "DATABASE_PASSWORD")[0] if auth == "password" else None
         if not port.isdecimal():
             raise MissingSettings(["DATABASE_PORT (a number)"])
         return cls(host=host, port=int(port), name=name, user=user, password=password, tls=tls != "off")

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from leads.domain.import_job import ImportCounts, ImportJob, JobStatus
+from leads.domain.import_job import ImportCounts, ImportJob
+from leads.domain.job_status import JobStatus
 from leads.domain.merge_strategy import MergeStrategy
 
 JOB = ImportJob(

@@ -9,13 +9,16 @@ from leads.domain.merge_strategy import MergeStrategy
 from leads.domain.principal import is_org_id
 from leads.s3.keys import (
     DROP,
+    EXPORT_REQUESTS,
     IMPORTS,
     DropKey,
-    UploadKey,
+    JobKey,
     drop_result_key,
     export_key,
+    export_request_key,
     import_key,
     parse_drop_key,
+    parse_export_request_key,
     parse_upload_key,
     report_key,
 )
@@ -31,11 +34,19 @@ WRONG_FOLDER = (
 
 @given(org_ids, st.integers(1, LARGEST_ID))
 def test_the_key_of_an_upload_is_read_back(org_id: str, job_id: int) -> None:
-    assert parse_upload_key(import_key(org_id, job_id)) == UploadKey(org_id, job_id)
+    assert parse_upload_key(import_key(org_id, job_id)) == JobKey(org_id, job_id)
+
+
+@given(org_ids, st.integers(1, LARGEST_ID))
+def test_the_key_of_an_exports_request_is_read_back_and_is_nothing_else(org_id: str, export_id: int) -> None:
+    key = export_request_key(org_id, export_id)
+    assert parse_export_request_key(key) == JobKey(org_id, export_id)
+    assert (parse_upload_key(key), parse_drop_key(key)) == (None, None)
 
 
 def test_keys_are_bound_to_the_organisation() -> None:
     assert import_key("acme", 7) == "imports/acme/7/upload.csv"
+    assert export_request_key("acme", 9) == "export-requests/acme/9.json"
     assert export_key("acme", 9, "leads.csv") == "exports/acme/9/leads.csv"
     assert report_key("acme", 7) == "reports/acme/7/not_imported.csv"
     assert drop_result_key("acme", "leads.csv.gz", 7) == "drop-results/acme/leads.csv.gz.7.json"
@@ -66,8 +77,9 @@ def test_what_the_service_writes_is_never_taken_for_a_file_to_import(
     ):
         assert parse_upload_key(key) is None
         assert parse_drop_key(key) is None
+        assert parse_export_request_key(key) is None
         # The bucket's events are bound to these prefixes.
-        assert not key.startswith((IMPORTS, DROP))
+        assert not key.startswith((IMPORTS, DROP, EXPORT_REQUESTS))
 
 
 @pytest.mark.parametrize(
@@ -98,6 +110,36 @@ def test_what_the_service_writes_is_never_taken_for_a_file_to_import(
 )
 def test_a_key_that_is_no_upload_of_ours_is_refused(key: str) -> None:
     assert parse_upload_key(key) is None
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "export-requests/",
+        "export-requests/7.json",
+        "export-requests/acme/",
+        "export-requests/acme/7",
+        "export-requests/acme/7.json\n",
+        "export-requests/acme/7.json/x",
+        "export-requests/acme/7.JSON",
+        "export-requests/acme/7xjson",
+        "export-requests/acme/0.json",
+        "export-requests/acme/07.json",
+        "export-requests/acme/-7.json",
+        "export-requests/acme/\u0667.json",
+        f"export-requests/acme/{LARGEST_ID + 1}.json",
+        "export-requests/acme/SKIP/7.json",
+        "export-requests/../7.json",
+        "export-requests/-acme/7.json",
+        "export-requests//7.json",
+        "export-requests/ac me/7.json",
+        "x/export-requests/acme/7.json",
+        "exports/acme/7.json",
+    ],
+)
+def test_a_key_that_is_no_exports_request_of_ours_is_refused(key: str) -> None:
+    assert parse_export_request_key(key) is None
 
 
 def test_a_dropped_file_skips_duplicates() -> None:
@@ -178,12 +220,12 @@ def test_a_key_without_a_well_formed_organisation_or_a_file_is_nobodys(key: str)
     assert parse_drop_key(key) is None
 
 
-@given(st.text(st.sampled_from("drop/imts.acme7SKI")), st.sampled_from(["", "drop/", "imports/"]))
+@given(st.text(st.sampled_from("drop/imts.acme7SKI")), st.sampled_from(["", DROP, IMPORTS, EXPORT_REQUESTS]))
 def test_whatever_the_key_says_its_organisation_is_well_formed_and_stands_in_it(
     rest: str, prefix: str
 ) -> None:
     key = prefix + rest
-    for parsed in (parse_upload_key(key), parse_drop_key(key)):
+    for parsed in (parse_upload_key(key), parse_export_request_key(key), parse_drop_key(key)):
         if parsed is not None:
             assert is_org_id(parsed.org_id)
             assert key.split("/")[1] == parsed.org_id

@@ -10,7 +10,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from leads.domain.import_job import ImportCounts, ImportJob, JobStatus
+from leads.domain.import_job import ImportCounts, ImportJob
+from leads.domain.job_status import JobStatus
 from leads.domain.merge_strategy import MergeStrategy
 from leads.s3.bucket import LINK_SECONDS, Bucket
 from leads.use_cases.shown_import import show_import

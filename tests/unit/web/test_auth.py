@@ -66,6 +66,11 @@ def test_a_token_that_names_no_user_is_refused() -> None:
     assert refusal(claims) == "Your token names no user (claim email or sub)."
 
 
+@pytest.mark.parametrize("email", [" ", "a\0b@x.example", "a\ud800b", "a\u202eb", "a\nb", "x" * 321])
+def test_a_user_that_cannot_be_kept_or_shown_is_refused(email: str) -> None:
+    assert refusal(CLAIMS | {"email": email}) == "Your token names no user (claim email or sub)."
+
+
 @pytest.mark.parametrize(
     "authorizer", [None, {}, {"jwt": None}, {"jwt": {}}, {"jwt": {"claims": None}}, {"lambda": CLAIMS}]
 )

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import pytest
 
+from leads.domain.export_job import ExportOrder
 from leads.domain.lead import LeadSource, LeadStatus
 from leads.domain.lead_filter import DEFAULT_COLUMNS, EXPORT_COLUMNS, LeadFilter
 from leads.errors import InvalidRequest
@@ -19,11 +20,11 @@ def refusal(query: dict[str, str], field: str) -> str:
 
 
 def test_without_parameters_every_lead_is_exported_in_the_default_columns() -> None:
-    assert read_export_request({}) == (LeadFilter(), DEFAULT_COLUMNS)
+    assert read_export_request({}) == ExportOrder(LeadFilter(), DEFAULT_COLUMNS, excel=False, gzip=False)
 
 
 def test_every_condition_is_read() -> None:
-    leads, columns = read_export_request(
+    order = read_export_request(
         {
             "status": "won",
             "source": "Social_Media",
@@ -32,21 +33,20 @@ def test_every_condition_is_read() -> None:
             "columns": "phone, name,id",
         }
     )
-    assert leads == LeadFilter(
+    assert order.leads == LeadFilter(
         LeadStatus.WON,
         LeadSource.SOCIAL_MEDIA,
         start=datetime(2024, 1, 15, 10, 30),
         end=datetime(2024, 1, 31, 23, 59, 59),
     )
-    assert columns == ("phone", "name", "id")
+    assert order.columns == ("phone", "name", "id")
 
 
 @pytest.mark.parametrize(
     "status", ["NEW", "QUALIFYING", "QUALIFIED", "APPOINTMENT", "WON", "DRAFT", "LOST", "new", "Lost"]
 )
 def test_a_status_is_taken_in_any_case(status: str) -> None:
-    leads, _ = read_export_request({"status": status})
-    assert leads.status is LeadStatus(status.upper())
+    assert read_export_request({"status": status}).leads.status is LeadStatus(status.upper())
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,7 @@ def test_a_status_is_taken_in_any_case(status: str) -> None:
     ["WEB", "MOBILE", "PHONE", "EMAIL", "REFERRAL", "WALK_IN", "SOCIAL_MEDIA", "UNKNOWN", "web", "Email"],
 )
 def test_a_source_is_taken_in_any_case(source: str) -> None:
-    leads, _ = read_export_request({"source": source})
-    assert leads.source is LeadSource(source.lower())
+    assert read_export_request({"source": source}).leads.source is LeadSource(source.lower())
 
 
 @pytest.mark.parametrize("text", ["", "OPEN", "NEW,WON"])
@@ -95,6 +94,7 @@ def test_an_unknown_parameter_is_refused_with_those_that_exist(name: str) -> Non
         "2024-1-5T1:3:0",
         "15/01/2024 10:30:00",
         "0000-01-01T00:00:00",
+        "\u0662\u0660\u0662\u0664-01-15T10:30:00",
         "x" * 200,
     ],
 )
@@ -110,12 +110,13 @@ def test_a_start_after_the_end_is_refused() -> None:
 
 
 def test_start_and_end_may_be_the_same_second() -> None:
-    leads, _ = read_export_request({"startDate": "2024-01-15T10:30:00", "endDate": "2024-01-15T10:30:00"})
+    query = {"startDate": "2024-01-15T10:30:00", "endDate": "2024-01-15T10:30:00"}
+    leads = read_export_request(query).leads
     assert leads.start == leads.end == datetime(2024, 1, 15, 10, 30)
 
 
 def test_every_column_may_be_exported() -> None:
-    assert read_export_request({"columns": ",".join(EXPORT_COLUMNS)})[1] == EXPORT_COLUMNS
+    assert read_export_request({"columns": ",".join(EXPORT_COLUMNS)}).columns == EXPORT_COLUMNS
 
 
 @pytest.mark.parametrize(
@@ -136,3 +137,23 @@ def test_an_unknown_column_is_refused_with_those_that_exist(columns: str, shown:
 
 def test_a_column_named_twice_is_refused() -> None:
     assert refusal({"columns": "name,phone,name"}, "columns") == "Name each column once."
+
+
+@pytest.mark.parametrize(
+    ("query", "excel", "gzip"),
+    [
+        ({}, False, False),
+        ({"format": "csv", "gzip": "false"}, False, False),
+        ({"format": "Excel"}, True, False),
+        ({"gzip": "TRUE"}, False, True),
+        ({"format": "excel", "gzip": "true"}, True, True),
+    ],
+)
+def test_the_format_is_as_asked(query: dict[str, str], excel: bool, gzip: bool) -> None:
+    order = read_export_request(query)
+    assert (order.excel, order.gzip) == (excel, gzip)
+
+
+def test_an_unknown_format_is_refused_with_those_that_exist() -> None:
+    assert refusal({"format": "xlsx"}, "format") == "Invalid format value: xlsx. Allowed: CSV, EXCEL"
+    assert refusal({"gzip": "1"}, "gzip") == "Invalid gzip value: 1. Allowed: true, false"

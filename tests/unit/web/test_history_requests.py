@@ -7,9 +7,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from leads.domain.import_job import JobStatus
+from leads.domain.job_status import JobStatus
 from leads.errors import InvalidRequest, NotFound
-from leads.web.history_requests import HistoryPage, read_history_request, read_job_id
+from leads.web.history_requests import HISTORY_PATH, HistoryPage, read_history_request, read_job_id
 
 LARGEST_ID = 2**63 - 1
 BAD_CURSOR = "Invalid cursor: take it from the Link header of the page before."
@@ -59,7 +59,7 @@ def test_an_unknown_parameter_is_refused_with_those_that_exist() -> None:
 def test_the_link_to_the_next_page_asks_for_the_jobs_after_this_one(
     before: int, limit: int, status: JobStatus | None
 ) -> None:
-    link = HistoryPage(limit, before=None, status=status).next_link(before)["Link"]
+    link = HistoryPage(limit, before=None, status=status).next_link(HISTORY_PATH, before)["Link"]
     target, separator, relation = link.partition(">; ")
     assert (target[0], separator, relation) == ("<", ">; ", 'rel="next"')
     url = urlsplit(target[1:])
@@ -102,13 +102,13 @@ def test_no_cursor_reaches_beyond_what_the_database_takes(cursor: str) -> None:
 
 @pytest.mark.parametrize(("text", "id"), [("1", 1), ("007", 7), ("0", 0), (str(LARGEST_ID), LARGEST_ID)])
 def test_a_job_id_is_a_number(text: str, id: int) -> None:
-    assert read_job_id(text) == id
+    assert read_job_id(text, "import") == id
 
 
 @pytest.mark.parametrize("text", ["", "abc", "1a", "-1", "+1", "1.0", " 1", "1\n", "\u0661", "1_000"])
 def test_a_job_id_that_is_no_number_is_refused(text: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        read_job_id(text)
+        read_job_id(text, "import")
     assert str(caught.value) == "The import's id must be a number, as the import answered it."
     assert [error.field for error in caught.value.errors] == ["id"]
 
@@ -118,4 +118,4 @@ def test_a_job_id_that_is_no_number_is_refused(text: str) -> None:
 )
 def test_a_number_that_no_job_can_have_is_not_found(text: str) -> None:
     with pytest.raises(NotFound, match=r"^There is no import [0-9]{1,100}\.$"):
-        read_job_id(text)
+        read_job_id(text, "import")

@@ -8,7 +8,6 @@ import pytest
 
 from leads.errors import (
     DatabaseFault,
-    ExportTooLong,
     FailureCode,
     FieldError,
     FileTooLarge,
@@ -80,7 +79,6 @@ def content_type(answered: dict[str, Any]) -> str:
         (NotFound("no"), 404, "Not Found"),
         (FileTooLarge("no"), 413, "Request Entity Too Large"),
         (UnsupportedMediaType("no"), 415, "Unsupported Media Type"),
-        (ExportTooLong("no"), 503, "Service Unavailable"),
     ],
 )
 def test_an_error_of_the_caller_is_a_problem_document_that_says_it(

@@ -5,14 +5,25 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-from leads.domain.import_job import ImportCounts, ImportJob, JobStatus
+from leads.domain.export_job import ExportJob, ExportOrder
+from leads.domain.import_job import ImportCounts, ImportJob
+from leads.domain.job_status import JobStatus
+from leads.domain.lead import LeadStatus
+from leads.domain.lead_filter import LeadFilter
 from leads.domain.merge_strategy import MergeStrategy
 from leads.domain.row_error import RowError
 from leads.errors import FailureCode
-from leads.use_cases.export_leads import ExportedLeads
 from leads.use_cases.import_leads import Upload
+from leads.use_cases.shown_export import ShownExport
 from leads.use_cases.shown_import import ShownImport
-from leads.web.schemas import ExportResult, ImportDetails, ImportResult, ImportSummary, UploadCreated
+from leads.web.schemas import (
+    ExportResult,
+    ExportSummary,
+    ImportDetails,
+    ImportResult,
+    ImportSummary,
+    UploadCreated,
+)
 
 FAULTS = (
     RowError(5, "phone", "Phone is required"),
@@ -151,21 +162,68 @@ def test_an_upload_says_where_to_put_the_file_and_until_when() -> None:
     }
 
 
+EXPORT = ExportJob(
+    id=9,
+    org_id="acme",
+    filename="leads_export_20240115_103000.csv",
+    order=ExportOrder(LeadFilter(status=LeadStatus.NEW), columns=("id", "name"), excel=True),
+    status=JobStatus.COMPLETED,
+    row_count=5000,
+    size_bytes=123_456,
+    failure_code=None,
+    failure_reason=None,
+    created_at=datetime(2024, 1, 15, 10, 30, tzinfo=UTC),
+    created_by="ana@agency.example",
+    started_at=datetime(2024, 1, 15, 10, 30, tzinfo=UTC),
+    finished_at=None,
+)
+EXPORT_RESULT = {
+    "id": 9,
+    "status": "COMPLETED",
+    "url": "https://bucket.example/x",
+    "filename": "leads_export_20240115_103000.csv",
+    "rowCount": 5000,
+    "sizeBytes": 123456,
+    "expiresAt": "2024-01-15T10:45:00",
+}
+
+
 def test_an_export_says_where_its_file_is() -> None:
-    export = ExportedLeads(
-        id=9,
-        filename="leads_export_20240115_103000.csv",
-        url="https://bucket.example/x",
-        row_count=5000,
-        size_bytes=123_456,
-        expires_at=datetime(2024, 1, 15, 10, 45, tzinfo=UTC),
-    )
-    assert json.loads(ExportResult.of(export).to_json()) == {
+    shown = ShownExport(EXPORT, "https://bucket.example/x", datetime(2024, 1, 15, 10, 45, tzinfo=UTC))
+    assert json.loads(ExportResult.of(shown).to_json()) == EXPORT_RESULT
+
+
+def test_an_export_that_runs_says_how_far_it_is() -> None:
+    running = replace(EXPORT, status=JobStatus.PROCESSING, row_count=40, size_bytes=0)
+    assert json.loads(ExportResult.of(ShownExport(running, None, None)).to_json()) == EXPORT_RESULT | {
+        "status": "PROCESSING",
+        "url": None,
+        "rowCount": 40,
+        "sizeBytes": 0,
+        "expiresAt": None,
+    }
+
+
+def test_an_export_that_failed_says_why() -> None:
+    failed = replace(EXPORT, status=JobStatus.FAILED, failure_reason="Ask again.", row_count=0)
+    body = json.loads(ExportResult.of(ShownExport(failed, None, None)).to_json())
+    assert (body["status"], body["failureReason"]) == ("FAILED", "Ask again.")
+
+
+def test_the_export_history_says_who_took_what() -> None:
+    assert json.loads(ExportSummary.of(EXPORT).to_json()) == {
         "id": 9,
         "status": "COMPLETED",
-        "url": "https://bucket.example/x",
         "filename": "leads_export_20240115_103000.csv",
+        "filters": {"status": "NEW"},
+        "columns": ["id", "name"],
+        "format": "excel",
+        "gzip": False,
         "rowCount": 5000,
         "sizeBytes": 123456,
-        "expiresAt": "2024-01-15T10:45:00",
+        "failureReason": None,
+        "createdAt": "2024-01-15T10:30:00",
+        "createdBy": "ana@agency.example",
+        "startedAt": "2024-01-15T10:30:00",
+        "finishedAt": None,
     }

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
+from leads.domain.job_status import JobStatus
 from leads.domain.merge_strategy import MergeStrategy
 from leads.domain.row_error import RowError
 from leads.errors import FailureCode
@@ -12,15 +12,6 @@ REPORTED_FAULTS = 1000
 """How many faults a job keeps for its answer and its history: enough to see what is wrong, small enough for
 one row of the database and one answer (our API).
 """
-
-
-class JobStatus(StrEnum):
-    """PENDING until a run takes it, PROCESSING until that run or a later one ends it for good."""
-
-    PENDING = "PENDING"
-    PROCESSING = "PROCESSING"
-    COMPLETED = "COMPLETED"
-    FAILED = "FAILED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,4 +65,4 @@ class ImportJob:
 
     @property
     def ended(self) -> bool:
-        return self.status in (JobStatus.COMPLETED, JobStatus.FAILED)
+        return self.status.ended

@@ -1,8 +1,9 @@
 """Which leads an export takes, and which of their columns."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Self
 
 from leads.domain.lead import LeadSource, LeadStatus
 
@@ -51,3 +52,13 @@ class LeadFilter:
             "endDate": self.end and self.end.isoformat(),
         }
         return {name: value for name, value in conditions.items() if value}
+
+    @classmethod
+    def from_recorded(cls, recorded: Mapping[str, str]) -> Self:
+        """The filter of which `as_recorded` gave this."""
+        return cls(
+            status=LeadStatus[recorded["status"]] if "status" in recorded else None,
+            source=LeadSource[recorded["source"]] if "source" in recorded else None,
+            start=datetime.fromisoformat(recorded["startDate"]) if "startDate" in recorded else None,
+            end=datetime.fromisoformat(recorded["endDate"]) if "endDate" in recorded else None,
+        )

@@ -5,16 +5,18 @@ it rolls back unless it is told to commit. Errors of the driver become DatabaseF
 the server's.
 """
 
-import ssl
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Protocol, cast
 
+from pg8000.core import COPY_DATA, COPY_OUT_RESPONSE, Context
 from pg8000.exceptions import DatabaseError, InterfaceError
 from pg8000.native import Connection as Pg8000Connection
 from pg8000.native import literal
 
 from leads.errors import DatabaseFault
+from leads.postgres.copy_data import READ_BUFFER, read_copy_data
+from leads.postgres.tls import tls_context
 from leads.settings import DatabaseSettings
 
 CONNECT_TIMEOUT = 10.0
@@ -28,7 +30,9 @@ __all__ = ["Connection", "Database", "Sink", "Transaction", "literal"]
 class Sink(Protocol):
     """Takes what COPY TO STDOUT sends. One that raises ends the connection."""
 
-    def write(self, data: bytes, /) -> object: ...
+    def write(self, data: bytes, rows: int, /) -> object:
+        """Takes some whole rows, a header line among them."""
+        ...
 
 
 @contextmanager
@@ -44,6 +48,13 @@ def _faults() -> Iterator[None]:
         raise DatabaseFault(answer.get("C"), subject) from None
     except (InterfaceError, OSError):
         raise DatabaseFault(None) from None
+
+
+def _token(settings: DatabaseSettings) -> str:
+    # Only who logs in so loads botocore for it.
+    from leads.postgres.iam_token import iam_token
+
+    return iam_token(settings.host, settings.port, settings.user)
 
 
 class Connection:
@@ -63,12 +74,16 @@ class Connection:
                 host=settings.host,
                 port=settings.port,
                 database=settings.name,
-                password=settings.password,
-                ssl_context=ssl.create_default_context() if settings.tls else False,
+                password=settings.password if settings.password is not None else _token(settings),
+                ssl_context=tls_context() if settings.tls else False,
                 timeout=patience or CONNECT_TIMEOUT,
                 application_name=application,
             )
             self._pg._usock.settimeout(patience)
+            # Nothing is on its way yet that the stream before it might hold.
+            self._pg._sock = self._pg._usock.makefile(mode="rwb", buffering=READ_BUFFER)
+            self._pg.message_types[COPY_OUT_RESPONSE] = self._begin_rows
+            self._pg.message_types[COPY_DATA] = self._go_on_with_rows
         self._closed = False
 
     def __enter__(self) -> "Connection":
@@ -82,8 +97,13 @@ class Connection:
         error.
         """
         self._closed = True
+        stream = self._pg._sock
         with suppress(DatabaseError, InterfaceError, OSError):
             self._pg.close()
+        # A socket is open as long as a stream of it is, and the traceback of what a sink raised may hold it:
+        # until then the server would keep the session, and the locks with it.
+        with suppress(AttributeError, OSError, ValueError):
+            stream.close()
 
     def rows(self, sql: str, **parameters: object) -> list[Sequence[object]]:
         """Runs a statement with `:name` parameters and gives its rows. Raises DatabaseFault."""
@@ -114,9 +134,10 @@ class Connection:
             self._pg.run(sql, stream=blocks)
 
     def copy_out(self, sql: str, sink: Sink) -> int:
-        """COPY … TO STDOUT into the sink; gives the number of rows. COPY takes no parameters: use `literal`.
+        """COPY … TO STDOUT into the sink, many rows at once; gives their number.
 
-        Raises DatabaseFault, and whatever the sink raises, after which the connection is closed.
+        COPY takes no parameters: use `literal`. Raises DatabaseFault, and whatever the sink raises, after
+        which the connection is closed.
         """
         try:
             with _faults():
@@ -128,6 +149,16 @@ class Connection:
             # The sink's: rows that nobody reads are still on their way, so no other statement can follow.
             self.close()
             raise
+
+    def _begin_rows(self, data: bytes, context: Context) -> None:
+        """Instead of the driver's own way with COPY TO STDOUT, a call for each row."""
+        self._pg.handle_COPY_OUT_RESPONSE(data, context)
+        read_copy_data(self._pg._sock, context.stream.write)
+
+    def _go_on_with_rows(self, data: bytes, context: Context) -> None:
+        """The row after another message, such as a notice, of which the driver has read that it is one."""
+        context.stream.write(data, 1)
+        read_copy_data(self._pg._sock, context.stream.write)
 
     @contextmanager
     def transaction(self, org_id: str | None = None) -> Iterator["Transaction"]:

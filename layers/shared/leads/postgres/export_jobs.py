@@ -1,12 +1,25 @@
-"""The table export_job: who took which leads out of the house, and when."""
+"""The table export_job: every statement that reads or writes it."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
+from leads.domain.export_job import ExportJob, ExportOrder
+from leads.domain.job_status import JobStatus
 from leads.domain.lead_filter import LeadFilter
+from leads.errors import FailureCode, ServiceFault
 from leads.postgres.connection import Connection
+from leads.postgres.job_lock import lock_job
 from leads.postgres.statements import statement
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+_BEYOND_ALL = 2**63 - 1
+
+_SETTLED_WITHIN = "5s"
+"""How long a COMMIT may still be under way whose connection is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,37 +28,143 @@ class NewExportJob:
 
     org_id: str
     filename: str
-    leads: LeadFilter
-    columns: tuple[str, ...]
+    order: ExportOrder
     created_by: str
 
 
-def create_export_job(connection: Connection, job: NewExportJob) -> int:
-    """Records an export as PROCESSING and gives its id."""
+def create_export_job(connection: Connection, job: NewExportJob) -> ExportJob:
+    """Records an export as PROCESSING."""
     with connection.transaction(job.org_id) as transaction:
-        id = connection.value(
+        (record,) = connection.records(
             statement("export_job_create"),
             org_id=job.org_id,
             filename=job.filename,
-            filters=json.dumps(job.leads.as_recorded()),
-            columns=json.dumps(job.columns),
+            filters=json.dumps(job.order.leads.as_recorded()),
+            columns=json.dumps(job.order.columns),
+            excel=job.order.excel,
+            gzip=job.order.gzip,
             created_by=job.created_by,
         )
         transaction.commit()
-    return cast(int, id)
+    return _job(record)
+
+
+def hand_over_export_job(connection: Connection, org_id: str, id: int) -> ExportJob:
+    """Makes an export that is PROCESSING PENDING, for a run of process_export."""
+    with connection.transaction(org_id) as transaction:
+        (record,) = connection.records(statement("export_job_hand_over"), id=id, org_id=org_id)
+        transaction.commit()
+    return _job(record)
+
+
+def claim_export_job(
+    connection: Connection, org_id: str, id: int, *, request_version: str, again: bool = False
+) -> int | None:
+    """Takes a job for one version of its request and gives the number of its attempts so far, this one among
+    them, or None: it is over, or had another request.
+
+    `again` is the same run's second try, which counts as no further attempt. Raises JobTaken when another run
+    has it.
+    """
+    lock_job(connection, "export_job", id)
+    with connection.transaction(org_id) as transaction:
+        attempts = connection.value(
+            statement("export_job_claim"),
+            id=id,
+            org_id=org_id,
+            request_version=request_version,
+            counted=0 if again else 1,
+        )
+        transaction.commit()
+    return cast("int | None", attempts)
 
 
 def complete_export_job(
     connection: Connection, org_id: str, id: int, *, row_count: int, size_bytes: int
-) -> None:
-    """Records what the export took out, in the caller's transaction."""
-    connection.rows(
+) -> ExportJob:
+    """Records what the export took out, in the caller's transaction. Raises ServiceFault when its job has
+    ended meanwhile.
+    """
+    records = connection.records(
         statement("export_job_complete"), id=id, org_id=org_id, row_count=row_count, size_bytes=size_bytes
     )
+    if not records:
+        raise ServiceFault(f"export {id} was ended by somebody else")
+    return _job(records[0])
 
 
-def fail_export_job(connection: Connection, org_id: str, id: int, reason: str) -> None:
-    """Records that the export came to nothing."""
+def fail_export_job(connection: Connection, org_id: str, id: int, code: FailureCode, reason: str) -> None:
+    """Ends a job that has not ended, in a transaction of its own."""
     with connection.transaction(org_id) as transaction:
-        connection.rows(statement("export_job_fail"), id=id, org_id=org_id, reason=reason)
+        connection.rows(statement("export_job_fail"), id=id, org_id=org_id, code=code, reason=reason)
         transaction.commit()
+
+
+def record_export_progress(connection: Connection, org_id: str, id: int, row_count: int) -> None:
+    """Shows how many rows a running export has written."""
+    with connection.transaction(org_id) as transaction:
+        connection.rows(statement("export_job_progress"), id=id, org_id=org_id, row_count=row_count)
+        transaction.commit()
+
+
+def get_export_job(connection: Connection, org_id: str, id: int) -> ExportJob | None:
+    """A job of the organisation, or None."""
+    with connection.transaction(org_id):
+        records = connection.records(statement("export_job_get"), id=id, org_id=org_id)
+    return _job(records[0]) if records else None
+
+
+def get_settled_export_job(connection: Connection, org_id: str, id: int) -> ExportJob | None:
+    """A job of the organisation, or None, once a transaction that is about to change it has ended.
+
+    Raises DatabaseFault when that takes too long.
+    """
+    with connection.transaction(org_id):
+        connection.rows("SELECT set_config('lock_timeout', :limit, true)", limit=_SETTLED_WITHIN)
+        records = connection.records(f"{statement('export_job_get')} FOR UPDATE", id=id, org_id=org_id)
+    return _job(records[0]) if records else None
+
+
+def list_export_jobs(
+    connection: Connection,
+    org_id: str,
+    *,
+    limit: int,
+    before: int | None = None,
+    status: JobStatus | None = None,
+) -> list[ExportJob]:
+    """At most `limit` jobs of the organisation, newest first, with ids below `before`."""
+    with connection.transaction(org_id):
+        records = connection.records(
+            statement("export_job_list"),
+            org_id=org_id,
+            limit=limit,
+            before=_BEYOND_ALL if before is None else before,
+            status=status,
+        )
+    return [_job(record) for record in records]
+
+
+def _job(record: dict[str, object]) -> ExportJob:
+    code = cast("str | None", record["failure_code"])
+    order = ExportOrder(
+        leads=LeadFilter.from_recorded(cast("Mapping[str, str]", record["filters"])),
+        columns=tuple(cast("list[str]", record["columns"])),
+        excel=cast(bool, record["excel"]),
+        gzip=cast(bool, record["gzip"]),
+    )
+    return ExportJob(
+        id=cast(int, record["id"]),
+        org_id=cast(str, record["org_id"]),
+        filename=cast(str, record["filename"]),
+        order=order,
+        status=JobStatus(cast(str, record["status"])),
+        row_count=cast(int, record["row_count"]),
+        size_bytes=cast(int, record["size_bytes"]),
+        failure_code=FailureCode(code) if code else None,
+        failure_reason=cast("str | None", record["failure_reason"]),
+        created_at=cast("datetime", record["created_at"]),
+        created_by=cast(str, record["created_by"]),
+        started_at=cast("datetime | None", record["started_at"]),
+        finished_at=cast("datetime | None", record["finished_at"]),
+    )

@@ -5,11 +5,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from leads.domain.import_job import FinishedImport, ImportCounts, ImportJob, JobStatus
+from leads.domain.import_job import FinishedImport, ImportCounts, ImportJob
+from leads.domain.job_status import JobStatus
 from leads.domain.merge_strategy import MergeStrategy
 from leads.domain.row_error import RowError
-from leads.errors import FailureCode, JobTaken
+from leads.errors import FailureCode
 from leads.postgres.connection import Connection
+from leads.postgres.job_lock import lock_job
 from leads.postgres.statements import statement
 
 if TYPE_CHECKING:
@@ -75,11 +77,9 @@ def claim_import_job(
     """Takes a job for one object's version, or None: it is over, or had another object.
 
     `again` is the same run's second try, which counts as no further attempt. Raises JobTaken when another run
-    has it. The lock is tried, never waited for, and dies with the connection, so a run that died leaves
-    nothing behind.
+    has it.
     """
-    if not connection.value("SELECT pg_try_advisory_lock(hashtextextended(:job, 0))", job=f"import_job {id}"):
-        raise JobTaken(f"another run has import {id}")
+    lock_job(connection, "import_job", id)
     with connection.transaction(org_id) as transaction:
         records = connection.records(
             statement("import_job_claim"),

@@ -1,7 +1,7 @@
 -- As if the rows of each phone were written one after another over its lead: of every column the last filled cell
 -- stays. Of several active leads the one updated last is it, then the highest id. A lead is touched when any of the
--- rows changes it, even if a later one changes it back; what differs by outer white space only, which an import never
--- has, is no change. updated_at never goes back, so that the lead stays the one.
+-- rows changes it, even if a later one changes it back; what differs by outer white space only, which an import has
+-- only where the formula guard kept it, is no change. updated_at never goes back, so that the lead stays the one.
 -- The look-up is that of staging_duplicates.sql, for the same reasons.
 WITH merged AS (
     SELECT
@@ -25,13 +25,13 @@ WITH merged AS (
         merged.*,
         target.id,
         varies
-            OR merged.name <> trimmed(target.name)
-            OR merged.phone <> trimmed(target.phone)
+            OR merged.name NOT IN (target.name, trimmed(target.name))
+            OR merged.phone NOT IN (target.phone, trimmed(target.phone))
             OR merged.source <> target.source
-            OR (merged.email IS NOT NULL AND merged.email IS DISTINCT FROM trimmed(target.email))
-            OR (merged.lead_source IS NOT NULL AND merged.lead_source IS DISTINCT FROM trimmed(target.lead_source))
+            OR coalesce(merged.email NOT IN (target.email, trimmed(target.email)), merged.email IS NOT NULL)
+            OR coalesce(merged.lead_source NOT IN (target.lead_source, trimmed(target.lead_source)), merged.lead_source IS NOT NULL)
             OR (merged.score IS NOT NULL AND merged.score IS DISTINCT FROM target.score)
-            OR (merged.notes IS NOT NULL AND merged.notes IS DISTINCT FROM trimmed(target.notes)) AS changes
+            OR coalesce(merged.notes NOT IN (target.notes, trimmed(target.notes)), merged.notes IS NOT NULL) AS changes
     FROM merged
     LEFT JOIN LATERAL (
         SELECT *

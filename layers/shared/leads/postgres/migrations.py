@@ -33,10 +33,15 @@ def known_migrations() -> list[Migration]:
     return sorted(found)
 
 
-def ensure_app_role(connection: Connection, password: str) -> None:
-    """Makes the functions' role where it is missing, and gives it its limits and this password."""
+def ensure_app_role(connection: Connection, password: str | None) -> None:
+    """Makes the functions' role where it is missing, and gives it its limits and this password; with None,
+    the right to log in with IAM tokens, after which no password lets it in (RDS user guide).
+    """
     connection.script(statement("app_role_create"))
-    connection.script(f"ALTER ROLE leads_app PASSWORD {literal(password)}")
+    if password is None:
+        connection.script("GRANT rds_iam TO leads_app")
+    else:
+        connection.script(f"ALTER ROLE leads_app PASSWORD {literal(password)}")
 
 
 def apply_migrations(connection: Connection, migrations: list[Migration]) -> list[str]:

@@ -24,14 +24,18 @@ LINK_SECONDS: Final = 900
 them.
 """
 
+CSV_TYPE: Final = "text/csv; charset=utf-8"
+GZIP_TYPE: Final = "application/gzip"
+
 _GONE: Final = ("NoSuchKey", "NoSuchVersion", "MethodNotAllowed")
 """S3's codes for an object that was deleted; the last one is its answer for a delete marker's version."""
 
 _CONFIG: Final = Config(
     signature_version="s3v4",
-    # A stall of S3 is cut after 15 s, three times at the most: shorter than a transaction may idle (55 s).
+    # A stall of S3 is cut after 10 s, three times at the most: shorter than a transaction may idle (55 s) and
+    # than Postgres waits for a reader that takes no more rows (tcp_user_timeout, 35 s).
     connect_timeout=5,
-    read_timeout=15,
+    read_timeout=10,
     retries={"mode": "standard", "total_max_attempts": 3},
 )
 
@@ -48,10 +52,11 @@ class Bucket:
         """With a client made from the environment. Make it once per process: it takes a tenth of a second."""
         return cls(boto3.client("s3", config=_CONFIG), settings.name)
 
-    def put(self, key: str, body: bytes | IO[bytes], content_type: str) -> None:
-        """Stores a small object. Raises ServiceFault."""
+    def put(self, key: str, body: bytes | IO[bytes], content_type: str) -> str:
+        """Stores a small object and gives its version. Raises ServiceFault."""
         try:
-            self.client.put_object(Bucket=self.name, Key=key, Body=body, ContentType=content_type)
+            stored = self.client.put_object(Bucket=self.name, Key=key, Body=body, ContentType=content_type)
+            return stored["VersionId"]
         except (BotoCoreError, ClientError) as error:
             raise ServiceFault("S3 did not store an object") from error
 
@@ -71,6 +76,13 @@ class Bucket:
         """Takes an object away: its version stays until the bucket's rules expire it. Raises ServiceFault."""
         try:
             self.client.delete_object(Bucket=self.name, Key=key)
+        except (BotoCoreError, ClientError) as error:
+            raise ServiceFault("S3 did not delete an object") from error
+
+    def delete_version(self, key: str, version: str) -> None:
+        """Takes one version of an object away for good; another one stays. Raises ServiceFault."""
+        try:
+            self.client.delete_object(Bucket=self.name, Key=key, VersionId=version)
         except (BotoCoreError, ClientError) as error:
             raise ServiceFault("S3 did not delete an object") from error
 
@@ -94,7 +106,7 @@ class Bucket:
                 "Bucket": self.name,
                 "Key": key,
                 "ResponseContentDisposition": f'attachment; filename="{filename}"',
-                "ResponseContentType": "text/csv; charset=utf-8",
+                "ResponseContentType": GZIP_TYPE if filename.endswith(".gz") else CSV_TYPE,
             },
             ExpiresIn=LINK_SECONDS,
         )

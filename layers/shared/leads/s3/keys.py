@@ -5,6 +5,7 @@ drop/{org}/[{STRATEGY}/]{name}.csv[.gz]   a partner's file; each put is a job
 drop-results/{org}/{name}.{job}.json      what became of a partner's file
 reports/{org}/{job}/not_imported.csv      the rows that a job did not import
 exports/{org}/{export}/{filename}         what an export made
+export-requests/{org}/{export}.json       an export that takes longer than one answer may
 """
 
 import re
@@ -17,6 +18,7 @@ from leads.domain.principal import is_org_id
 
 IMPORTS: Final = "imports/"
 DROP: Final = "drop/"
+EXPORT_REQUESTS: Final = "export-requests/"
 
 _LARGEST_ID: Final = 2**63 - 1
 """Postgres's bigint, which a job's id is."""
@@ -25,6 +27,7 @@ _RESULT_NAME_LENGTH: Final = 200
 """Characters of a file's name in another key: S3 allows 1,024 bytes, and a character may take four."""
 
 _UPLOAD: Final = re.compile(rf"{IMPORTS}([^/]+)/([1-9][0-9]{{0,18}})/upload\.csv", re.ASCII)
+_EXPORT_REQUEST: Final = re.compile(rf"{EXPORT_REQUESTS}([^/]+)/([1-9][0-9]{{0,18}})\.json", re.ASCII)
 
 
 def import_key(org_id: str, job_id: int) -> str:
@@ -49,9 +52,14 @@ def export_key(org_id: str, export_id: int, filename: str) -> str:
     return f"exports/{org_id}/{export_id}/{filename}"
 
 
+def export_request_key(org_id: str, export_id: int) -> str:
+    """Where an export that is handed over to process_export is announced."""
+    return f"{EXPORT_REQUESTS}{org_id}/{export_id}.json"
+
+
 @dataclass(frozen=True, slots=True)
-class UploadKey:
-    """The object of a job that import_leads recorded."""
+class JobKey:
+    """The object of a job that import_leads or export_leads recorded."""
 
     org_id: str
     job_id: int
@@ -67,12 +75,20 @@ class DropKey:
     problem: str | None
 
 
-def parse_upload_key(key: str) -> UploadKey | None:
+def parse_upload_key(key: str) -> JobKey | None:
     """Reads a key under `imports/`; None when it is not one that we made."""
-    match = _UPLOAD.fullmatch(key)
+    return _job_key(_UPLOAD.fullmatch(key))
+
+
+def parse_export_request_key(key: str) -> JobKey | None:
+    """Reads a key under `export-requests/`; None when it is not one that we made."""
+    return _job_key(_EXPORT_REQUEST.fullmatch(key))
+
+
+def _job_key(match: re.Match[str] | None) -> JobKey | None:
     if match is None or not is_org_id(match[1]) or int(match[2]) > _LARGEST_ID:
         return None
-    return UploadKey(match[1], int(match[2]))
+    return JobKey(match[1], int(match[2]))
 
 
 def parse_drop_key(key: str) -> DropKey | None:

@@ -67,28 +67,31 @@ class MultipartWriter:
         if self._part.tell() >= PART_SIZE:
             self._begin_part()
 
-    def close(self) -> None:
-        """Makes the object appear, whole. Raises ServiceFault: then nothing is there."""
+    def close(self) -> str:
+        """Makes the object appear, whole, and gives its version. Raises ServiceFault: then nothing is
+        there.
+        """
         try:
             if self._upload_id is None:
                 self._part.seek(0)
-                self._bucket.put(self._key, self._part, self._content_type)
+                version = self._bucket.put(self._key, self._part, self._content_type)
             else:
                 if self._part.tell():
                     self._begin_part()
                 parts = [upload.result() for upload in self._uploads]
-                self._bucket.client.complete_multipart_upload(
+                version = self._bucket.client.complete_multipart_upload(
                     Bucket=self._bucket.name,
                     Key=self._key,
                     UploadId=self._upload_id,
                     MultipartUpload={"Parts": parts},
-                )
+                )["VersionId"]
         except (BotoCoreError, ClientError) as error:
             with suppress(ServiceFault):
                 self.abort()
             raise ServiceFault("S3 did not store an object") from error
         self._closed = True
         self._end()
+        return version
 
     def abort(self) -> None:
         """Drops what was written, parts that are under way included. Raises ServiceFault when S3 keeps

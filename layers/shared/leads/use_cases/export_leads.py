@@ -1,114 +1,99 @@
-"""Takes leads out: streams what a filter selects into a CSV file in S3 and links to it."""
+"""Takes leads out: records who asked for what, then streams it while the caller waits or hands it over.
 
-import time
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Final
-
-from leads.domain.lead_filter import LeadFilter
-from leads.domain.principal import Principal
-from leads.errors import STATEMENT_TIMEOUT, DatabaseFault, ExportTooLong, ServiceFault
-from leads.postgres.connection import Database
-from leads.postgres.export import copy_leads
-from leads.postgres.export_jobs import NewExportJob, complete_export_job, create_export_job, fail_export_job
-from leads.s3.bucket import LINK_SECONDS, Bucket
-from leads.s3.keys import export_key
-from leads.s3.multipart_writer import MultipartWriter
-
-EXPORT_SECONDS: Final = 20.0
-"""How long an export may stream before its caller gets an answer (our API; the gateway gives up after 30
-s).
+Also shows an organisation its exports.
 """
 
+from contextlib import suppress
+from datetime import datetime
 
-_TOO_LONG: Final = (
-    "The export takes longer than one answer may. Narrow it with startDate and endDate, status or source."
+from leads.domain.export_job import ExportJob, ExportOrder
+from leads.domain.job_status import JobStatus
+from leads.domain.principal import Principal, Role
+from leads.errors import DatabaseFault, ExportTooLong, FailureCode, Forbidden, NotFound
+from leads.postgres.connection import Connection, Database
+from leads.postgres.export_jobs import (
+    NewExportJob,
+    create_export_job,
+    fail_export_job,
+    get_export_job,
+    hand_over_export_job,
+    list_export_jobs,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ExportedLeads:
-    """A finished export and a link to it."""
-
-    id: int
-    filename: str
-    url: str
-    row_count: int
-    size_bytes: int
-    expires_at: datetime
+from leads.s3.bucket import Bucket
+from leads.s3.keys import export_request_key
+from leads.use_cases.export_file import OUR_FAULT, export_file
+from leads.use_cases.shown_export import ShownExport, show_export
 
 
 def export_leads(
     principal: Principal,
-    leads: LeadFilter,
-    columns: tuple[str, ...],
+    order: ExportOrder,
     *,
+    wait: float,
     database: Database,
     bucket: Bucket,
     now: datetime,
-    seconds: float = EXPORT_SECONDS,
-) -> ExportedLeads:
-    """Records the export, streams it to S3 and gives a link to it. No lead is a file with a header line.
+) -> ShownExport:
+    """Records the export and gives it COMPLETED, or PENDING when it takes longer than `wait` seconds: then
+    process_export makes the file. No lead is a file with a header line.
 
-    Raises ExportTooLong after `seconds`, ServiceFault; then the export is FAILED and nothing of it is in the
-    bucket.
+    Raises ServiceFault; then the export is FAILED, and nothing of it is in the bucket.
     """
-    filename = f"leads_export_{now:%Y%m%d_%H%M%S}.csv"
-    new = NewExportJob(principal.org_id, filename, leads, columns, created_by=principal.user)
+    new = NewExportJob(principal.org_id, order.filename(now), order, created_by=principal.user)
     with database.connect() as connection:
-        id = create_export_job(connection, new)
-    key = export_key(principal.org_id, id, filename)
-    try:
-        row_count, size = _stream(new, id, key, database, bucket, seconds)
-    except Exception as error:
-        _undo(new, id, key, error, database, bucket)
-        if isinstance(error, DatabaseFault) and error.sqlstate == STATEMENT_TIMEOUT:
-            raise ExportTooLong(_TOO_LONG) from error
-        raise
-    url = bucket.presigned_download(key, filename)
-    expires_at = datetime.now(UTC) + timedelta(seconds=LINK_SECONDS)
-    return ExportedLeads(id, filename, url, row_count, size, expires_at)
+        job = create_export_job(connection, new)
+        try:
+            done = _export(connection, job, wait, database, bucket)
+        except Exception:
+            # What failed first must be told. The connection at hand may be dead. Not INTERNAL, which would be
+            # tried again if S3 had stored the request after all: its caller was told that it failed.
+            with suppress(DatabaseFault), database.connect() as another:
+                fail_export_job(another, job.org_id, job.id, FailureCode.NOT_STORED, OUR_FAULT)
+            raise
+    return show_export(done, bucket)
 
 
-def _stream(
-    new: NewExportJob, id: int, key: str, database: Database, bucket: Bucket, seconds: float
-) -> tuple[int, int]:
-    """Rows and bytes written. The file appears and the record is COMPLETED in one transaction, or neither."""
-    with (
-        MultipartWriter(bucket, key, "text/csv; charset=utf-8") as writer,
-        database.connect() as connection,
-        connection.transaction(new.org_id) as transaction,
-    ):
-        # The sink looks at the clock when a row comes; this ends a statement that gives none.
-        limit = str(max(1, int(seconds * 1000)))
-        connection.rows("SELECT set_config('statement_timeout', :limit, true)", limit=limit)
-        row_count = copy_leads(connection, new.org_id, new.leads, new.columns, _Hurried(writer, seconds))
-        complete_export_job(connection, new.org_id, id, row_count=row_count, size_bytes=writer.size)
-        writer.close()
-        transaction.commit()
-    return row_count, writer.size
+def get_export(principal: Principal, id: int, *, database: Database, bucket: Bucket) -> ShownExport:
+    """One export. Raises NotFound, for another organisation's too, and DatabaseFault."""
+    with database.connect() as connection:
+        job = get_export_job(connection, principal.org_id, id)
+    if job is None:
+        raise NotFound(f"There is no export {id}.")
+    return show_export(job, bucket)
 
 
-def _undo(new: NewExportJob, id: int, key: str, error: Exception, database: Database, bucket: Bucket) -> None:
-    """Records the failure, and takes away a file that appeared before it. What fails here must not hide the
-    fault.
+def list_exports(
+    principal: Principal, *, database: Database, limit: int, before: int | None, status: JobStatus | None
+) -> tuple[list[ExportJob], int | None]:
+    """At most `limit` exports, newest first, with ids below `before`; and the `before` of the next page if
+    there is one.
+
+    Raises Forbidden unless the caller is an ADMIN, DatabaseFault.
     """
-    with suppress(ServiceFault):
-        bucket.delete(key)
-    reason = str(error) if isinstance(error, ServiceFault) else type(error).__name__
-    with suppress(DatabaseFault), database.connect() as connection:
-        fail_export_job(connection, new.org_id, id, reason)
+    if principal.role is not Role.ADMIN:
+        raise Forbidden("Who exported what is shown to the role ADMIN. Ask your administrator.")
+    with database.connect() as connection:
+        jobs = list_export_jobs(connection, principal.org_id, limit=limit + 1, before=before, status=status)
+    page = jobs[:limit]
+    return page, page[-1].id if len(jobs) > limit else None
 
 
-class _Hurried:
-    """A sink that gives up when its time is over."""
+def _export(
+    connection: Connection, job: ExportJob, wait: float, database: Database, bucket: Bucket
+) -> ExportJob:
+    """Within `wait` seconds, or by process_export."""
+    if wait:
+        try:
+            return export_file(connection, job, database=database, bucket=bucket, seconds=wait)
+        except ExportTooLong:
+            # A COPY that is given up takes its connection with it.
+            with database.connect() as another:
+                return _hand_over(another, job, bucket)
+    return _hand_over(connection, job, bucket)
 
-    def __init__(self, writer: MultipartWriter, seconds: float) -> None:
-        self._writer = writer
-        self._deadline = time.monotonic() + seconds
 
-    def write(self, data: bytes, /) -> None:
-        if time.monotonic() > self._deadline:
-            raise ExportTooLong(_TOO_LONG)
-        self._writer.write(data)
+def _hand_over(connection: Connection, job: ExportJob, bucket: Bucket) -> ExportJob:
+    waiting = hand_over_export_job(connection, job.org_id, job.id)
+    # The event that this makes finds a job that may be claimed.
+    bucket.put(export_request_key(job.org_id, job.id), b"{}", "application/json")
+    return waiting

@@ -9,7 +9,7 @@ ends when either pipe does, so it never outlives its parent.
 import fcntl
 import gc
 import os
-import subprocess
+import subprocess  # nosec B404
 import sys
 import threading
 import traceback
@@ -39,7 +39,8 @@ def read_batches_apart(
 
     Raises InvalidFile, ServiceFault when the process dies, and what the source raises.
     """
-    process = subprocess.Popen(  # noqa: S603 (nothing of it comes from outside)
+    # Nothing of the command comes from outside.
+    process = subprocess.Popen(  # noqa: S603  # nosec B603
         [sys.executable, "-m", __name__, str(chunk_rows), str(int(may_skip))],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -24,6 +24,7 @@ from leads.s3.reader import ObjectReader
 from leads.use_cases.import_batches import Batch, FileLayout, read_batches
 from leads.use_cases.import_batches_apart import read_batches_apart
 from leads.use_cases.import_report import ImportReport
+from leads.use_cases.progress import Progress
 
 MERGE_ROWS: Final = 40_000
 """Rows merged at once: a merge has fixed costs, and finds phones that lie close together faster. Not more,
@@ -37,10 +38,6 @@ whose answer somebody waits do without: this is what a request may carry.
 
 MERGE_BYTES: Final = 16 * 1024 * 1024
 """Kept for the report, after which a merge comes before it has MERGE_ROWS: rows may be long."""
-
-_PROGRESS_SECONDS: Final = 0.5
-_PROGRESS_PATIENCE: Final = 1.0
-"""Seconds that progress may cost an import, once: after the first failure nobody is told any more."""
 
 _SILENCE: Final = 10.0
 """Seconds after which Postgres is told that we are still there. It ends a transaction that idles for 55 s,
@@ -111,7 +108,7 @@ def _merge_file(
     read = read_batches_apart if source.size > sizes.apart_bytes else read_batches
     may_skip = job.merge_strategy is MergeStrategy.SKIP
     batches = read(source, chunk_rows=sizes.chunk_rows, may_skip=may_skip)
-    with closing(read_ahead(batches)) as ready, closing(_Progress(job, database)) as show:
+    with closing(read_ahead(batches)) as ready, closing(Progress(database, _record(job))) as show:
         layout = _layout(ready)
         with ImportReport(bucket, report_key(job.org_id, job.id), layout.report_format) as report:
             run = _Run(connection, job, layout, report, sizes)
@@ -120,6 +117,10 @@ def _merge_file(
                     run.add(batch)
                     show(run.processed)
             return run.finish()
+
+
+def _record(job: ClaimedImportJob) -> Callable[[Connection, int], None]:
+    return lambda connection, processed: record_progress(connection, job.org_id, job.id, processed)
 
 
 def _layout(items: Generator[FileLayout | Batch, None, None]) -> FileLayout:
@@ -204,32 +205,3 @@ class _Run:
         self._waiting = []
         self._waiting_rows = 0
         self._waiting_bytes = 0
-
-
-class _Progress:
-    """Shows how far a job is, through a connection of its own, twice a second at the most; a failure costs
-    nothing.
-    """
-
-    def __init__(self, job: ClaimedImportJob, database: Database) -> None:
-        self._job = job
-        self._database = database
-        self._connection: Connection | None = None
-        self._failed = False
-        self._shown_at = time.monotonic()
-
-    def __call__(self, processed: int) -> None:
-        if self._failed or time.monotonic() - self._shown_at < _PROGRESS_SECONDS:
-            return
-        try:
-            self._connection = self._connection or self._database.connect(patience=_PROGRESS_PATIENCE)
-            record_progress(self._connection, self._job.org_id, self._job.id, processed)
-        except DatabaseFault:
-            self._failed = True
-            self.close()
-        self._shown_at = time.monotonic()
-
-    def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None

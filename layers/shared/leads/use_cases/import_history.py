@@ -1,6 +1,6 @@
 """Shows an organisation its imports."""
 
-from leads.domain.import_job import JobStatus
+from leads.domain.job_status import JobStatus
 from leads.domain.principal import Principal
 from leads.errors import NotFound
 from leads.postgres.connection import Database

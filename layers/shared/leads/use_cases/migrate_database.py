@@ -4,11 +4,11 @@ from leads.postgres.connection import Database
 from leads.postgres.migrations import apply_migrations, ensure_app_role, known_migrations
 
 
-def migrate_database(database: Database, *, app_password: str) -> list[str]:
+def migrate_database(database: Database, *, app_password: str | None) -> list[str]:
     """Makes the functions' role, then applies every migration the database has not seen; gives their names.
 
-    Run as the owner. Raises DatabaseFault or ServiceFault: then the database is as the last whole migration
-    left it.
+    Run as the owner. Without a password the functions' role logs in with IAM tokens. Raises DatabaseFault or
+    ServiceFault: then the database is as the last whole migration left it.
     """
     with database.connect() as connection:
         ensure_app_role(connection, app_password)

@@ -22,13 +22,12 @@ from leads.postgres.import_jobs import (
     get_import_job,
 )
 from leads.s3.bucket import Bucket
+from leads.s3.events import StoredFile
 from leads.s3.keys import DROP, drop_result_key, parse_drop_key, parse_upload_key
 from leads.s3.reader import ObjectReader
+from leads.use_cases.attempts import ATTEMPTS, COMPLETED, IGNORED
 from leads.use_cases.import_file import Sizes, import_file
 from leads.use_cases.shown_import import ShownImport, show_import
-
-ATTEMPTS: Final = 3
-"""Lambda's first asynchronous invocation and its two retries."""
 
 DROP_USER: Final = "drop-folder"
 """Who created the leads of a dropped file: S3 does not say whose key put it there."""
@@ -41,14 +40,6 @@ _OUR_FAULT: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class StoredFile:
-    """One version of one object, as an S3 event names it."""
-
-    key: str
-    version: str
-
-
-@dataclass(frozen=True, slots=True)
 class ImportOutcome:
     """What became of an event: `job_id` is None when there is no job, `ended` what this run did to it:
     COMPLETED, IGNORED, or the code of its failure, of which `fault` says more when it is ours.
@@ -58,10 +49,6 @@ class ImportOutcome:
     ended: str
     counts: ImportCounts = ImportCounts()
     fault: str | None = None
-
-
-IGNORED: Final = "IGNORED"
-COMPLETED: Final = "COMPLETED"
 
 
 def process_import(
@@ -143,7 +130,7 @@ class _Run:
                     again=self._claimed,
                 )
             except JobTaken:
-                if self._claimed:
+                if self._tries > 1:
                     # By this very run's dead connection: somebody has to come back for the job.
                     raise
                 return ImportOutcome(job_id, IGNORED)

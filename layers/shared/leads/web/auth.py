@@ -1,10 +1,15 @@
 """From the claims of a token that API Gateway has verified to a Principal."""
 
+from typing import Final
+
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 
 from leads.domain.principal import Principal, Role, is_org_id
 from leads.errors import Forbidden, Unauthenticated
 from leads.settings import ClaimSettings
+
+USER_LENGTH: Final = 320
+"""Characters of an email address (RFC 3696, errata): 64, an @, and 255."""
 
 
 def principal_of(event: APIGatewayProxyEventV2, names: ClaimSettings) -> Principal:
@@ -30,6 +35,7 @@ def principal_of(event: APIGatewayProxyEventV2, names: ClaimSettings) -> Princip
             f"This needs the role {' or '.join(Role)} (claim {names.role}). Ask your administrator."
         )
     user = claims.get("email") or claims.get("sub")
-    if not isinstance(user, str) or not user:
+    # Kept with what the user does: what does not print Postgres may not store, or a list not show.
+    if not isinstance(user, str) or not user.strip() or len(user) > USER_LENGTH or not user.isprintable():
         raise Forbidden("Your token names no user (claim email or sub).")
     return Principal(org_id, Role[role.upper()], user)

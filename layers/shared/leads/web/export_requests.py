@@ -2,20 +2,29 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from enum import Enum
 from typing import Final
 
+from leads.domain.export_job import ExportOrder
 from leads.domain.lead import LeadSource, LeadStatus
 from leads.domain.lead_filter import DEFAULT_COLUMNS, EXPORT_COLUMNS, LeadFilter
 from leads.errors import FieldError, InvalidRequest
-from leads.web.parameters import choice, refuse_unknown
+from leads.web.parameters import choice, flag, refuse_unknown
 
-_QUERY: Final = ("status", "source", "startDate", "endDate", "columns")
+_QUERY: Final = ("status", "source", "startDate", "endDate", "columns", "format", "gzip")
 _TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%S"
 _TIME_LENGTH: Final = len("2024-01-15T10:30:00")
 
 
-def read_export_request(query: Mapping[str, str]) -> tuple[LeadFilter, tuple[str, ...]]:
-    """The filter and the columns. Raises InvalidRequest, which lists what is allowed."""
+class _Format(Enum):
+    """How the file is written."""
+
+    CSV = "csv"
+    EXCEL = "excel"
+
+
+def read_export_request(query: Mapping[str, str]) -> ExportOrder:
+    """The filter, the columns and the format. Raises InvalidRequest, which lists what is allowed."""
     refuse_unknown(query, _QUERY)
     start = _time("startDate", query["startDate"]) if "startDate" in query else None
     end = _time("endDate", query["endDate"]) if "endDate" in query else None
@@ -27,12 +36,17 @@ def read_export_request(query: Mapping[str, str]) -> tuple[LeadFilter, tuple[str
         start=start,
         end=end,
     )
-    return leads, _columns(query["columns"]) if "columns" in query else DEFAULT_COLUMNS
+    return ExportOrder(
+        leads=leads,
+        columns=_columns(query["columns"]) if "columns" in query else DEFAULT_COLUMNS,
+        excel="format" in query and choice(_Format, "format", query["format"]) is _Format.EXCEL,
+        gzip="gzip" in query and flag("gzip", query["gzip"]),
+    )
 
 
 def _time(field: str, text: str) -> datetime:
-    # strptime alone would also take digits left out.
-    if len(text) == _TIME_LENGTH:
+    # strptime alone would also take digits left out, and those of other scripts.
+    if len(text) == _TIME_LENGTH and text.isascii():
         try:
             return datetime.strptime(text, _TIME_FORMAT)
         except ValueError:

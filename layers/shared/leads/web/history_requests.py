@@ -1,4 +1,4 @@
-"""What GET /api/v1/leads/import/history and …/{id} are asked: a page of jobs, or one of them."""
+"""What the histories of imports and exports are asked: a page of jobs, or one of them."""
 
 import base64
 import binascii
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
-from leads.domain.import_job import JobStatus
+from leads.domain.job_status import JobStatus
 from leads.errors import FieldError, InvalidRequest, NotFound
 from leads.web.parameters import choice, refuse_unknown
 
@@ -16,6 +16,8 @@ LIMIT: Final = 1000
 """Jobs in one answer, by default and at the most (our API)."""
 
 HISTORY_PATH: Final = "/api/v1/leads/import/history"
+EXPORT_PATH: Final = "/api/v1/leads/export"
+EXPORT_HISTORY_PATH: Final = f"{EXPORT_PATH}/history"
 
 _QUERY: Final = ("limit", "cursor", "status")
 _LARGEST_ID: Final = 2**63 - 1
@@ -29,12 +31,12 @@ class HistoryPage:
     before: int | None
     status: JobStatus | None
 
-    def next_link(self, before: int) -> dict[str, str]:
-        """The header that points to the page after this one (RFC 8288)."""
+    def next_link(self, path: str, before: int) -> dict[str, str]:
+        """The header that points to the page of this route after this one (RFC 8288)."""
         query: dict[str, str | int] = {"limit": self.limit, "cursor": _cursor(before)}
         if self.status is not None:
             query["status"] = self.status.value
-        return {"Link": f'<{HISTORY_PATH}?{urlencode(query)}>; rel="next"'}
+        return {"Link": f'<{path}?{urlencode(query)}>; rel="next"'}
 
 
 def read_history_request(query: Mapping[str, str]) -> HistoryPage:
@@ -52,16 +54,18 @@ def read_history_request(query: Mapping[str, str]) -> HistoryPage:
     )
 
 
-def read_job_id(text: str) -> int:
-    """Raises InvalidRequest when it is no number, NotFound when no job can have it."""
+def read_job_id(text: str, kind: str) -> int:
+    """The id of an `import` or `export`. Raises InvalidRequest when it is no number, NotFound when no job can
+    have it.
+    """
     if not re.fullmatch("[0-9]+", text):
         raise InvalidRequest.of(
-            [FieldError("id", "The import's id must be a number, as the import answered it.")]
+            [FieldError("id", f"The {kind}'s id must be a number, as the {kind} answered it.")]
         )
     # Without its zeros 20 digits are too many already; int takes only 4,300.
     id = int(text.lstrip("0")[:20] or "0")
     if id > _LARGEST_ID:
-        raise NotFound(f"There is no import {text[:100]}.")
+        raise NotFound(f"There is no {kind} {text[:100]}.")
     return id
 
 

@@ -25,7 +25,7 @@ _PREFERENCE: Final = re.compile(
 def refuse_unknown(given: Collection[str], allowed: Collection[str]) -> None:
     """Raises InvalidRequest when a parameter is given that does not exist."""
     errors = [
-        FieldError(name, f"Unknown parameter: {name[:100]}. Allowed: {', '.join(allowed)}")
+        FieldError(name, f"Unknown parameter: {name[:100]}. Allowed: {', '.join(allowed) or 'none'}")
         for name in given
         if name not in allowed
     ]

@@ -12,7 +12,6 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import ServiceError
 
 from leads.errors import (
-    ExportTooLong,
     FieldError,
     FileTooLarge,
     Forbidden,
@@ -33,7 +32,6 @@ _STATUSES: Final[Sequence[tuple[type[LeadsError], HTTPStatus]]] = (
     (NotFound, HTTPStatus.NOT_FOUND),
     (FileTooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (UnsupportedMediaType, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
-    (ExportTooLong, HTTPStatus.SERVICE_UNAVAILABLE),
 )
 
 _OUR_FAULT: Final = "Something failed on our side. Try again; if it stays, tell us the requestId."

@@ -6,11 +6,12 @@ from typing import Annotated, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StrictBool
 from pydantic.alias_generators import to_camel
 
+from leads.domain.export_job import ExportJob
 from leads.domain.filename import FILENAME_LENGTH
 from leads.domain.import_job import REPORTED_FAULTS, ImportJob
 from leads.domain.merge_strategy import MergeStrategy
-from leads.use_cases.export_leads import ExportedLeads
 from leads.use_cases.import_leads import Upload
+from leads.use_cases.shown_export import ShownExport
 from leads.use_cases.shown_import import ShownImport
 
 
@@ -139,26 +140,76 @@ class ImportDetails(ImportSummary):
 
 
 class ExportResult(_Schema):
-    """What GET /api/v1/leads/export answers."""
+    """What GET /api/v1/leads/export and …/export/{id} answer: `url` is null until the file is there, and
+    `rowCount` the rows so far.
+    """
 
     id: int
     status: str
-    url: str
+    url: str | None
     filename: str
     row_count: int
     size_bytes: int
-    expires_at: Timestamp
+    expires_at: Timestamp | None
 
     @classmethod
-    def of(cls, export: ExportedLeads) -> Self:
+    def of(cls, shown: ShownExport) -> "ExportResult":
+        job = shown.job
+        members = {
+            "id": job.id,
+            "status": job.status,
+            "url": shown.url,
+            "filename": job.filename,
+            "row_count": job.row_count,
+            "size_bytes": job.size_bytes,
+            "expires_at": shown.expires_at,
+        }
+        if job.failure_reason is None:
+            return ExportResult(**members)
+        return FailedExport(**members, failure_reason=job.failure_reason)
+
+
+class FailedExport(ExportResult):
+    """An export that came to nothing."""
+
+    failure_reason: str
+
+
+class ExportSummary(_Schema):
+    """An item of GET /api/v1/leads/export/history."""
+
+    id: int
+    status: str
+    filename: str
+    filters: dict[str, str]
+    columns: list[str]
+    format: str
+    gzip: bool
+    row_count: int
+    size_bytes: int
+    failure_reason: str | None
+    created_at: Timestamp
+    created_by: str
+    started_at: Timestamp | None
+    finished_at: Timestamp | None
+
+    @classmethod
+    def of(cls, job: ExportJob) -> Self:
         return cls(
-            id=export.id,
-            status="COMPLETED",
-            url=export.url,
-            filename=export.filename,
-            row_count=export.row_count,
-            size_bytes=export.size_bytes,
-            expires_at=export.expires_at,
+            id=job.id,
+            status=job.status,
+            filename=job.filename,
+            filters=job.order.leads.as_recorded(),
+            columns=list(job.order.columns),
+            format="excel" if job.order.excel else "csv",
+            gzip=job.order.gzip,
+            row_count=job.row_count,
+            size_bytes=job.size_bytes,
+            failure_reason=job.failure_reason,
+            created_at=job.created_at,
+            created_by=job.created_by,
+            started_at=job.started_at,
+            finished_at=job.finished_at,
         )
 
 

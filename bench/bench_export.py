@@ -1,0 +1,179 @@
+"""make bench-export: whole exports against psql's own copy of the same rows, alternating in one run.
+
+`ratio` is the job from the gateway's event to the answer, `copy` our COPY into a sink that drops it, `upload`
+the same bytes ready-made; each against the mean of the floors right before and after it.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, NamedTuple
+from urllib.parse import urlencode
+
+from bench.floor import run_psql
+from bench.house import ORG, House
+from bench.memory import PeakMemory
+from leads.domain.export_job import ExportOrder
+from leads.domain.lead_filter import EXPORT_COLUMNS
+from leads.postgres.export import copy_leads
+from leads.s3.bucket import Bucket
+from leads.s3.multipart_writer import MultipartWriter
+from leads.web.export_requests import read_export_request
+from local.http_event import Request, build_event
+
+_FUNCTION: Final = "ExportLeadsFunction"
+_ROUTE: Final = "/api/v1/leads/export"
+_CLAIMS: Final = {"sub": "bench", "custom:org_id": ORG, "custom:role": "ADMIN"}
+_BLOCK: Final = 256 * 1024
+
+_LINE: Final = "{:>9}  {:<22}  {:>9}  {:>7}  {:>9}  {:>5}  {:>11}  {:>5}  {:>6}  {:>4}"
+_TITLES: Final = ("leads", "what", "rows", "seconds", "rows/s", "ratio", "(from-to)", "copy", "upload", "MB")
+
+
+class Case(NamedTuple):
+    """One line of the result: a query of the route, and the same as psql is told it."""
+
+    name: str
+    query: dict[str, str]
+    where: str
+
+
+_CASES: Final = (
+    Case("status=NEW", {"status": "NEW"}, "status = 'NEW'"),
+    Case("all 18 columns", {"columns": ",".join(EXPORT_COLUMNS)}, "true"),
+    Case("1 % by status", {"status": "WON"}, "status = 'WON'"),
+    Case("1 % by source", {"source": "REFERRAL"}, "source = 'referral'"),
+    Case(
+        "1 % by date",
+        {"startDate": "2024-06-01T00:00:00", "endDate": "2024-06-08T07:11:59"},
+        "created_at >= '2024-06-01 00:00:00+00' AND created_at < '2024-06-08 07:12:00+00'",
+    ),
+    Case("status=NEW, excel", {"status": "NEW", "format": "excel"}, "status = 'NEW'"),
+    Case("status=NEW, gzip", {"status": "NEW", "gzip": "true"}, "status = 'NEW'"),
+)
+
+
+class Round(NamedTuple):
+    """Seconds of the job, its floor, the COPY and the upload; the job's peak memory and rows."""
+
+    job: float
+    floor: float
+    copy: float
+    upload: float
+    megabytes: float
+    rows: int
+
+
+def main() -> None:
+    """Prints a line for each case."""
+    parser = argparse.ArgumentParser(prog="make bench-export")
+    parser.add_argument("--rows", type=int, nargs="+", default=(100_000, 1_000_000))
+    parser.add_argument("--case", nargs="+", default=[case.name for case in _CASES])
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
+    _say(f"{datetime.now(UTC):%Y-%m-%d}, {machine}, {options.rounds} rounds\n{_LINE.format(*_TITLES)}")
+    for rows in options.rows:
+        with tempfile.TemporaryDirectory() as directory, House(Path(directory)) as house:
+            run_psql(house.uri, "export_leads", org=ORG, rows=str(rows))
+            for case in _CASES:
+                if case.name in options.case:
+                    rounds = [_round(house, case, Path(directory)) for _ in range(options.rounds)]
+                    _say(_line(rows, case, rounds))
+
+
+def _round(house: House, case: Case, directory: Path) -> Round:
+    order = read_export_request(case.query)
+    file = directory / "floor.csv"
+
+    def floor() -> float:
+        columns = ", ".join(order.columns)
+        return _timed(
+            lambda: run_psql(
+                house.uri, "export_floor", file=str(file), columns=columns, org=ORG, where=case.where
+            )
+        )
+
+    # A function that is warm, but whose memory no job before has grown.
+    house.functions.cool(_FUNCTION)
+    _export(house, {"startDate": "2030-01-01T00:00:00"})
+    before = floor()
+    with PeakMemory("awslambdaric") as memory:
+        began = time.perf_counter()
+        rows = _export(house, case.query)
+        job = time.perf_counter() - began
+    after = floor()
+    copy = _timed(lambda: _copy(house, order))
+    upload = _timed(lambda: _upload(house, file))
+    return Round(job, (before + after) / 2, copy, upload, memory.megabytes, rows)
+
+
+def _export(house: House, query: dict[str, str]) -> int:
+    request = Request(
+        "GET", f"{_ROUTE}?{urlencode(query)}", (("Accept", "application/json"),), b"", "127.0.0.1"
+    )
+    event = build_event(request, f"GET {_ROUTE}", {}, _CLAIMS, "bench")
+    outcome = house.functions.invoke(_FUNCTION, json.dumps(event).encode())
+    answer = json.loads(outcome.payload)
+    if answer.get("statusCode") != 200:
+        raise RuntimeError(f"the export failed: {answer}")
+    return int(json.loads(answer["body"])["rowCount"])
+
+
+class _Nowhere:
+    def write(self, data: bytes, rows: int, /) -> None:
+        pass
+
+
+def _copy(house: House, order: ExportOrder) -> None:
+    with house.app().connect() as connection, connection.transaction(ORG):
+        copy_leads(connection, ORG, order, _Nowhere())
+
+
+def _upload(house: House, file: Path) -> None:
+    writer = MultipartWriter(Bucket(house.s3.client, house.bucket), "exports/ready-made.csv", "text/csv")
+    with writer, file.open("rb") as content:
+        while block := content.read(_BLOCK):
+            writer.write(block)
+        writer.close()
+
+
+def _timed(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def _line(leads: int, case: Case, rounds: list[Round]) -> str:
+    seconds = statistics.median(one.job for one in rounds)
+    ratios = [one.job / one.floor for one in rounds]
+    return _LINE.format(
+        f"{leads:,}",
+        case.name,
+        f"{rounds[0].rows:,}",
+        f"{seconds:.2f}",
+        f"{rounds[0].rows / seconds:,.0f}",
+        f"{statistics.median(ratios):.2f}",
+        f"({min(ratios):.2f}-{max(ratios):.2f})",
+        f"{statistics.median(one.copy / one.floor for one in rounds):.2f}",
+        f"{statistics.median(one.upload / one.floor for one in rounds):.2f}",
+        # One that ends between two looks at its memory has no peak.
+        f"{peak:.0f}" if (peak := max(one.megabytes for one in rounds)) else "",
+    )
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""Makes the files of exports that S3 announces under export-requests/: the ones that no answer waits for."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from leads.errors import LeadsError, ServiceFault
+from leads.observability import MetricUnit, logger, metrics, where
+from leads.postgres.connection import Database
+from leads.s3.bucket import Bucket
+from leads.s3.events import StoredFile, stored_files
+from leads.settings import BucketSettings, DatabaseSettings
+from leads.use_cases.attempts import COMPLETED, IGNORED
+from leads.use_cases.process_export import ExportOutcome, process_export
+
+LAST_SECONDS = 90.0
+"""Kept of the function's time to drop what was uploaded and to tell why: S3 may stall for half a minute with
+a part under way and for another with the end of the upload.
+"""
+
+database = Database(DatabaseSettings.from_environment(), "process_export")
+bucket = Bucket.from_settings(BucketSettings.from_environment())
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> None:
+    """Entry point of the Lambda; an S3 event. Raises ServiceFault for Lambda to deliver the event again."""
+    requests = stored_files(event)
+    if not requests:
+        logger.warning("event without files", keys=sorted(event)[:10])
+    failed = [request for request in requests if not _process(request, context)]
+    if failed:
+        # Lambda logs what is raised, so it must hold nothing of the data.
+        raise ServiceFault(f"{len(failed)} of {len(requests)} exports failed: deliver the event again")
+
+
+def _process(request: StoredFile, context: LambdaContext) -> bool:
+    """Whether the request needs no other delivery."""
+    logger.append_keys(version=request.version)
+    seconds = context.get_remaining_time_in_millis() / 1000 - LAST_SECONDS
+    try:
+        outcome = process_export(request, database=database, bucket=bucket, seconds=seconds)
+    except Exception as error:
+        fault = str(error) if isinstance(error, LeadsError) else type(error).__name__
+        logger.error("export failed", fault=fault, stack=where(error))
+        metrics.add_metric("ExportFaults", MetricUnit.Count, 1)
+        return False
+    else:
+        _report(request, outcome)
+        return True
+    finally:
+        metrics.flush_metrics()
+
+
+def _report(request: StoredFile, outcome: ExportOutcome) -> None:
+    log = logger.info if outcome.fault is None else logger.error
+    log(
+        "export ended",
+        export_job_id=outcome.job_id,
+        outcome=outcome.ended,
+        rows=outcome.row_count,
+        bytes=outcome.size_bytes,
+        fault=outcome.fault,
+    )
+    if outcome.fault is not None:
+        metrics.add_metric("ExportFaults", MetricUnit.Count, 1)
+    if outcome.job_id is None:
+        logger.warning("no request of ours", key=request.key)
+        metrics.add_metric("ForeignKeys", MetricUnit.Count, 1)
+    elif outcome.ended == IGNORED:
+        metrics.add_metric("EventsIgnored", MetricUnit.Count, 1)
+    elif outcome.ended == COMPLETED:
+        metrics.add_metric("RowsExported", MetricUnit.Count, outcome.row_count)
+    else:
+        metrics.add_metric("ExportsFailed", MetricUnit.Count, 1)

@@ -1,0 +1,159 @@
+"""Makes the file of an export that takes longer than an answer may.
+
+Claimed as imports are: delivered again, an event finds its export taken or over and does nothing.
+"""
+
+import time
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from typing import Final
+
+from leads.domain.export_job import ExportJob
+from leads.errors import DatabaseFault, ExportTooLong, FailureCode, JobTaken
+from leads.observability import logger
+from leads.postgres.connection import Connection, Database
+from leads.postgres.export_jobs import (
+    claim_export_job,
+    fail_export_job,
+    get_export_job,
+    record_export_progress,
+)
+from leads.s3.bucket import Bucket
+from leads.s3.events import StoredFile
+from leads.s3.keys import JobKey, parse_export_request_key
+from leads.use_cases.attempts import ATTEMPTS, COMPLETED, IGNORED
+from leads.use_cases.export_file import OUR_FAULT, export_file
+from leads.use_cases.progress import Progress
+
+_TOO_LONG: Final = (
+    "The export takes longer than a run may. Ask for a part of it: narrow it with startDate and endDate, "
+    "status or source."
+)
+
+
+_WORTH_A_TRY: Final = 60.0
+"""Seconds that must be left for a second try within one run."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOutcome:
+    """What became of an event: `job_id` is None when there is no job, `ended` what this run did to it:
+    COMPLETED, IGNORED, or the code of its failure, of which `fault` says more when it is ours.
+    """
+
+    job_id: int | None
+    ended: str
+    row_count: int = 0
+    size_bytes: int = 0
+    fault: str | None = None
+
+
+def process_export(
+    request: StoredFile, *, database: Database, bucket: Bucket, seconds: float
+) -> ExportOutcome:
+    """Makes an export's file within `seconds`, or does nothing when its job is over, taken by another run, or
+    not there.
+
+    A fault that the database would only repeat, or too little time, ends the job as FAILED. Another one is
+    raised for Lambda to retry, one of the database after a second try here; at the last attempt it ends the
+    job as FAILED, too. Raises ServiceFault.
+    """
+    return _Run(request, database, bucket, seconds).process()
+
+
+class _Run:
+    """One delivery of a request's event, which may try twice."""
+
+    def __init__(self, request: StoredFile, database: Database, bucket: Bucket, seconds: float) -> None:
+        self._request = request
+        self._key = parse_export_request_key(request.key)
+        self._database = database
+        self._bucket = bucket
+        self._deadline = time.monotonic() + seconds
+        self._tries = 0
+        self._attempts = 0
+
+    def process(self) -> ExportOutcome:
+        """Tries, and after a fault of the database's once more. Raises what ends no job before the last
+        attempt.
+        """
+        try:
+            return self._twice()
+        except Exception:
+            if self._key is not None and self._attempts >= ATTEMPTS:
+                # What failed must be told.
+                with suppress(DatabaseFault):
+                    self._fail(self._key, FailureCode.INTERNAL, OUR_FAULT)
+            raise
+
+    def _twice(self) -> ExportOutcome:
+        try:
+            return self._try()
+        except DatabaseFault as fault:
+            if self._left() < _WORTH_A_TRY:
+                raise
+            logger.warning("export tried once more", fault=str(fault))
+        return self._try()
+
+    def _left(self) -> float:
+        return self._deadline - time.monotonic()
+
+    def _try(self) -> ExportOutcome:
+        self._tries += 1
+        key = self._key
+        if key is None:
+            return ExportOutcome(None, IGNORED)
+        ignored = ExportOutcome(key.job_id, IGNORED)
+        with self._database.connect() as connection:
+            try:
+                attempts = claim_export_job(
+                    connection,
+                    key.org_id,
+                    key.job_id,
+                    request_version=self._request.version,
+                    again=self._attempts > 0,
+                )
+            except JobTaken:
+                if self._tries > 1:
+                    # By this very run's dead connection: somebody has to come back for the job.
+                    raise
+                return ignored
+            if attempts is None:
+                return ignored
+            self._attempts = attempts
+            job = get_export_job(connection, key.org_id, key.job_id)
+            if job is None:
+                return ignored
+            return self._export(connection, key, job)
+
+    def _export(self, connection: Connection, key: JobKey, job: ExportJob) -> ExportOutcome:
+        def record(another: Connection, rows: int) -> None:
+            record_export_progress(another, job.org_id, job.id, rows)
+
+        try:
+            with closing(Progress(self._database, record)) as show:
+                done = export_file(
+                    connection,
+                    job,
+                    database=self._database,
+                    bucket=self._bucket,
+                    seconds=self._left(),
+                    show=show,
+                )
+        except ExportTooLong:
+            if self._tries > 1:
+                # The first try had its time: the next delivery begins anew.
+                raise
+            self._fail(key, FailureCode.EXPORT_TOO_LONG, _TOO_LONG)
+            return ExportOutcome(job.id, FailureCode.EXPORT_TOO_LONG)
+        except DatabaseFault as fault:
+            if fault.transient:
+                raise
+            self._fail(key, FailureCode.REJECTED_BY_DATABASE, OUR_FAULT)
+            return ExportOutcome(job.id, FailureCode.REJECTED_BY_DATABASE, fault=str(fault))
+        return ExportOutcome(job.id, COMPLETED, done.row_count, done.size_bytes)
+
+    def _fail(self, key: JobKey, code: FailureCode, reason: str) -> None:
+        # The connection at hand may be dead.
+        with self._database.connect() as another:
+            fail_export_job(another, key.org_id, key.job_id, code, reason)

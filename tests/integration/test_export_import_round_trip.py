@@ -1,0 +1,110 @@
+"""Whatever leads an import could have made: their export, in any format, imports as the very same leads."""
+
+from typing import Any
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from leads.csv_format.formula_guard import unguard
+from leads.domain.lead import FIELDS, LeadSource, LeadStatus
+from tests.support.exports import ROUTE, exported
+from tests.support.imports import counts
+from tests.support.service import Caller, Service
+
+Lead = dict[str, Any]
+
+PHONES = [
+    "+336000000{:02}",
+    "06 00 00 00 {:02}",
+    "=06000000{:02}",
+    "@06.00.00.00.{:02}",
+    "-06 00 00 00 {:02}",
+    "'06000000{:02}",
+    "+33 (0)6 00 00 00 {:02}",
+    "''=0033 6 00 00 00 {:02}",
+    '"06000000{:02}";\r\n,\n',
+]
+"""Writings of which each makes another phone of another number."""
+
+characters = st.one_of(
+    st.sampled_from("=+-@'\"\t\r\n,;| \u00a0\\.0a"),
+    st.sampled_from("\x0b\x85\u2028\ufeff\U0001f600é"),
+    # Without the controls of C0: a file that has many of them is taken for a binary one.
+    st.characters(exclude_categories=["Cs"], min_codepoint=0x20),
+)
+# What the import stores of a cell: it is trimmed, and then the guard is taken off.
+cells = st.text(characters, max_size=10).map(lambda text: unguard(text.strip()))
+optional = cells.map(lambda cell: cell or None)
+leads = st.fixed_dictionaries(
+    {
+        "name": cells.filter(bool),
+        "phone": st.sampled_from(PHONES),
+        "email": optional,
+        "source": st.sampled_from(sorted(LeadSource)),
+        "lead_source": optional,
+        "score": st.none() | st.integers(0, 100),
+        "notes": optional,
+        "status": st.sampled_from(sorted(set(LeadStatus) - {LeadStatus.WON, LeadStatus.LOST})),
+    }
+)
+formats = st.sampled_from([{}, {"format": "excel"}, {"gzip": "true"}, {"format": "excel", "gzip": "true"}])
+no_columns: st.SearchStrategy[dict[str, str]] = st.just({})
+columns = no_columns | st.permutations(FIELDS).map(lambda names: {"columns": ",".join(names)})
+
+LONGEST: Lead = {
+    "name": "=" * 255,
+    "phone": "=" + "0" * 47 + "{:02}",
+    "email": "'" * 254 + "@",
+    "source": "walk_in",
+    "lead_source": "@" + "é" * 254,
+    "score": 100,
+    "notes": "-\U0001f600" + "\r\n" * 4998 + "é.",
+    "status": "NEW",
+}
+"""Each cell as long as it may be: the guard's `'` comes on top."""
+
+
+def numbered(made: list[Lead]) -> list[Lead]:
+    """The leads, each with a phone of its own."""
+    return [lead | {"phone": lead["phone"].format(n).strip()} for n, lead in enumerate(made, start=1)]
+
+
+def store_as_imported(service: Service, caller: Caller, made: list[Lead]) -> None:
+    with service.owner() as connection:
+        for lead in made:
+            connection.rows(
+                "INSERT INTO dossier (org_id, name, phone, email, source, lead_source, score, notes, status, "
+                "created_at, updated_at, updated_by) VALUES (:org, :name, :phone, :email, :source, "
+                ":lead_source, :score, :notes, :status, '2020-01-01Z', '2020-01-02Z', 'somebody')",
+                org=caller.org,
+                **lead,
+            )
+
+
+@given(made=st.lists(leads, min_size=1, max_size=6), format=formats, columns=columns)
+@example(made=[LONGEST], format={}, columns={})
+@example(made=[LONGEST], format={"format": "excel", "gzip": "true"}, columns={})
+@settings(max_examples=25, deadline=None)
+def test_importing_an_export_adds_nothing_changes_nothing_and_makes_the_same_leads_elsewhere(
+    service: Service, made: list[Lead], format: dict[str, str], columns: dict[str, str]
+) -> None:
+    caller, other = Caller(), Caller()
+    made = numbered(made)
+    store_as_imported(service, caller, made)
+    before = service.leads(caller)
+    assert len({lead["phone_key"] for lead in before}) == len(made), "two leads have one phone"
+    content = exported(service.request("GET", ROUTE, caller, query=format | columns).json)
+
+    skipped = service.import_csv(caller, content, "SKIP")
+    assert (skipped["status"], counts(skipped)) == ("COMPLETED", (len(made), 0, 0, len(made))), skipped
+    assert service.leads(caller) == before, "SKIP changed something"
+
+    overwritten = service.import_csv(caller, content, "OVERWRITE")
+    assert counts(overwritten) == (len(made), len(made), 0, 0), overwritten
+    assert service.leads(caller) == before, "OVERWRITE changed something"
+
+    elsewhere = service.import_csv(other, content, "SKIP")
+    assert counts(elsewhere) == (len(made), len(made), 0, 0), elsewhere
+    for lead, wanted in zip(service.leads(other), before, strict=True):
+        assert {field: lead[field] for field in FIELDS} == {field: wanted[field] for field in FIELDS}
+        assert lead["phone_key"] == wanted["phone_key"]

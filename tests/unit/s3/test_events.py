@@ -1,0 +1,56 @@
+"""Which objects an S3 event names, and how their keys are written in it."""
+
+from typing import Any
+from urllib.parse import quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leads.s3.events import StoredFile, stored_files
+
+
+def event(*objects: dict[str, Any]) -> dict[str, Any]:
+    return {"Records": [{"eventSource": "aws:s3", "s3": {"object": one}} for one in objects]}
+
+
+def test_every_object_is_named_in_the_order_of_the_event() -> None:
+    files = stored_files(
+        event({"key": "drop/acme/b.csv", "versionId": "v2"}, {"key": "a", "versionId": "v1"})
+    )
+    assert files == [StoredFile("drop/acme/b.csv", "v2"), StoredFile("a", "v1")]
+
+
+@pytest.mark.parametrize(
+    ("written", "key"),
+    [
+        ("drop/acme/Mes+leads+%C3%A9t%C3%A9.csv", "drop/acme/Mes leads été.csv"),
+        ("drop/acme/1%2B1%25.csv", "drop/acme/1+1%.csv"),
+        ("drop%2Facme%2Fa.csv", "drop/acme/a.csv"),
+    ],
+)
+def test_a_key_is_read_as_s3_writes_it(written: str, key: str) -> None:
+    assert stored_files(event({"key": written, "versionId": "v"})) == [StoredFile(key, "v")]
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(lambda key: key[-1] != "/"))
+def test_any_key_comes_back_as_it_was(key: str) -> None:
+    written = quote_plus(key, safe="/")
+    assert stored_files(event({"key": written, "versionId": "v"})) == [StoredFile(key, "v")]
+
+
+@pytest.mark.parametrize("version", [{}, {"versionId": None}, {"versionId": ""}])
+def test_an_object_of_a_bucket_without_versions_has_s3s_version_null(version: dict[str, Any]) -> None:
+    assert stored_files(event({"key": "a.csv"} | version)) == [StoredFile("a.csv", "null")]
+
+
+@pytest.mark.parametrize("key", ["drop/", "drop/acme/", "drop/acme%2F", "export-requests/acme/"])
+def test_marks_of_folders_are_no_files(key: str) -> None:
+    assert stored_files(event({"key": key}, {"key": "a.csv", "versionId": "v"})) == [StoredFile("a.csv", "v")]
+
+
+@pytest.mark.parametrize(
+    "empty", [{}, {"Records": []}, {"Records": None}, {"Service": "Amazon S3", "Event": "s3:TestEvent"}]
+)
+def test_an_event_without_records_names_nothing(empty: dict[str, Any]) -> None:
+    assert stored_files(empty) == []
