@@ -1,0 +1,121 @@
+"""Isolation with one of its two guards taken away: the tables' owner, whom no policy of row-level security
+binds, runs the service, so only the statements' own filter keeps organisations apart. The other way round,
+statements without the filter under the policies, is test_isolation.py.
+"""
+
+import csv
+import io
+from datetime import UTC, datetime
+
+import pytest
+
+from leads.domain.export_job import ExportOrder
+from leads.domain.lead_filter import LeadFilter
+from leads.domain.principal import Principal, Role
+from leads.errors import FailureCode, NotFound
+from leads.postgres.connection import Database
+from leads.postgres.export_jobs import claim_export_job, fail_export_job
+from leads.postgres.import_jobs import claim_import_job, fail_import_job, record_progress
+from leads.use_cases.export_leads import export_leads, get_export, list_exports
+from leads.use_cases.import_history import get_import, list_imports
+from leads.use_cases.process_import import process_import
+from tests.support.service import Caller, Service, database_settings
+
+CSV = "name,phone,source\nTheirs,0612345678,web\n"
+
+
+@pytest.fixture
+def unguarded(service: Service) -> Database:
+    """The database without policies."""
+    database = Database(
+        database_settings(service.postgres, "leads_owner", service.postgres.owner_password), "test"
+    )
+    with database.connect() as connection:
+        assert connection.value("SELECT row_security_active('dossier')") is False
+    return database
+
+
+@pytest.fixture
+def theirs(service: Service) -> Caller:
+    """Another organisation, with a lead, an import and an export."""
+    caller = Caller()
+    assert service.import_csv(caller, CSV)["successCount"] == 1
+    return caller
+
+
+def principal(caller: Caller) -> Principal:
+    return Principal(caller.org, Role.ADMIN, caller.user)
+
+
+def export(service: Service, caller: Caller, database: Database) -> tuple[int, str]:
+    shown = export_leads(
+        principal(caller),
+        ExportOrder(LeadFilter()),
+        wait=20,
+        database=database,
+        bucket=service.leads_bucket,
+        now=datetime.now(UTC),
+    )
+    (key,) = service.keys(f"exports/{caller.org}/{shown.job.id}/")
+    content = service.s3.client.get_object(Bucket=service.bucket, Key=key)["Body"].read().decode()
+    return shown.job.id, content
+
+
+@pytest.mark.parametrize("strategy", ["SKIP", "OVERWRITE", "CREATE_NEW"])
+def test_an_import_neither_sees_nor_changes_the_same_phone_elsewhere(
+    service: Service, caller: Caller, theirs: Caller, unguarded: Database, strategy: str
+) -> None:
+    before = service.leads(theirs)
+    job_id = service.post_csv(caller, CSV.replace("Theirs", "Ours"), strategy)
+    file = service.version(f"imports/{caller.org}/{job_id}/upload.csv")
+    outcome = process_import(file, database=unguarded, bucket=service.leads_bucket, describe=lambda shown: "")
+    assert (outcome.counts.success, outcome.counts.skipped) == (1, 0)
+    assert [lead["name"] for lead in service.leads(caller)] == ["Ours"]
+    assert service.leads(theirs) == before
+
+
+def test_an_export_holds_the_organisations_leads_alone(
+    service: Service, caller: Caller, theirs: Caller, unguarded: Database
+) -> None:
+    service.import_csv(caller, CSV.replace("Theirs", "Ours"))
+    _, content = export(service, caller, unguarded)
+    assert [row["name"] for row in csv.DictReader(io.StringIO(content))] == ["Ours"]
+
+
+def test_the_histories_show_the_organisations_jobs_alone(
+    service: Service, caller: Caller, theirs: Caller, unguarded: Database
+) -> None:
+    their_export, _ = export(service, theirs, unguarded)
+    bucket = service.leads_bucket
+    their_imports, _ = list_imports(
+        principal(theirs), database=unguarded, bucket=bucket, limit=9, before=None, status=None
+    )
+    their_import = their_imports[0].job.id
+    us = principal(caller)
+    assert list_imports(us, database=unguarded, bucket=bucket, limit=9, before=None, status=None)[0] == []
+    assert list_exports(us, database=unguarded, limit=9, before=None, status=None)[0] == []
+    with pytest.raises(NotFound):
+        get_import(us, their_import, database=unguarded, bucket=bucket)
+    with pytest.raises(NotFound):
+        get_export(us, their_export, database=unguarded, bucket=bucket)
+
+
+def test_no_job_of_another_organisation_is_claimed_shown_on_or_ended(
+    service: Service, caller: Caller, theirs: Caller, unguarded: Database
+) -> None:
+    their_import = service.post_csv(theirs, CSV)
+    answer = service.request("GET", "/api/v1/leads/export", theirs, headers={"Prefer": "respond-async"})
+    their_export = answer.json["id"]
+    with unguarded.connect() as connection:
+        claimed = claim_import_job(
+            connection, caller.org, their_import, object_key="imports/x", object_version="1"
+        )
+        assert claimed is None
+        assert claim_export_job(connection, caller.org, their_export, request_version="1") is None
+        record_progress(connection, caller.org, their_import, 7)
+        fail_import_job(connection, caller.org, their_import, FailureCode.INTERNAL, "not ours")
+        fail_export_job(connection, caller.org, their_export, FailureCode.INTERNAL, "not ours")
+    job = service.job(theirs, their_import)
+    assert (job["status"], job["processedRows"]) == ("PENDING", 0)
+    export_now = service.request("GET", f"/api/v1/leads/export/{their_export}", theirs)
+    assert export_now.json["status"] == "PENDING"
