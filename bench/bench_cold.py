@@ -1,0 +1,166 @@
+"""make bench-cold: how long each function takes to start, beside one that only imports what most need.
+
+Each start is a process of AWS's runtime interface emulator, which comes with PyPI's aws-sam-cli, with the
+function's code, layer and environment as template.yaml gives them, Postgres and S3 in other processes.
+"""
+
+import argparse
+import json
+import os
+import platform
+import re
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import urllib3
+
+from bench.house import ORG, House
+from local.lambda_environment import lambda_variables
+from local.state import PROJECT
+
+_EMULATORS: Final = PROJECT / ".venv-sam" / "lib"
+_MACHINES: Final = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
+
+_BARE: Final = """
+import boto3, pg8000.native, pydantic
+client = boto3.client("s3")
+def handler(event, context):
+    return {}
+"""
+"""The bar of a function's start: what it could not do without."""
+
+_EVENTS: Final = {
+    "import_leads": "import_leads_uploads",
+    "process_import": "process_import_upload",
+    "export_leads": "export_leads_json",
+    "process_export": "process_export_request",
+    "import_history": "import_history_list",
+    "migrate_database": "migrate_database_deploy",
+}
+_PATIENCE: Final = 60.0
+"""Seconds until an answer is given up."""
+
+_LINE: Final = "{:<18}  {:>8}  {:>6}  {:>8}  {:>8}"
+_INIT: Final = re.compile(rb"INIT REPORT\(durationMs: ([0-9.]+)\)")
+
+
+class Start(NamedTuple):
+    """Milliseconds of one start: the emulator's init, the first answer with it, the second one."""
+
+    init: float
+    first: float
+    second: float
+
+
+def main() -> None:
+    """Prints a line for the bare handler and one for each function."""
+    parser = argparse.ArgumentParser(prog="make bench-cold")
+    parser.add_argument("--starts", type=int, default=7)
+    options = parser.parse_args()
+    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
+    _say(f"{datetime.now(UTC):%Y-%m-%d}, {machine}, median of {options.starts} starts, ms")
+    _say(_LINE.format("function", "init", "ratio", "first", "second"))
+    with tempfile.TemporaryDirectory() as directory, House(Path(directory)) as house:
+        bare = Path(directory) / "bare"
+        bare.mkdir()
+        (bare / "app.py").write_text(_BARE)
+        some = house.template.functions[0]
+        cases = [("bare", bare, lambda_variables(some, ""), b"{}")]
+        for function in house.template.functions:
+            event = _event(_EVENTS[function.code.name])
+            cases.append((function.code.name, function.code, lambda_variables(function, ""), event))
+        # In turns: a machine is slower in one minute than in the next.
+        starts: dict[str, list[Start]] = {name: [] for name, *_ in cases}
+        for _ in range(options.starts):
+            for name, code, variables, event in cases:
+                layers = os.pathsep.join(map(str, some.layers))
+                variables = {
+                    **variables,
+                    "AWS_ENDPOINT_URL_S3": house.s3.url,
+                    "PYTHONPATH": os.pathsep.join([str(code), layers]),
+                }
+                starts[name].append(_start(code, variables, event))
+        bar = statistics.median(one.init for one in starts["bare"])
+        for name, *_ in cases:
+            init, first, second = (statistics.median(times) for times in zip(*starts[name], strict=True))
+            _say(_LINE.format(name, f"{init:.0f}", f"{init / bar:.2f}", f"{first:.0f}", f"{second:.0f}"))
+
+
+def _event(name: str) -> bytes:
+    event = json.loads((PROJECT / "events" / f"{name}.json").read_text())
+    if "requestContext" in event:
+        event["requestContext"]["authorizer"]["jwt"]["claims"]["custom:org_id"] = ORG
+    return json.dumps(event).encode()
+
+
+def _start(code: Path, variables: Mapping[str, str], event: bytes) -> Start:
+    with tempfile.TemporaryFile() as log, _emulator(code, variables, log.fileno()) as url:
+        answers = []
+        for _ in range(2):
+            began = time.perf_counter()
+            answer = urllib3.request("POST", url, body=event, retries=False, timeout=_PATIENCE)
+            answers.append((time.perf_counter() - began) * 1000)
+            if answer.status != 200 or b"errorMessage" in answer.data:
+                log.seek(0)
+                raise RuntimeError(f"{code.name} failed: {answer.data[:500]!r} {log.read()[-2000:]!r}")
+        log.seek(0)
+        found = _INIT.search(log.read())
+    if found is None:
+        raise RuntimeError("the emulator reported no init")
+    return Start(float(found[1]), *answers)
+
+
+@contextmanager
+def _emulator(code: Path, variables: Mapping[str, str], log: int) -> Iterator[str]:
+    """Where a function may be invoked that has not started yet."""
+    kind = _MACHINES[platform.machine()]
+    (program,) = _EMULATORS.glob(f"python3*/site-packages/samcli/local/rapid/aws-lambda-rie-{kind}")
+    port, api = _free_port(), _free_port()
+    addresses = [
+        f"--runtime-interface-emulator-address=127.0.0.1:{port}",
+        f"--runtime-api-address=127.0.0.1:{api}",
+    ]
+    process = subprocess.Popen(
+        [program, *addresses, sys.executable, "-m", "awslambdaric", "app.handler"],
+        cwd=code,
+        env=variables,
+        stdout=log,
+        stderr=log,
+    )
+    try:
+        _wait_for(port)
+        yield f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def _wait_for(port: int) -> None:
+    for _ in range(200):
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            return
+        time.sleep(0.02)
+    raise RuntimeError("the emulator did not start")
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
