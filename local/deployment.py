@@ -1,4 +1,4 @@
-"""What the laptop knows of the deployment: functions, their routes and triggers, the bucket, the queues."""
+"""What the laptop knows of the deployment: functions and what invokes them, the bucket, the queues."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ class Trigger:
 
 @dataclass(frozen=True)
 class Function:
-    """A Lambda function: `timeout` in seconds, `memory` in MB, `layers` directories of packages."""
+    """A Lambda function: `timeout` in seconds, `memory` in MB, `layers` directories of packages, `schedules`
+    the seconds between two events of each.
+    """
 
     logical_id: str
     name: str
@@ -53,6 +55,7 @@ class Function:
     layers: tuple[Path, ...] = ()
     routes: tuple[Route, ...] = ()
     triggers: tuple[Trigger, ...] = ()
+    schedules: tuple[float, ...] = ()
     retries: int = 2
     dead_letters: str | None = None
 

@@ -23,6 +23,7 @@ from local.lambda_environments import LambdaEnvironments
 from local.notifications import RETRY_SECONDS, Notifications
 from local.postgres import APP, DATABASE, OWNER, EmbeddedPostgres
 from local.s3 import S3Emulator
+from local.schedules import Schedules
 from local.state import PROJECT, DirectoryLock, LaptopError, write_private
 from local.template import load_template
 from local.unfinished_jobs import end_unfinished_jobs
@@ -48,12 +49,14 @@ class Stack:
         throw_away: bool = False,
         template: Path = PROJECT / "template.yaml",
         retry_seconds: Sequence[float] = RETRY_SECONDS,
+        schedule_seconds: float | None = None,
         access_log: AccessLog | None = None,
     ) -> None:
         """The directory keeps leads, keys and logs; `throw_away` says that they need not survive a power cut.
 
         `port` is the API's; 0 picks a free one. `retry_seconds` are the waits before an asynchronous event is
-        tried again. `access_log` gets a line per request instead of `logs/api.log`.
+        tried again, `schedule_seconds` those between scheduled events instead of the template's. `access_log`
+        gets a line per request instead of `logs/api.log`.
         """
         self.directory = directory.resolve()
         self.logs = self.directory / "logs"
@@ -62,11 +65,13 @@ class Stack:
         self._port = port
         self._template_path = template
         self._retry_seconds = retry_seconds
+        self._schedule_seconds = schedule_seconds
         self._access_log = access_log
         self._running = contextlib.ExitStack()
         self._gateway: Gateway | None = None
         self._environments: LambdaEnvironments | None = None
         self._notifications: Notifications | None = None
+        self._schedules: Schedules | None = None
         self._template: Template | None = None
         self._issuer: TokenIssuer | None = None
         self._app_password = ""
@@ -124,6 +129,9 @@ class Stack:
         if self._notifications is not None:
             self._notifications.join()
             self._notifications = None
+        if self._schedules is not None:
+            self._schedules.join()
+            self._schedules = None
 
     def __enter__(self) -> Stack:
         self.start()
@@ -168,6 +176,9 @@ class Stack:
         if self._notifications is not None:
             self._notifications.start()
             running.callback(self._notifications.stop)
+        self._schedules = Schedules(template.functions, environments.invoke, seconds=self._schedule_seconds)
+        self._schedules.start()
+        running.callback(self._schedules.stop)
         write_private(description, self._description())
 
     def _parameters(self) -> dict[str, str]:

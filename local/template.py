@@ -16,6 +16,10 @@ from local.deployment import Function, Route, Template, Trigger
 from local.s3 import ACCOUNT_ID, REGION
 from local.state import LaptopError
 
+_UNITS = {"minute": 60.0, "hour": 3600.0, "day": 86400.0}
+_RATE = re.compile(rf"rate\(([1-9][0-9]*) ({'|'.join(_UNITS)})(s?)\)", re.ASCII)
+"""A rate expression (EventBridge user guide): a number, and a unit that agrees with it."""
+
 
 class TemplateError(LaptopError):
     """The template says something that the laptop cannot follow; the message names the place."""
@@ -91,8 +95,12 @@ class _Reader:
         own: dict[str, Any] = self._resources[logical_id]["Properties"]
         properties = self._globals | own
         variables = _variables(self._globals) | _variables(own)
-        events = (own.get("Events") or {}).values()
-        retries = properties.get("EventInvokeConfig", {}).get("MaximumRetryAttempts", 2)
+        events = self._events(logical_id, own)
+        retries = int(properties.get("EventInvokeConfig", {}).get("MaximumRetryAttempts", 2))
+        if events["Schedule"] and retries:
+            raise TemplateError(
+                f"the laptop does not retry scheduled events: {logical_id} must have 0 retries"
+            )
         return Function(
             logical_id=logical_id,
             name=self.physical_id(logical_id),
@@ -105,11 +113,21 @@ class _Reader:
             layers=tuple(
                 self._layer(one) for one in [*self._globals.get("Layers", []), *own.get("Layers", [])]
             ),
-            routes=tuple(self._route(event) for event in events if event["Type"] == "HttpApi"),
-            triggers=tuple(self._trigger(event) for event in events if event["Type"] == "S3"),
-            retries=int(retries),
+            routes=tuple(map(self._route, events["HttpApi"])),
+            triggers=tuple(map(self._trigger, events["S3"])),
+            schedules=tuple(map(self._schedule, events["Schedule"])),
+            retries=retries,
             dead_letters=self._dead_letters(properties.get("DeadLetterQueue")),
         )
+
+    def _events(self, logical_id: str, own: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+        """The properties of a function's events, by their type."""
+        found: dict[str, list[dict[str, Any]]] = {"HttpApi": [], "S3": [], "Schedule": []}
+        for event in (own.get("Events") or {}).values():
+            if event["Type"] not in found:
+                raise TemplateError(f"the laptop has no events of type {event['Type']} ({logical_id})")
+            found[event["Type"]].append(event["Properties"])
+        return found
 
     def physical_id(self, logical_id: str) -> str:
         resource = self._resources[logical_id]
@@ -177,8 +195,7 @@ class _Reader:
             raise TemplateError(f"the laptop has no layer {value!r}")
         return (self._base / self.text(layer["Properties"]["ContentUri"])).resolve()
 
-    def _route(self, event: dict[str, Any]) -> Route:
-        properties = event["Properties"]
+    def _route(self, properties: dict[str, Any]) -> Route:
         route = Route(
             method=self.text(properties["Method"]).upper(),
             path=self.text(properties["Path"]),
@@ -188,8 +205,7 @@ class _Reader:
             raise TemplateError(f"the laptop's front does not know routes like {route.key!r}")
         return route
 
-    def _trigger(self, event: dict[str, Any]) -> Trigger:
-        properties = event["Properties"]
+    def _trigger(self, properties: dict[str, Any]) -> Trigger:
         events = properties["Events"]
         rules = properties.get("Filter", {}).get("S3Key", {}).get("Rules", [])
         ends = {self.text(rule["Name"]).lower(): self.text(rule["Value"]) for rule in rules}
@@ -198,6 +214,17 @@ class _Reader:
             prefix=ends.get("prefix", ""),
             suffix=ends.get("suffix", ""),
         )
+
+    def _schedule(self, properties: dict[str, Any]) -> float:
+        """The seconds between two events."""
+        if unknown := properties.keys() - {"Schedule", "Description"}:
+            raise TemplateError(f"the laptop does not know what to make of a schedule's {sorted(unknown)}")
+        expression = self.text(properties["Schedule"])
+        rate = _RATE.fullmatch(expression)
+        # EventBridge refuses `1 minutes` and `2 minute`.
+        if rate is None or (rate[1] == "1") is (rate[3] == "s"):
+            raise TemplateError(f"the laptop knows schedules like rate(5 minutes), not {expression!r}")
+        return float(rate[1]) * _UNITS[rate[2]]
 
     def _dead_letters(self, queue: dict[str, Any] | None) -> str | None:
         if queue is None:

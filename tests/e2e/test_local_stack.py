@@ -34,7 +34,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Iterator[Stack]:
-    with Stack(tmp_path_factory.mktemp("stack"), throw_away=True, template=template) as running:
+    directory = tmp_path_factory.mktemp("stack")
+    with Stack(directory, throw_away=True, template=template, schedule_seconds=0.5) as running:
         yield running
 
 
@@ -105,6 +106,19 @@ def test_a_stored_object_reaches_its_function(stack: Stack) -> None:
     stack.s3.client.put_object(Bucket=stack.bucket, Key="imports/a.csv", Body=b"")
 
     _wait_until(lambda: invocations() > before, "no invocation for the object")
+
+
+def test_a_scheduled_function_is_invoked_again_and_again(stack: Stack) -> None:
+    log = stack.logs / "tick.log"
+
+    def ticks() -> list[Any]:
+        lines = log.read_text().splitlines() if log.exists() else []
+        return [json.loads(line.removeprefix("tick ")) for line in lines if line.startswith("tick ")]
+
+    _wait_until(lambda: len(ticks()) >= 2, "no second event")
+    first, second, *_ = ticks()
+    assert (first["detail-type"], first["source"]) == ("Scheduled Event", "aws.events")
+    assert first["id"] != second["id"]
 
 
 def test_a_directory_in_use_is_refused(stack: Stack, template: Path) -> None:

@@ -93,6 +93,51 @@ def test_what_it_does_not_know_is_refused(tmp_path: Path, value: str) -> None:
         load_template(_with_variable(tmp_path, value), {}, stack_name="tiny")
 
 
+def _with_events(directory: Path, event: str, retries: int = 0) -> Path:
+    path = _with_variable(directory, "plain")
+    path.write_text(
+        f"{path.read_text()}      EventInvokeConfig: {{MaximumRetryAttempts: {retries}}}\n"
+        f"      Events: {{Event: {{{event}}}}}\n"
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("rate", "seconds"), [("1 minute", 60), ("15 minutes", 900), ("1 hour", 3600), ("2 days", 172_800)]
+)
+def test_a_schedules_rate_is_seconds(tmp_path: Path, rate: str, seconds: float) -> None:
+    event = f"Type: Schedule, Properties: {{Schedule: rate({rate}), Description: Often}}"
+
+    (function,) = load_template(_with_events(tmp_path, event), {}, stack_name="tiny").functions
+
+    assert function.schedules == (seconds,)
+
+
+@pytest.mark.parametrize(
+    ("event", "retries", "told"),
+    [
+        *(
+            (f"Type: Schedule, Properties: {{Schedule: '{expression}'}}", 0, "rate")
+            for expression in (
+                "cron(0 8 * * ? *)",
+                "rate(1 minutes)",
+                "rate(2 minute)",
+                "rate(0 minutes)",
+                "rate(1 second)",
+            )
+        ),
+        ("Type: Schedule, Properties: {Schedule: rate(1 minute), Enabled: false}", 0, "Enabled"),
+        ("Type: Schedule, Properties: {Schedule: rate(1 minute)}", 2, "retr"),
+        ("Type: ScheduleV2, Properties: {ScheduleExpression: rate(1 minute)}", 0, "ScheduleV2"),
+    ],
+)
+def test_events_that_the_laptop_cannot_send_are_refused(
+    tmp_path: Path, event: str, retries: int, told: str
+) -> None:
+    with pytest.raises(TemplateError, match=told):
+        load_template(_with_events(tmp_path, event, retries), {}, stack_name="tiny")
+
+
 def test_a_trigger_matches_as_s3_does() -> None:
     trigger = Trigger(("s3:ObjectCreated:*", "s3:ObjectRemoved:Delete"), prefix="in/", suffix=".csv")
 

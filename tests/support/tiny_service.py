@@ -45,6 +45,13 @@ def handler(event, context):
 
 BROKEN = "import no_such_module\n"
 
+TICK = """
+import json
+
+def handler(event, context):
+    print("tick", json.dumps(event))
+"""
+
 MIGRATE = """
 import os
 import pg8000.dbapi
@@ -130,6 +137,13 @@ Resources:
             Bucket: !Ref Bucket
             Events: s3:ObjectCreated:*
             Filter: {S3Key: {Rules: [{Name: prefix, Value: imports/}]}}
+  TickFunction:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: functions/tick/
+      EventInvokeConfig: {MaximumRetryAttempts: 0}
+      Events:
+        Tick: {Type: Schedule, Properties: {Schedule: rate(1 minute)}}
   DeadLetters: {Type: AWS::SQS::Queue}
   Bucket:
     Type: AWS::S3::Bucket
@@ -151,7 +165,7 @@ MIGRATING = """
 
 def write_service(directory: Path, migrate: str | None = None) -> Path:
     """Write the service, with a MigrateDatabaseFunction of this code if any, and give its template's path."""
-    codes = {"probe": PROBE, "broken": BROKEN}
+    codes = {"probe": PROBE, "broken": BROKEN, "tick": TICK}
     if migrate is not None:
         codes["migrate_database"] = migrate
     for name, code in codes.items():
