@@ -44,6 +44,7 @@ _EVENTS: Final = {
     "export_leads": "export_leads_json",
     "process_export": "process_export_request",
     "import_history": "import_history_list",
+    "expire_jobs": "expire_jobs",
     "migrate_database": "migrate_database_deploy",
 }
 _PATIENCE: Final = 60.0

@@ -117,7 +117,9 @@ def test_a_scheduled_function_is_invoked_again_and_again(stack: Stack) -> None:
 
     _wait_until(lambda: len(ticks()) >= 2, "no second event")
     first, second, *_ = ticks()
-    assert (first["detail-type"], first["source"]) == ("Scheduled Event", "aws.events")
+    sample = json.loads((PROJECT / "events" / "expire_jobs.json").read_text())
+    assert first.keys() == second.keys() == sample.keys()
+    assert (first["detail-type"], first["source"]) == (sample["detail-type"], sample["source"])
     assert first["id"] != second["id"]
 
 

@@ -27,6 +27,7 @@ def test_the_projects_own_template_is_understood() -> None:
     assert Route("POST", "/api/v1/leads/import") in functions["import_leads"].routes
     assert {trigger.prefix for trigger in functions["process_import"].triggers} >= {"imports/", "drop/"}
     assert functions["process_import"].dead_letters in template.queues
+    assert functions["expire_jobs"].schedules == (60.0,)
     assert functions["process_import"].layers == (PROJECT / "layers" / "shared",)
 
 

@@ -32,7 +32,7 @@ MAY_IMPORT = {
 HTTP_FUNCTIONS = {"import_leads", "export_leads", "import_history"}
 """The functions behind API Gateway; every other one must start without a resolver."""
 
-LAZILY = {"process_import": {"leads.web", "leads.web.schemas"}}
+LAZILY = dict.fromkeys(("process_import", "expire_jobs"), {"leads.web", "leads.web.schemas"})
 """What of `web` a function behind no API loads where it needs it, not when it starts: whoever drops a file is
 told what the API answers of a job.
 """

@@ -77,7 +77,9 @@ class UnsupportedMediaType(LeadsError):
 
 
 class FailureCode(StrEnum):
-    """Why a job FAILED, for programs. Only INTERNAL may go better when the same file is tried again."""
+    """Why a job FAILED, for programs. Only INTERNAL may go better when the same file is tried again, and
+    NOT_UPLOADED when it comes after all.
+    """
 
     EMPTY_FILE = "EMPTY_FILE"
     INVALID_CSV = "INVALID_CSV"
@@ -90,6 +92,7 @@ class FailureCode(StrEnum):
     REJECTED_BY_DATABASE = "REJECTED_BY_DATABASE"
     INTERNAL = "INTERNAL"
     NOT_STORED = "NOT_STORED"
+    NOT_UPLOADED = "NOT_UPLOADED"
     STACK_RESTARTED = "STACK_RESTARTED"
     EXPORT_TOO_LONG = "EXPORT_TOO_LONG"
 

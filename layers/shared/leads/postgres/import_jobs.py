@@ -142,7 +142,12 @@ def record_progress(connection: Connection, org_id: str, id: int, processed: int
 def get_import_job(connection: Connection, org_id: str, id: int) -> ImportJob | None:
     """A job of the organisation, or None."""
     with connection.transaction(org_id):
-        records = connection.records(statement("import_job_get"), id=id, org_id=org_id)
+        return read_import_job(connection, org_id, id)
+
+
+def read_import_job(connection: Connection, org_id: str, id: int) -> ImportJob | None:
+    """A job of the organisation, or None, as the transaction that is under way sees it."""
+    records = connection.records(statement("import_job_get"), id=id, org_id=org_id)
     return _job(records[0]) if records else None
 
 

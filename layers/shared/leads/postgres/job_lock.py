@@ -2,14 +2,28 @@
 that died leaves nothing behind.
 """
 
+from typing import cast
+
 from leads.errors import JobTaken
 from leads.postgres.connection import Connection
+from leads.postgres.statements import statement
 
 
 def lock_job(connection: Connection, table: str, id: int) -> None:
     """Takes a job of this table for as long as the connection lives. Raises JobTaken when another run has
     it.
     """
-    name = f"{table} {id}"
+    name = _name(table, id)
     if not connection.value("SELECT pg_try_advisory_lock(hashtextextended(:job, 0))", job=name):
         raise JobTaken(f"another run has {name}")
+
+
+def is_job_locked(connection: Connection, table: str, id: int) -> bool:
+    """Whether a run works on a job, asked without taking its lock: an event that came just then would take us
+    for such a run and be ignored.
+    """
+    return cast(bool, connection.value(statement("job_lock_held"), job=_name(table, id)))
+
+
+def _name(table: str, id: int) -> str:
+    return f"{table} {id}"

@@ -1,5 +1,6 @@
 """The one bucket of the service: the operations that the use cases need of it, and no other."""
 
+from datetime import datetime
 from typing import IO, TYPE_CHECKING, Final, Self
 
 import boto3
@@ -71,6 +72,17 @@ class Bucket:
                 raise FileNotFoundError("the object is gone") from error
             raise ServiceFault("S3 did not give an object") from error
         return ObjectReader(answer["Body"], answer["ContentLength"])
+
+    def stored_at(self, key: str) -> datetime | None:
+        """When the object was stored, in UTC, or None when it is not there: by its listing, which needs no
+        right to read it. Raises ServiceFault.
+        """
+        try:
+            # The key itself comes before all that it is the beginning of.
+            listed = self.client.list_objects_v2(Bucket=self.name, Prefix=key, MaxKeys=1)
+        except (BotoCoreError, ClientError) as error:
+            raise ServiceFault("S3 did not list an object") from error
+        return next((one["LastModified"] for one in listed.get("Contents", ()) if one["Key"] == key), None)
 
     def delete(self, key: str) -> None:
         """Takes an object away: its version stays until the bucket's rules expire it. Raises ServiceFault."""

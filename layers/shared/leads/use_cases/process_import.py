@@ -23,11 +23,12 @@ from leads.postgres.import_jobs import (
 )
 from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile
-from leads.s3.keys import DROP, drop_result_key, parse_drop_key, parse_upload_key
+from leads.s3.keys import DROP, parse_drop_key, parse_upload_key
 from leads.s3.reader import ObjectReader
 from leads.use_cases.attempts import ATTEMPTS, COMPLETED, IGNORED
+from leads.use_cases.drop_result import leave_drop_result
 from leads.use_cases.import_file import Sizes, import_file
-from leads.use_cases.shown_import import ShownImport, show_import
+from leads.use_cases.shown_import import ShownImport
 
 DROP_USER: Final = "drop-folder"
 """Who created the leads of a dropped file: S3 does not say whose key put it there."""
@@ -109,9 +110,7 @@ class _Run:
         with self._database.connect() as connection:
             job = get_import_job(connection, self._found.org_id, self._found.job_id)
         if job is not None and job.ended:
-            body = describe(show_import(job, self._bucket)).encode()
-            key = drop_result_key(job.org_id, job.filename, job.id)
-            self._bucket.put(key, body, "application/json")
+            leave_drop_result(job, self._bucket, describe)
 
     def _try(self) -> ImportOutcome:
         self._tries += 1

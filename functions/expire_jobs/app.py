@@ -1,0 +1,59 @@
+"""Ends the jobs that nobody else can end. A schedule invokes it every minute; what its event says is all the
+same.
+"""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from leads.errors import LeadsError, ServiceFault
+from leads.observability import MetricUnit, logger, metrics, where
+from leads.postgres.connection import Database
+from leads.s3.bucket import Bucket
+from leads.settings import BucketSettings, DatabaseSettings
+from leads.use_cases.expire_jobs import expire_jobs
+from leads.use_cases.shown_import import ShownImport
+
+LAST_SECONDS = 60.0
+"""Kept of the function's time for the job that is begun last: S3 may stall for 45 s, and Postgres for 10."""
+
+database = Database(DatabaseSettings.from_environment(), "expire_jobs")
+bucket = Bucket.from_settings(BucketSettings.from_environment())
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
+    """Entry point of the Lambda; gives the number of jobs that were ended, by their kind.
+
+    Raises ServiceFault when some could not be because of a fault: the alarm, not a retry, for in a minute
+    they are looked at again.
+    """
+    seconds = context.get_remaining_time_in_millis() / 1000 - LAST_SECONDS
+    try:
+        expired = expire_jobs(database=database, bucket=bucket, describe=_details, seconds=seconds)
+    except Exception as error:
+        fault = str(error) if isinstance(error, LeadsError) else type(error).__name__
+        logger.error("expiry failed", fault=fault, stack=where(error))
+        # Lambda logs what is raised, so it must hold nothing of the data.
+        raise ServiceFault("no jobs could be expired") from None
+    counts = {str(kind): number for kind, number in expired.ended.items()}
+    _report(counts, expired.faults)
+    if expired.faults:
+        raise ServiceFault(f"{expired.faults} jobs could not be expired")
+    return counts
+
+
+def _details(shown: ShownImport) -> str:
+    """The result of a dropped file: what the API answers of a job."""
+    # Only dropped files need the API's bodies, which take time to load.
+    from leads.web.schemas import ImportDetails
+
+    return ImportDetails.of(shown).to_json()
+
+
+def _report(counts: dict[str, int], faults: int) -> None:
+    logger.info("jobs expired", expired=counts, faults=faults)
+    for kind, number in counts.items():
+        metrics.add_dimension("kind", kind)
+        metrics.add_metric("JobsExpired", MetricUnit.Count, number)
+        metrics.flush_metrics()

@@ -1,0 +1,16 @@
+"""What is left for whoever dropped a file and has no API: the details of its job."""
+
+from collections.abc import Callable
+
+from leads.domain.import_job import ImportJob
+from leads.s3.bucket import Bucket
+from leads.s3.keys import drop_result_key
+from leads.use_cases.shown_import import ShownImport, show_import
+
+
+def leave_drop_result(job: ImportJob, bucket: Bucket, describe: Callable[[ShownImport], str]) -> None:
+    """Puts what `describe` says of a job that is over where its sender looks for it, instead of what was
+    there before. Raises ServiceFault.
+    """
+    body = describe(show_import(job, bucket)).encode()
+    bucket.put(drop_result_key(job.org_id, job.filename, job.id), body, "application/json")

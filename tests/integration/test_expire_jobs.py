@@ -1,0 +1,186 @@
+"""expire_jobs: what nobody else will end is ended, nothing else is, and what comes after all is done after
+all.
+"""
+
+import re
+
+import pytest
+
+from leads.postgres.import_jobs import claim_import_job
+from leads.s3.bucket import UPLOAD_SECONDS
+from leads.s3.events import StoredFile
+from leads.s3.keys import import_key
+from leads.use_cases.attempts import ATTEMPTS
+from tests.support.expiry import (
+    CSV,
+    EVENT_GONE,
+    IMPORT,
+    UPLOAD_GONE,
+    BucketOfLongAgo,
+    claimed_imports,
+    dropped,
+    expire,
+    how_it_ended,
+    make_past,
+    result,
+    stored_job,
+    unattended,
+    upload,
+)
+from tests.support.imports import posted
+from tests.support.service import ROOT, Caller, Service
+
+
+def broken_off(service: Service, caller: Caller, attempts: int) -> tuple[StoredFile, int]:
+    """A file and its job, whose runs have died."""
+    file = posted(service, caller, CSV)
+    id = int(file.key.split("/")[2])
+    claimed_imports(service, caller, file, id, attempts)
+    return file, id
+
+
+def test_an_upload_that_never_comes_is_ended_after_its_hour(service: Service, caller: Caller) -> None:
+    id = upload(service, caller)
+    make_past(service, IMPORT, id, created_at=UPLOAD_GONE - 60)
+    expire(service)
+    assert how_it_ended(service, IMPORT, id) == ("PENDING", None)
+
+    make_past(service, IMPORT, id, created_at=UPLOAD_GONE + 1)
+    expire(service)
+    job = service.job(caller, id)
+    assert (job["status"], "never uploaded" in job["failureReason"]) == ("FAILED", True)
+    assert "send the file" in job["failureReason"]
+    assert how_it_ended(service, IMPORT, id) == ("FAILED", "NOT_UPLOADED")
+
+
+def test_a_file_that_comes_after_all_is_imported(service: Service, caller: Caller) -> None:
+    id = upload(service, caller)
+    make_past(service, IMPORT, id, created_at=UPLOAD_GONE + 1)
+    expire(service)
+    service.announce(service.put(import_key(caller.org, id), CSV))
+    job = service.job(caller, id)
+    assert (job["status"], job["successCount"], job["failureReason"]) == ("COMPLETED", 1, None)
+
+
+def test_a_file_whose_event_is_still_to_come_is_waited_for(service: Service, caller: Caller) -> None:
+    file = posted(service, caller, CSV)
+    id = int(file.key.split("/")[2])
+    make_past(service, IMPORT, id, created_at=24 * 3600)
+    expire(service)
+    assert how_it_ended(service, IMPORT, id) == ("PENDING", None)
+
+    expire(service, bucket=BucketOfLongAgo(service.leads_bucket))
+    job = service.job(caller, id)
+    assert (job["status"], "never uploaded" in job["failureReason"]) == ("FAILED", False)
+    service.announce(file)
+    assert service.job(caller, id)["status"] == "COMPLETED"
+
+
+def test_another_key_that_begins_alike_is_no_upload(service: Service, caller: Caller) -> None:
+    id = upload(service, caller)
+    service.put(f"{import_key(caller.org, id)}.bak", CSV)
+    make_past(service, IMPORT, id, created_at=UPLOAD_GONE + 1)
+    expire(service)
+    assert how_it_ended(service, IMPORT, id) == ("FAILED", "NOT_UPLOADED")
+
+
+def test_an_import_that_broke_off_every_time_is_ended_and_a_redrive_completes_it(
+    service: Service, caller: Caller
+) -> None:
+    file, id = broken_off(service, caller, ATTEMPTS)
+    expire(service)
+    first_look = stored_job(service, IMPORT, id)
+    assert first_look["status"] == "PROCESSING", "its run may be about to try once more"
+    assert first_look["unattended_since"] is not None
+    expire(service)
+    assert stored_job(service, IMPORT, id) == first_look
+    unattended(service, IMPORT, id)
+    expire(service)
+    job = service.job(caller, id)
+    assert (job["status"], job["processedRows"], job["totalRows"]) == ("FAILED", 0, 0)
+    assert "send it again" in job["failureReason"]
+    assert how_it_ended(service, IMPORT, id) == ("FAILED", "INTERNAL")
+    assert service.leads(caller) == []
+
+    service.announce(file)
+    assert service.job(caller, id)["status"] == "COMPLETED"
+    assert len(service.leads(caller)) == 1
+
+
+def test_a_claim_begins_the_wait_anew(service: Service, caller: Caller) -> None:
+    file, id = broken_off(service, caller, ATTEMPTS)
+    unattended(service, IMPORT, id)
+    claimed_imports(service, caller, file, id, 1)
+    expire(service)
+    assert how_it_ended(service, IMPORT, id) == ("PROCESSING", None)
+
+
+@pytest.mark.parametrize("attempts", range(1, ATTEMPTS))
+def test_an_import_with_attempts_left_is_ended_when_its_event_is_gone(
+    service: Service, caller: Caller, attempts: int
+) -> None:
+    file, id = broken_off(service, caller, attempts)
+    unattended(service, IMPORT, id)
+    # An upload's job is older than its object, which is older than its first run.
+    make_past(service, IMPORT, id, created_at=EVENT_GONE + UPLOAD_SECONDS, started_at=EVENT_GONE - 120)
+    expire(service)
+    assert how_it_ended(service, IMPORT, id) == ("PROCESSING", None)
+
+    make_past(service, IMPORT, id, started_at=EVENT_GONE)
+    expire(service)
+    assert how_it_ended(service, IMPORT, id) == ("FAILED", "INTERNAL")
+    service.announce(file)
+    assert service.job(caller, id)["status"] == "COMPLETED"
+
+
+def test_a_job_whose_run_is_alive_is_never_touched(service: Service, caller: Caller) -> None:
+    file, id = broken_off(service, caller, ATTEMPTS)
+    with service.app() as run:
+        claim_import_job(run, caller.org, id, object_key=file.key, object_version=file.version)
+        unattended(service, IMPORT, id)
+        make_past(service, IMPORT, id, created_at=86400, started_at=86400)
+        before = stored_job(service, IMPORT, id)
+        expire(service)
+        assert stored_job(service, IMPORT, id) == before
+        run.rows("SELECT pg_advisory_unlock_all()")
+    expire(service)
+    assert how_it_ended(service, IMPORT, id) == ("FAILED", "INTERNAL")
+
+
+def test_what_is_over_stays_as_it_is(service: Service, caller: Caller) -> None:
+    ids = [service.import_csv(caller, content)["id"] for content in (CSV, "no leads\n")]
+    ids.append(broken_off(service, caller, ATTEMPTS)[1])
+    for id in ids:
+        make_past(service, IMPORT, id, created_at=86400, started_at=86400)
+        unattended(service, IMPORT, id)
+    expire(service)
+    ended = [stored_job(service, IMPORT, id) for id in ids]
+    assert [job["status"] for job in ended] == ["COMPLETED", "FAILED", "FAILED"]
+    expire(service)
+    assert [stored_job(service, IMPORT, id) for id in ids] == ended
+
+
+def test_sender_of_a_dropped_file_is_told_and_told_again_after_a_redrive(
+    service: Service, caller: Caller
+) -> None:
+    file, id = dropped(service, caller, CSV)
+    make_past(service, IMPORT, id, created_at=EVENT_GONE - 120)
+    expire(service)
+    assert how_it_ended(service, IMPORT, id) == ("PENDING", None)
+
+    make_past(service, IMPORT, id, created_at=EVENT_GONE)
+    expire(service)
+    job = service.job(caller, id)
+    assert (job["status"], result(service, caller, id)) == ("FAILED", job)
+    service.announce(file)
+    assert result(service, caller, id) == service.job(caller, id) | {"status": "COMPLETED"}
+
+
+def test_event_age_is_the_templates(service: Service) -> None:
+    text = (ROOT / "template.yaml").read_text()
+    ages = [int(age) for age in re.findall(r"MaximumEventAgeInSeconds: (\d+)", text)]
+    assert len(ages) == 3 and ages.count(60) == 1
+    with service.app() as connection:
+        for age in set(ages) - {60}:
+            gone = "SELECT event_gone(now() - make_interval(secs => CAST(:ago AS float)))"
+            assert [connection.value(gone, ago=float(age + extra)) for extra in (299, 301)] == [False, True]

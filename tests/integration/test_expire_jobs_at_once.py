@@ -1,0 +1,193 @@
+"""expire_jobs beside another run of it, and beside an event that comes in that moment; and what its one way
+to look across organisations shows.
+"""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime
+from typing import IO
+
+import pytest
+
+from leads.errors import DatabaseFault
+from leads.postgres import overdue_jobs
+from leads.postgres.overdue_jobs import OverdueJob, OverdueKind, hold_overdue_job
+from leads.s3.bucket import Bucket
+from leads.s3.events import StoredFile
+from leads.s3.keys import import_key
+from leads.use_cases.attempts import ATTEMPTS, COMPLETED
+from leads.use_cases.expire_jobs import Expired
+from leads.use_cases.process_import import ImportOutcome
+from tests.support.expiry import (
+    CSV,
+    EVENT_GONE,
+    EXPORT,
+    IMPORT,
+    UPLOAD_GONE,
+    claimed_imports,
+    dropped,
+    expire,
+    how_it_ended,
+    make_past,
+    result,
+    unattended,
+    upload,
+)
+from tests.support.exports import asked, job_id, wait_until
+from tests.support.imports import run_import
+from tests.support.service import Caller, Service
+
+
+class BucketThatHoldsBack(Bucket):
+    """Neither stores a result nor tells what it has before it is let; what it tells is then out of date."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        super().__init__(bucket.client, bucket.name)
+        self.asked = threading.Event()
+        self.let = threading.Event()
+
+    def put(self, key: str, body: bytes | IO[bytes], content_type: str) -> str:
+        self._hold_back()
+        return super().put(key, body, content_type)
+
+    def stored_at(self, key: str) -> datetime | None:
+        stored = super().stored_at(key)
+        self._hold_back()
+        return stored
+
+    def _hold_back(self) -> None:
+        self.asked.set()
+        assert self.let.wait(20), "nobody let it go on"
+
+
+@contextmanager
+def ending(service: Service) -> Iterator[tuple[ThreadPoolExecutor, Future[Expired], threading.Event]]:
+    """A run of expire_jobs that is in the middle of ending a job, and what lets it go on."""
+    bucket = BucketThatHoldsBack(service.leads_bucket)
+    with ThreadPoolExecutor() as threads:
+        run = threads.submit(expire, service, bucket=bucket)
+        try:
+            assert bucket.asked.wait(20)
+            yield threads, run, bucket.let
+        finally:
+            bucket.let.set()
+
+
+def test_two_runs_at_once_end_a_job_once(service: Service, caller: Caller) -> None:
+    _, id = dropped(service, caller, CSV)
+    make_past(service, IMPORT, id, created_at=EVENT_GONE)
+    with ending(service) as (_, first, let):
+        assert expire(service).faults == 0, "the second one leaves it alone"
+        assert how_it_ended(service, IMPORT, id) == ("PENDING", None)
+        let.set()
+        assert first.result().ended[OverdueKind.IMPORT] == 1
+    assert how_it_ended(service, IMPORT, id) == ("FAILED", "INTERNAL")
+
+
+def handled_after(
+    service: Service, file: StoredFile, threads: ThreadPoolExecutor, let: threading.Event
+) -> ImportOutcome:
+    """What becomes of an event that comes now: it must wait until the job's end is let, not be ignored."""
+    event = threads.submit(run_import, service, file)
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted"
+    with service.owner() as connection:
+        wait_until(lambda: event.done() or connection.value(waiting))
+    assert not event.done()
+    let.set()
+    return event.result()
+
+
+def test_an_event_that_comes_while_its_job_is_ended_is_handled_then(service: Service, caller: Caller) -> None:
+    file, id = dropped(service, caller, CSV)
+    claimed_imports(service, caller, file, id, ATTEMPTS)
+    unattended(service, IMPORT, id)
+    with ending(service) as (threads, expiring, let):
+        assert handled_after(service, file, threads, let).ended == COMPLETED
+        assert expiring.result().ended[OverdueKind.IMPORT] == 1
+    assert (how_it_ended(service, IMPORT, id), len(service.leads(caller))) == (("COMPLETED", None), 1)
+    assert result(service, caller, id)["status"] == "COMPLETED"
+
+
+def test_a_file_that_comes_while_it_is_taken_for_never_uploaded_is_imported(
+    service: Service, caller: Caller
+) -> None:
+    id = upload(service, caller)
+    make_past(service, IMPORT, id, created_at=UPLOAD_GONE + 1)
+    with ending(service) as (threads, expiring, let):
+        file = service.put(import_key(caller.org, id), CSV)
+        assert handled_after(service, file, threads, let).ended == COMPLETED
+        assert expiring.result().ended[OverdueKind.UPLOAD] == 1
+    assert (how_it_ended(service, IMPORT, id), len(service.leads(caller))) == (("COMPLETED", None), 1)
+
+
+def test_a_job_that_is_overdue_no_more_is_not_held(service: Service, caller: Caller) -> None:
+    young, done = upload(service, caller), service.import_csv(caller, CSV)["id"]
+    export = job_id(asked(service, caller))
+    with service.app() as connection, connection.transaction(caller.org):
+        for table, id in ((IMPORT, young), (IMPORT, done), (EXPORT, export)):
+            assert hold_overdue_job(connection, OverdueJob(table, caller.org, id)) is None
+
+
+@pytest.mark.parametrize("table", [IMPORT, EXPORT])
+def test_the_row_is_held_when_the_lock_is_looked_at(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    id = upload(service, caller) if table == IMPORT else job_id(asked(service, caller))
+    make_past(service, table, id, created_at=86400)
+    free = f"SELECT id FROM {table} WHERE id = :id FOR UPDATE SKIP LOCKED"  # noqa: S608
+
+    def is_job_locked(*_: object) -> bool:
+        with service.owner() as another:
+            assert another.rows(free, id=id) == [], "a run could claim the job after this look"
+        return False
+
+    monkeypatch.setattr(overdue_jobs, "is_job_locked", is_job_locked)
+    with service.app() as connection, connection.transaction(caller.org):
+        assert hold_overdue_job(connection, OverdueJob(table, caller.org, id)) is not None
+
+
+def test_functions_role_sees_of_other_organisations_where_overdue_jobs_are_and_no_more(
+    service: Service, caller: Caller
+) -> None:
+    young, old = upload(service, caller), upload(service, caller)
+    make_past(service, IMPORT, old, created_at=UPLOAD_GONE + 1)
+    with service.app() as connection:
+        for org in (None, "another"):
+            with connection.transaction(org):
+                seen = connection.records("SELECT * FROM overdue_jobs(1000)")
+                assert {"job_table": IMPORT, "org_id": caller.org, "id": old} in seen
+                assert {tuple(record) for record in seen} == {("job_table", "org_id", "id")}
+                assert young not in [record["id"] for record in seen if record["job_table"] == IMPORT]
+                assert connection.rows("SELECT id FROM import_job WHERE id = :id", id=old) == []
+                sql = "UPDATE import_job SET unattended_since = now() WHERE id = :id RETURNING id"
+                assert connection.rows(sql, id=old) == []
+    expire(service)
+
+
+def test_one_function_alone_has_its_owners_rights_and_only_the_functions_role_may_call_it(
+    service: Service,
+) -> None:
+    with service.owner() as connection:
+        definers = connection.records(
+            "SELECT oid::regprocedure::text AS name, proconfig AS settings, "
+            "has_function_privilege('public', oid, 'EXECUTE') AS public, "
+            "has_function_privilege('leads_app', oid, 'EXECUTE') AS app "
+            "FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace"
+        )
+        assert definers == [
+            {
+                "name": "overdue_jobs(integer)",
+                "settings": ["search_path=pg_catalog, pg_temp"],
+                "public": False,
+                "app": True,
+            }
+        ]
+        connection.script("DROP ROLE IF EXISTS stranger; CREATE ROLE stranger")
+        with connection.transaction():
+            connection.script("GRANT stranger TO CURRENT_USER; SET LOCAL ROLE stranger")
+            with pytest.raises(DatabaseFault) as fault:
+                connection.rows("SELECT * FROM overdue_jobs(1)")
+        connection.script("DROP ROLE stranger")
+    assert fault.value.sqlstate == "42501"
