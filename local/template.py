@@ -30,8 +30,7 @@ def load_template(path: Path, parameters: Mapping[str, str], *, stack_name: str)
 
     Raises TemplateError for what it cannot follow, a parameter without a value included.
     """
-    document = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 (a SafeLoader, see below)
-    reader = _Reader(document, dict(parameters), stack_name, path.parent)
+    reader = _Reader(read_document(path), dict(parameters), stack_name, path.parent)
     functions = tuple(reader.function(one) for one in reader.of_type("AWS::Serverless::Function"))
     buckets = [reader.physical_id(one) for one in reader.of_type("AWS::S3::Bucket")]
     if len(buckets) > 1:
@@ -40,11 +39,16 @@ def load_template(path: Path, parameters: Mapping[str, str], *, stack_name: str)
     return Template(functions, buckets[0] if buckets else None, queues)
 
 
+def read_document(path: Path) -> dict[str, Any]:
+    """A template as it is written, its references unresolved: `!Ref X` is {"Ref": "X"}."""
+    document: dict[str, Any] = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 (a SafeLoader)
+    return document
+
+
 def parameter_default(path: Path, name: str) -> str:
     """The default of a parameter of the template. Raises TemplateError when it has none."""
-    document = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 (a SafeLoader, see below)
     try:
-        return str(document["Parameters"][name]["Default"])
+        return str(read_document(path)["Parameters"][name]["Default"])
     except KeyError:
         raise TemplateError(f"the template's parameter {name} has no default") from None
 

@@ -38,3 +38,13 @@ def service(postgres: EmbeddedPostgres, s3: S3Emulator) -> Service:
 def caller() -> Caller:
     """An ADMIN of an organisation that no other test knows."""
     return Caller()
+
+
+@pytest.fixture(autouse=True)
+def every_call_is_granted(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fails a test in which a function asked AWS for what its own policy in template.yaml does not allow."""
+    service = request.getfixturevalue("service") if "service" in request.fixturenames else None
+    yield
+    if service is not None:
+        refused = service.aws_calls.refused()
+        assert not refused, "template.yaml does not grant what these functions called"

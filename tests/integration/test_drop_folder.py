@@ -216,7 +216,7 @@ def test_result_that_is_missing_is_written_by_the_next_delivery(service: Service
 
 def test_result_that_s3_refuses_is_written_by_the_next_delivery(service: Service, caller: Caller) -> None:
     file = service.put(f"drop/{caller.org}/CREATE_NEW/x.csv", CSV)
-    refusing = BucketThatRefuses(service.leads_bucket, "drop-results/")
+    refusing = BucketThatRefuses(service.bucket_of("process_import"), "drop-results/")
     with pytest.raises(ServiceFault, match="did not store"):
         run_import(service, file, bucket=refusing)
     assert (only_job(service, caller)["status"], results(service, caller)) == (COMPLETED, {})
@@ -228,7 +228,7 @@ def test_result_that_s3_refuses_is_written_by_the_next_delivery(service: Service
 def test_result_waits_for_the_run_that_has_the_job(service: Service, caller: Caller) -> None:
     file = service.put(f"drop/{caller.org}/x.csv", CSV)
     stalling = ReaderThatStalls(CSV)
-    bucket = BucketThatStalls(service.leads_bucket, stalling)
+    bucket = BucketThatStalls(service.bucket_of("process_import"), stalling)
     first = threading.Thread(target=run_import, args=(service, file), kwargs={"bucket": bucket})
     first.start()
     assert stalling.reached_end.wait(20)

@@ -35,7 +35,7 @@ CSV = b"name,phone,source\nA,1,web\n"
 def test_result_stays_in_its_folder_whatever_the_file_is_called(
     service: Service, caller: Caller, name: str
 ) -> None:
-    bucket = BucketThatNotes(service.leads_bucket)
+    bucket = BucketThatNotes(service.bucket_of("process_import"))
     # Announced without being there: an S3 client may tidy such a key up before it is stored.
     run_import(service, StoredFile(f"drop/{caller.org}/{name}", "v1"), bucket=bucket)
     (job,) = service.request("GET", "/api/v1/leads/import/history", caller).json
@@ -66,7 +66,7 @@ def test_result_stays_in_its_folder_whatever_the_file_is_called(
 def test_without_a_well_formed_organisation_there_is_neither_job_nor_result(
     service: Service, key: str
 ) -> None:
-    bucket = BucketThatNotes(service.leads_bucket)
+    bucket = BucketThatNotes(service.bucket_of("process_import"))
     with service.owner() as connection:
         count = "SELECT count(*) FROM import_job"
         jobs = connection.value(count)

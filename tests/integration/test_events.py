@@ -31,8 +31,8 @@ def load(path: Path) -> dict[str, Any]:
     return event
 
 
-@pytest.mark.parametrize("path", EVENTS, ids=lambda path: path.stem)
-def test_event_is_taken_by_its_handler(service: Service, path: Path) -> None:
+def send(service: Service, path: Path) -> Any:
+    """Gives a sample to its function, and what it answers."""
     function = next(
         one.code.name for one in service.template.functions if path.stem.startswith(one.code.name)
     )
@@ -41,8 +41,13 @@ def test_event_is_taken_by_its_handler(service: Service, path: Path) -> None:
         event["requestContext"]["authorizer"]["jwt"]["claims"] |= Caller().claims
         if function == "import_leads":
             event["headers"]["prefer"] = "respond-async"
-    answer = service.handler(function)(event, FakeLambdaContext(function))
-    if "requestContext" in event:
+    return service.handler(function)(event, FakeLambdaContext(function))
+
+
+@pytest.mark.parametrize("path", EVENTS, ids=lambda path: path.stem)
+def test_event_is_taken_by_its_handler(service: Service, path: Path) -> None:
+    answer = send(service, path)
+    if "requestContext" in load(path):
         assert answer["statusCode"] == STATUSES[path.stem], answer
 
 

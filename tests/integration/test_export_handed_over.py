@@ -37,7 +37,7 @@ def export_within(service: Service, caller: Caller, wait: float, bucket: Bucket 
         ExportOrder(),
         wait=wait,
         database=service.database,
-        bucket=bucket or service.leads_bucket,
+        bucket=bucket or service.bucket_of("export_leads"),
         now=datetime.now(UTC),
     )
 
@@ -62,7 +62,7 @@ def test_export_that_is_too_long_when_parts_are_uploaded_already_leaves_none(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store_many(service, caller)
-    bucket = BucketThatNotes(service.leads_bucket)
+    bucket = BucketThatNotes(service.bucket_of("export_leads"))
 
     class Clock:
         """Stands still until a part is on its way, and then all the time is over."""

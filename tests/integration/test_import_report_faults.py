@@ -55,7 +55,7 @@ def test_large_report_goes_up_in_parts_and_is_whole(service: Service, caller: Ca
 def test_file_that_turns_out_unusable_leaves_no_report(
     service: Service, caller: Caller, apart_bytes: int
 ) -> None:
-    bucket = BucketThatNotes(service.leads_bucket)
+    bucket = BucketThatNotes(service.bucket_of("process_import"))
     file = uploaded(service, caller, f'{LARGE}Bob,2,web,"open\n'.encode())
     run_import(service, file, PIECES._replace(apart_bytes=apart_bytes), bucket=bucket)
     job = job_of(service, caller, file)
@@ -71,7 +71,7 @@ def test_report_that_s3_refuses_fails_the_run_and_another_run_completes_it(
 ) -> None:
     file = posted(service, caller, SMALL)
     with pytest.raises(ServiceFault, match="did not store"):
-        run_import(service, file, bucket=BucketThatRefuses(service.leads_bucket, "reports/"))
+        run_import(service, file, bucket=BucketThatRefuses(service.bucket_of("process_import"), "reports/"))
     nothing_is_left(service, caller)
     job = job_of(service, caller, file)
     assert (job["status"], job["reportUrl"], counts(job)) == ("PROCESSING", None, (0, 0, 0, 0))
@@ -97,7 +97,9 @@ def test_large_report_that_s3_refuses_midway_leaves_nothing_either(
     service: Service, caller: Caller, operation: str, after: int
 ) -> None:
     file = uploaded(service, caller, LARGE.encode())
-    client = ClientThatFailsOn(service.s3.client, operation, after=after, prefix="reports/")
+    client = ClientThatFailsOn(
+        service.bucket_of("process_import").client, operation, after=after, prefix="reports/"
+    )
     with pytest.raises(ServiceFault):
         run_import(service, file, PIECES, bucket=Bucket(client, service.bucket))  # type: ignore[arg-type]
     assert client.failed.is_set()
@@ -108,7 +110,9 @@ def test_report_that_s3_refuses_to_the_last_ends_the_job(service: Service, calle
     file = posted(service, caller, SMALL)
     for _ in range(ATTEMPTS):
         with pytest.raises(ServiceFault):
-            run_import(service, file, bucket=BucketThatRefuses(service.leads_bucket, "reports/"))
+            run_import(
+                service, file, bucket=BucketThatRefuses(service.bucket_of("process_import"), "reports/")
+            )
     job = job_of(service, caller, file)
     assert (job["status"], job["reportUrl"]) == ("FAILED", None)
     assert "send it again" in job["failureReason"]
@@ -117,7 +121,7 @@ def test_report_that_s3_refuses_to_the_last_ends_the_job(service: Service, calle
 
 def test_file_without_a_faulty_row_needs_no_report(service: Service, caller: Caller) -> None:
     file = posted(service, caller, f"{HEADER}Ana,1,web,\n")
-    run_import(service, file, bucket=BucketThatRefuses(service.leads_bucket, "reports/"))
+    run_import(service, file, bucket=BucketThatRefuses(service.bucket_of("process_import"), "reports/"))
     assert counts(job_of(service, caller, file)) == (1, 1, 0, 0)
 
 

@@ -53,7 +53,7 @@ def export(service: Service, caller: Caller, database: Database) -> tuple[int, s
         ExportOrder(LeadFilter()),
         wait=20,
         database=database,
-        bucket=service.leads_bucket,
+        bucket=service.bucket_of("export_leads"),
         now=datetime.now(UTC),
     )
     (key,) = service.keys(f"exports/{caller.org}/{shown.job.id}/")
@@ -68,7 +68,9 @@ def test_an_import_neither_sees_nor_changes_the_same_phone_elsewhere(
     before = service.leads(theirs)
     job_id = service.post_csv(caller, CSV.replace("Theirs", "Ours"), strategy)
     file = service.version(f"imports/{caller.org}/{job_id}/upload.csv")
-    outcome = process_import(file, database=unguarded, bucket=service.leads_bucket, describe=lambda shown: "")
+    outcome = process_import(
+        file, database=unguarded, bucket=service.bucket_of("process_import"), describe=lambda shown: ""
+    )
     assert (outcome.counts.success, outcome.counts.skipped) == (1, 0)
     assert [lead["name"] for lead in service.leads(caller)] == ["Ours"]
     assert service.leads(theirs) == before
@@ -86,7 +88,7 @@ def test_the_histories_show_the_organisations_jobs_alone(
     service: Service, caller: Caller, theirs: Caller, unguarded: Database
 ) -> None:
     their_export, _ = export(service, theirs, unguarded)
-    bucket = service.leads_bucket
+    bucket = service.bucket_of("import_history")
     their_imports, _ = list_imports(
         principal(theirs), database=unguarded, bucket=bucket, limit=9, before=None, status=None
     )

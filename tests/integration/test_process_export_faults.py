@@ -125,7 +125,9 @@ def test_export_that_s3_refuses_to_the_last_fails_and_leaves_no_part(
     request = asked(service, caller)
 
     def attempt() -> None:
-        client = ClientThatFailsOn(service.s3.client, operation, after=after, prefix="exports/")
+        client = ClientThatFailsOn(
+            service.bucket_of("process_export").client, operation, after=after, prefix="exports/"
+        )
         try:
             run_export(service, request, bucket=Bucket(client, service.bucket))  # type: ignore[arg-type]
         finally:
@@ -177,11 +179,11 @@ def test_large_export_that_runs_out_of_time_between_two_parts_leaves_none(
         """Takes parts; when it is asked for the first one the time is over."""
 
         def __getattr__(self, name: str) -> Any:
-            return getattr(service.s3.client, name)
+            return getattr(service.bucket_of("process_export").client, name)
 
         def create_multipart_upload(self, **arguments: Any) -> Any:
             over.set()
-            return service.s3.client.create_multipart_upload(**arguments)
+            return service.bucket_of("process_export").client.create_multipart_upload(**arguments)
 
     clock = SimpleNamespace(monotonic=lambda: time.monotonic() + (1e6 if over.is_set() else 0))
     monkeypatch.setattr(module, "time", clock)

@@ -36,7 +36,7 @@ def test_running_export_shows_its_rows_so_far_and_is_left_alone_by_others(
     monkeypatch.setattr(progress, "_SECONDS", 0.0)
     store_many(service, caller, LEADS)
     request = asked(service, caller)
-    client = ClientThatHoldsParts(service.s3.client)
+    client = ClientThatHoldsParts(service.bucket_of("process_export").client)
     outcomes: list[ExportOutcome] = []
     bucket = Bucket(client, service.bucket)  # type: ignore[arg-type]
     thread = threading.Thread(target=lambda: outcomes.append(run_export(service, request, bucket=bucket)))
@@ -85,7 +85,12 @@ def test_rows_so_far_are_those_in_the_file_whatever_their_line_breaks(
         job = get_export_job(connection, caller.org, id)
         assert job is not None
         done = export_file(
-            connection, job, database=service.database, bucket=service.leads_bucket, seconds=60, show=show
+            connection,
+            job,
+            database=service.database,
+            bucket=service.bucket_of("process_export"),
+            seconds=60,
+            show=show,
         )
     assert told == counted
     assert (told[-1], done.row_count) == (leads, leads)

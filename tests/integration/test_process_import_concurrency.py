@@ -62,7 +62,7 @@ def wait_until(true: Callable[[], object]) -> None:
 
 def test_two_imports_of_one_organisation_make_no_double_under_skip(service: Service, caller: Caller) -> None:
     stalling = ReaderThatStalls(CSV)
-    stalls = BucketThatStalls(service.leads_bucket, stalling)
+    stalls = BucketThatStalls(service.bucket_of("process_import"), stalling)
     first, first_outcomes = run(service, posted(service, caller, CSV), stalls)
     assert stalling.reached_end.wait(20)
     second, second_outcomes = run(service, posted(service, caller, CSV))
@@ -79,7 +79,9 @@ def test_two_imports_of_one_organisation_make_no_double_under_skip(service: Serv
 def test_the_same_event_at_the_same_time_runs_once(service: Service, caller: Caller) -> None:
     file = posted(service, caller, CSV, "CREATE_NEW")
     stalling = ReaderThatStalls(CSV)
-    first, first_outcomes = run(service, file, BucketThatStalls(service.leads_bucket, stalling))
+    first, first_outcomes = run(
+        service, file, BucketThatStalls(service.bucket_of("process_import"), stalling)
+    )
     assert stalling.reached_end.wait(20)
     assert run_import(service, file).ended == IGNORED
     stalling.may_end.set()

@@ -126,7 +126,7 @@ def test_large_file_that_breaks_off_keeps_nothing_and_another_run_imports_it(
 ) -> None:
     content = CONTENT[: CONTENT.index(b"\n", 500_000) + 1]
     file = uploaded(service, caller, content)
-    bucket = BucketThatBreaksOff(service.leads_bucket, content[:given], len(content))
+    bucket = BucketThatBreaksOff(service.bucket_of("process_import"), content[:given], len(content))
     with pytest.raises(ServiceFault, match="broke off"):
         run_import(service, file, Sizes(1000, 2000, apart_bytes), bucket=bucket)
     assert (job_of(service, caller, file)["status"], service.leads(caller)) == ("PROCESSING", [])

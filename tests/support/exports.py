@@ -79,7 +79,7 @@ def run_export(
     return process_export(
         request,
         database=database or service.database,
-        bucket=bucket or service.leads_bucket,
+        bucket=bucket or service.bucket_of("process_export"),
         seconds=seconds,
     )
 

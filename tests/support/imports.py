@@ -38,7 +38,7 @@ def run_import(
     return process_import(
         file,
         database=database or service.database,
-        bucket=bucket or service.leads_bucket,
+        bucket=bucket or service.bucket_of("process_import"),
         describe=described,
         sizes=sizes,
     )

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from urllib.parse import quote, urlencode
 from uuid import uuid4
@@ -25,11 +26,12 @@ from local.http_event import Request, build_event
 from local.postgres import EmbeddedPostgres
 from local.s3 import CREDENTIALS, REGION, S3Emulator
 from local.template import load_template
+from tests.support.aws_calls import AwsCalls
+from tests.support.deployed import PARAMETERS, STACK, deployed, policies
 from tests.support.lambda_context import FakeLambdaContext
 
 ROOT = Path(__file__).resolve().parents[2]
-APP_PASSWORD = "app-password-of-the-tests"  # noqa: S105 (a throw-away server's)
-STACK = "leads-test"
+APP_PASSWORD = PARAMETERS["DatabasePassword"]
 
 Handler = Callable[[dict[str, Any], Any], Any]
 
@@ -73,19 +75,34 @@ class Service:
         s3.create_bucket(self.bucket)
         self.database = Database(database_settings(postgres, "leads_app", APP_PASSWORD), "test")
         self.leads_bucket = Bucket(s3.client, self.bucket)
+        self.aws_calls = AwsCalls(policies(deployed()))
 
     def handler(self, name: str) -> Handler:
         """The handler of `functions/{name}`, imported with the environment that the template gives it."""
-        return self._handlers[name]
+        handler: Handler = self.module(name).handler
+        return handler
+
+    def module(self, name: str) -> ModuleType:
+        """The module of `functions/{name}/app.py`. Its bucket and its database note what they are asked."""
+        return self._modules[name]
+
+    def bucket_of(self, name: str) -> Bucket:
+        """A function's own bucket, for a use case that is run without its handler."""
+        bucket: Bucket = self.module(name).bucket
+        return bucket
 
     @cached_property
-    def _handlers(self) -> dict[str, Handler]:
-        handlers = {}
+    def _modules(self) -> dict[str, ModuleType]:
+        modules = {}
         for function in self.template.functions:
             name = function.code.name
             os.environ.update(function.environment)
-            handlers[name] = importlib.import_module(f"functions.{name}.app").handler
-        return handlers
+            with self.aws_calls.of(name):
+                modules[name] = module = importlib.import_module(f"functions.{name}.app")
+            for variable, value in list(vars(module).items()):
+                if isinstance(value, Database):
+                    setattr(module, variable, self.aws_calls.database(name, value))
+        return modules
 
     def request(
         self,
@@ -240,14 +257,10 @@ def prepare_environment(s3: S3Emulator) -> None:
 
 def _parameters(postgres: EmbeddedPostgres) -> dict[str, str]:
     return {
-        "JwtIssuer": "https://issuer.example",
-        "JwtAudience": "leads",
+        **PARAMETERS,
         "DatabaseHost": postgres.host,
         "DatabasePort": str(postgres.port),
         "DatabaseTls": "off",
         "DatabaseAuth": "password",
-        "DatabasePassword": APP_PASSWORD,
         "DatabaseOwnerPassword": postgres.owner_password,
-        "SubnetIds": "subnet-1",
-        "SecurityGroupIds": "sg-1",
     }

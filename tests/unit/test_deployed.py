@@ -1,0 +1,63 @@
+"""What the tests of template.yaml read is what CloudFormation would make of it."""
+
+from pathlib import Path
+
+from tests.support.deployed import CLUSTER, deployed, functions, policies
+
+TEMPLATE = """
+Parameters:
+  Topic: {Type: String, Default: ""}
+  Own: {Type: String, Default: "yes"}
+  Asked: {Type: String}
+Conditions:
+  HasTopic: !Not [!Equals [!Ref Topic, ""]]
+  IsOwn: !Equals [!Ref Own, "yes"]
+  Both: !And [!Condition HasTopic, !Condition IsOwn]
+  Either: !Or [!Condition HasTopic, !Condition IsOwn]
+Resources:
+  Cluster: {Type: AWS::RDS::DBCluster, Condition: IsOwn}
+  Bucket:
+    Type: AWS::S3::Bucket
+    Properties: {BucketName: !Sub "${AWS::StackName}-files"}
+  OneFunction:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: functions/one/
+      Policies:
+        - Statement:
+            - {Effect: Allow, Action: s3:GetObject, Resource: !Sub "${Bucket.Arn}/${!aws:PrincipalTag/org}/*"}
+            - !If
+              - Both
+              - {Effect: Allow, Action: sns:Publish, Resource: !Ref Topic}
+              - !Ref AWS::NoValue
+Outputs:
+  Host: {Value: !If [IsOwn, !GetAtt Cluster.Endpoint.Address, !Ref Asked]}
+  Id: {Value: !Sub ["${Id}/app", {Id: !GetAtt [Cluster, DBClusterResourceId]}]}
+  Either: {Value: !If [Either, a, b]}
+"""
+
+
+def test_references_and_conditions_are_put_in(tmp_path: Path) -> None:
+    path = tmp_path / "template.yaml"
+    path.write_text(TEMPLATE)
+    usual = deployed({}, path)
+    assert {name: one["Value"] for name, one in usual["Outputs"].items()} == {
+        "Host": "<Cluster.Endpoint.Address>",
+        "Id": f"{CLUSTER}/app",
+        "Either": "a",
+    }
+    get = {
+        "Effect": "Allow",
+        "Action": "s3:GetObject",
+        "Resource": "arn:aws:s3:::leads-test-files/${aws:PrincipalTag/org}/*",
+    }
+    assert (functions(usual), policies(usual)) == ({"one": "OneFunction"}, {"one": [get]})
+
+    publish = {"Effect": "Allow", "Action": "sns:Publish", "Resource": "topic"}
+    assert policies(deployed({"Topic": "topic"}, path)) == {"one": [get, publish]}
+
+    another = deployed({"Own": "no", "Topic": "topic"}, path)
+    assert "Cluster" not in another["Resources"]
+    assert another["Outputs"]["Host"]["Value"] == "<Asked>"
+    assert policies(another) == {"one": [get]}
+    assert deployed({"Own": "no"}, path)["Outputs"]["Either"]["Value"] == "b"
