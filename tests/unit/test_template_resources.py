@@ -1,0 +1,188 @@
+"""template.yaml around its functions, against the code: triggers, expiry, logs, alarms, limits.
+
+Rules rather than lists: a new function has to keep them, too.
+"""
+
+import re
+from itertools import permutations
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from leads.observability import NAMESPACE
+from leads.s3.keys import DROP, EXPORT_REQUESTS, IMPORTS
+from leads.use_cases.attempts import ATTEMPTS
+from local.state import PROJECT
+from local.template import load_template
+from tests.support.deployed import PARAMETERS, STACK, deployed, functions, of_type, policies
+from tests.support.iam_policy import grants
+from tests.support.key_prefixes import KEY_PREFIXES
+
+TOPIC: Final = "arn:aws:sns:eu-west-3:123456789012:alarms"
+CHOSEN: Final = {
+    **PARAMETERS,
+    "AlarmTopic": TOPIC,
+    "LogDays": "3",
+    "ResultDays": "5",
+    "SourceDays": "41",
+}
+"""Parameters whose values are found again below."""
+
+TEMPLATE: Final = deployed(CHOSEN)
+FUNCTIONS: Final = {
+    one.code.name: one
+    for one in load_template(PROJECT / "template.yaml", PARAMETERS, stack_name=STACK).functions
+}
+NAMES: Final = sorted(FUNCTIONS)
+WITH_FILES: Final = sorted(name for name, function in FUNCTIONS.items() if function.triggers)
+WITH_EVENTS: Final = sorted(
+    name
+    for name, logical_id in functions(TEMPLATE).items()
+    if TEMPLATE["Resources"][logical_id]["Properties"].get("Events")
+)
+"""What is not invoked by hand."""
+
+ALARMS: Final = of_type(TEMPLATE, "AWS::CloudWatch::Alarm")
+
+ANNOUNCED: Final = {"process_import": {IMPORTS, DROP}, "process_export": {EXPORT_REQUESTS}}
+"""Which folders' new objects are whose events."""
+
+
+def alarms_on(namespace: str, metric: str, **dimensions: str) -> list[dict[str, Any]]:
+    return [
+        alarm
+        for alarm in ALARMS.values()
+        if (alarm.get("Namespace"), alarm.get("MetricName")) == (namespace, metric)
+        and {one["Name"]: one["Value"] for one in alarm["Dimensions"]} == dimensions
+    ]
+
+
+def test_triggers_are_the_folders_that_the_code_reads_events_of() -> None:
+    triggers = {name: FUNCTIONS[name].triggers for name in WITH_FILES}
+    assert {name: {one.prefix for one in several} for name, several in triggers.items()} == ANNOUNCED
+    for trigger in (one for several in triggers.values() for one in several):
+        assert (trigger.events, trigger.suffix) == (("s3:ObjectCreated:*",), "")
+
+
+def test_no_trigger_begins_as_another_does() -> None:
+    """S3 refuses notifications whose prefixes overlap."""
+    prefixes = [one.prefix for name in WITH_FILES for one in FUNCTIONS[name].triggers]
+    assert not [(one, other) for one, other in permutations(prefixes, 2) if other.startswith(one)]
+
+
+@pytest.mark.parametrize("name", WITH_FILES)
+def test_no_function_may_write_what_invokes_it(name: str) -> None:
+    """It would go round for ever."""
+    written = {
+        resource.partition("/")[2]
+        for action, resource in grants(policies(TEMPLATE)[name])
+        if action == "s3:PutObject"
+    }
+    assert written
+    assert not {
+        folder
+        for folder in written
+        for trigger in FUNCTIONS[name].triggers
+        if folder.startswith(trigger.prefix) or trigger.prefix.startswith(folder.rstrip("*"))
+    }
+
+
+@pytest.mark.parametrize("name", WITH_FILES)
+def test_a_file_is_tried_as_often_as_the_code_counts_and_then_kept(name: str) -> None:
+    function = FUNCTIONS[name]
+    assert function.retries == ATTEMPTS - 1
+    assert function.dead_letters is not None
+    queue = function.dead_letters.removeprefix(f"{STACK}-")
+    assert of_type(TEMPLATE, "AWS::SQS::Queue")[queue]["MessageRetentionPeriod"] == 14 * 24 * 3600
+
+
+def test_every_queue_of_dead_letters_has_its_alarm() -> None:
+    for queue in of_type(TEMPLATE, "AWS::SQS::Queue"):
+        (alarm,) = alarms_on(
+            "AWS/SQS", "ApproximateNumberOfMessagesVisible", QueueName=f"<{queue}.QueueName>"
+        )
+        assert alarm["Threshold"] == 0
+
+
+def test_every_folder_of_the_bucket_expires_and_no_other_rule_is_there() -> None:
+    (bucket,) = of_type(TEMPLATE, "AWS::S3::Bucket").values()
+    rules = bucket["LifecycleConfiguration"]["Rules"]
+    assert {rule["Status"] for rule in rules} == {"Enabled"}
+    folders = [rule for rule in rules if "Prefix" in rule]
+    (leftovers,) = [rule for rule in rules if "Prefix" not in rule]
+    days = {rule["Prefix"]: rule["ExpirationInDays"] for rule in folders}
+    assert len(days) == len(folders)
+    sources = {IMPORTS, DROP}
+    assert days == {one: CHOSEN["SourceDays" if one in sources else "ResultDays"] for one in KEY_PREFIXES}
+    assert leftovers["NoncurrentVersionExpiration"]
+    assert leftovers["AbortIncompleteMultipartUpload"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_function_has_logs_that_expire(name: str) -> None:
+    groups = of_type(TEMPLATE, "AWS::Logs::LogGroup").values()
+    (own,) = [one for one in groups if one["LogGroupName"] == f"/aws/lambda/{FUNCTIONS[name].name}"]
+    assert own["RetentionInDays"] == CHOSEN["LogDays"]
+
+
+def test_no_logs_are_kept_for_ever() -> None:
+    assert all("RetentionInDays" in one for one in of_type(TEMPLATE, "AWS::Logs::LogGroup").values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_function_has_an_alarm_of_its_errors(name: str) -> None:
+    (alarm,) = alarms_on("AWS/Lambda", "Errors", FunctionName=FUNCTIONS[name].name)
+    assert (alarm["Statistic"], alarm["Threshold"]) == ("Sum", 0)
+
+
+@pytest.mark.parametrize("name", WITH_EVENTS)
+def test_every_function_that_events_invoke_has_an_alarm_before_its_time_is_over(name: str) -> None:
+    (alarm,) = alarms_on("AWS/Lambda", "Duration", FunctionName=FUNCTIONS[name].name)
+    assert alarm["Statistic"] == "Maximum"
+    share = alarm["Threshold"] / (FUNCTIONS[name].timeout * 1000)
+    assert 0.75 <= share < 1
+
+
+def test_alarms_of_our_own_metrics_are_of_what_a_function_counts() -> None:
+    ours = [one for one in ALARMS.values() if not one.get("Namespace", "AWS/").startswith("AWS/")]
+    assert len(ours) >= len(WITH_FILES)
+    for alarm in ours:
+        assert alarm["Namespace"] == NAMESPACE
+        (dimension,) = alarm["Dimensions"]
+        assert dimension["Name"] == "service", "which Powertools adds"
+        code = (PROJECT / "functions" / dimension["Value"] / "app.py").read_text()
+        assert f'"{alarm["MetricName"]}"' in code
+
+
+def test_alarms_tell_the_topic_when_there_is_one() -> None:
+    silent = of_type(deployed({**CHOSEN, "AlarmTopic": ""}), "AWS::CloudWatch::Alarm")
+    for name, alarm in ALARMS.items():
+        assert alarm["AlarmActions"] == [TOPIC], name
+        assert "AlarmActions" not in silent[name], name
+        assert alarm["TreatMissingData"] == "notBreaching", name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_function_behind_the_gateway_answers_before_the_gateway_gives_up(name: str) -> None:
+    """After 30 s (API Gateway quotas, HTTP API integration timeout); every other one has Lambda's 900 s."""
+    assert FUNCTIONS[name].timeout < (30 if FUNCTIONS[name].routes else 901)
+
+
+def test_pages_may_use_every_route() -> None:
+    (api,) = of_type(TEMPLATE, "AWS::Serverless::HttpApi").values()
+    cors = api["CorsConfiguration"]
+    methods = {route.method for function in FUNCTIONS.values() for route in function.routes}
+    assert set(cors["AllowMethods"]) == methods
+    sources = [*(PROJECT / "functions").glob("*/app.py"), *(PROJECT / "layers/shared/leads/web").glob("*.py")]
+    code = "".join(map(Path.read_text, sources))
+    answered = {"Location", "Link", "Retry-After", "Preference-Applied"}
+    assert all(f'"{header}"' in code for header in answered)
+    assert set(cors["ExposeHeaders"]) == {header.lower() for header in answered}
+
+
+def test_what_the_documents_ask_of_the_stacks_outputs_is_there() -> None:
+    texts = [(PROJECT / name).read_text() for name in ("README.md", "docs/operations.md")]
+    asked = {output for text in texts for output in re.findall(r"OutputKey=='(\w+)'", text)}
+    assert asked
+    assert asked <= TEMPLATE["Outputs"].keys()
