@@ -19,6 +19,17 @@ from tests.integration.test_events import EVENTS, send
 from tests.integration.test_import_leads import announce_when_stored
 from tests.support.aws_calls import UNKNOWN, Call
 from tests.support.deployed import CLUSTER, STACK, deployed, policies
+from tests.support.expiry import (
+    CSV,
+    EVENT_GONE,
+    IMPORT,
+    UPLOAD_GONE,
+    dropped,
+    how_it_ended,
+    invoke_expire_jobs,
+    make_past,
+    upload,
+)
 from tests.support.exports import ROUTE, announce_export, asked, lose_commits, store_many, wait_until_free
 from tests.support.hostile_s3 import ClientThatFailsOn
 from tests.support.iam_policy import grants, matches
@@ -57,6 +68,7 @@ def calls(service: Service) -> list[Call]:
         send(service, path)
     drive_imports(service)
     drive_exports(service)
+    drive_expiry(service)
     return service.aws_calls.since(mark)
 
 
@@ -80,6 +92,15 @@ def drive_imports(service: Service) -> None:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(import_file, "complete_import_job", refuse)
         service.announce(file)
+
+
+def drive_expiry(service: Service) -> None:
+    caller = Caller()
+    _, file = dropped(service, caller, CSV)
+    make_past(service, IMPORT, file, created_at=EVENT_GONE)
+    make_past(service, IMPORT, upload(service, caller), created_at=UPLOAD_GONE + 1)
+    invoke_expire_jobs(service)
+    assert how_it_ended(service, IMPORT, file)[0] == "FAILED"
 
 
 def refuse(*_: object) -> None:
@@ -184,6 +205,15 @@ def test_a_call_that_is_not_granted_is_noticed(service: Service, caller: Caller)
             ("S3 ListBuckets", UNKNOWN, "arn:aws:s3:::None"),
         ]
     ]
+
+
+def test_expire_jobs_lists_uploads_and_no_other_folder(service: Service, caller: Caller) -> None:
+    bucket = service.bucket_of("expire_jobs")
+    bucket.stored_at(f"imports/{caller.org}/1/upload.csv")
+    assert service.aws_calls.refused() == []
+    bucket.stored_at(f"exports/{caller.org}/1/leads.csv")
+    (refused,) = service.aws_calls.refused()
+    assert refused.action == "s3:ListBucket"
 
 
 def test_a_login_as_another_role_is_noticed(service: Service) -> None:

@@ -108,9 +108,11 @@ class AwsCalls:
             action = _ACTIONS.get(operation, UNKNOWN) if service == "S3" else UNKNOWN
             if "VersionId" in params:
                 action = _OF_A_VERSION.get(operation, UNKNOWN)
+            # The condition key of a listing (Service Authorization Reference, ListBucket).
+            about = {"s3:prefix": str(params["Prefix"])} if "Prefix" in params else {}
             actions = [action, *(besides for name, besides in _BESIDES.items() if name in params)]
             for one in actions:
-                self._note(Call(function, f"{service} {operation}", one, resource))
+                self._note(Call(function, f"{service} {operation}", one, resource), about)
 
         return note
 
@@ -135,9 +137,9 @@ class AwsCalls:
         resource = f"arn:aws:rds-db:{REGION}:{ACCOUNT_ID}:dbuser:{CLUSTER}/{user}"
         self._note(Call(function, "login", "rds-db:connect", resource))
 
-    def _note(self, call: Call) -> None:
+    def _note(self, call: Call, about: Mapping[str, str] | None = None) -> None:
         self._made.append(call)
-        if not allows(self._policies[call.function], call.action, call.resource):
+        if not allows(self._policies[call.function], call.action, call.resource, about):
             self._refused.append(call)
 
 
