@@ -6,6 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from local.state import LaptopError
+
+
+class TemplateError(LaptopError):
+    """The template says something that the laptop cannot follow; the message names the place."""
+
 
 @dataclass(frozen=True)
 class Route:

@@ -12,17 +12,13 @@ from typing import Any
 
 import yaml
 
-from local.deployment import Function, Route, Template, Trigger
+from local.conditions import Conditions
+from local.deployment import Function, Route, Template, TemplateError, Trigger
 from local.s3 import ACCOUNT_ID, REGION
-from local.state import LaptopError
 
 _UNITS = {"minute": 60.0, "hour": 3600.0, "day": 86400.0}
 _RATE = re.compile(rf"rate\(([1-9][0-9]*) ({'|'.join(_UNITS)})(s?)\)", re.ASCII)
 """A rate expression (EventBridge user guide): a number, and a unit that agrees with it."""
-
-
-class TemplateError(LaptopError):
-    """The template says something that the laptop cannot follow; the message names the place."""
 
 
 def load_template(path: Path, parameters: Mapping[str, str], *, stack_name: str) -> Template:
@@ -75,7 +71,7 @@ _Loader.add_multi_constructor("!", _tag)
 
 class _Reader:
     def __init__(self, document: Any, parameters: dict[str, str], stack_name: str, base: Path) -> None:
-        self._resources: dict[str, Any] = document.get("Resources", {})
+        self._conditions = Conditions(document.get("Conditions", {}), self.text)
         self._globals: dict[str, Any] = document.get("Globals", {}).get("Function", {})
         self._base = base
         self._stack_name = stack_name
@@ -91,6 +87,11 @@ class _Reader:
             "AWS::URLSuffix": "amazonaws.com",
         }
         self._values |= parameters
+        self._resources: dict[str, Any] = {
+            name: resource
+            for name, resource in document.get("Resources", {}).items()
+            if "Condition" not in resource or self._conditions.hold(resource["Condition"])
+        }
 
     def of_type(self, kind: str) -> list[str]:
         return [one for one, resource in self._resources.items() if resource["Type"] == kind]
@@ -155,6 +156,8 @@ class _Reader:
                 return self._substitute(pattern, {})
             case {"Fn::Sub": [str(pattern), dict(local)]}:
                 return self._substitute(pattern, local)
+            case {"Fn::If": [str(condition), then, otherwise]}:
+                return self.text(then if self._conditions.hold(condition) else otherwise)
             case bool():
                 return str(value).lower()
             case str() | int() | float():

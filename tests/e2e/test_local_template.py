@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from local.deployment import Route, Trigger
-from local.template import TemplateError, load_template, parameter_default
+from local.deployment import Route, TemplateError, Trigger
+from local.template import load_template, parameter_default
 from tests.support.tiny_service import write_service
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -54,6 +54,11 @@ def test_a_parameter_without_a_value_is_named(tmp_path: Path) -> None:
 def _with_variable(directory: Path, value: str) -> Path:
     path = directory / "template.yaml"
     path.write_text(
+        "Conditions:\n"
+        "  Here: !Equals [!Ref 'AWS::Region', eu-west-3]\n"
+        "  Elsewhere: !Not [!Condition Here]\n"
+        "  Both: !And [!Condition Here, !Condition Elsewhere]\n"
+        "  Either: !Or [!Condition Here, !Condition Elsewhere]\n"
         "Resources:\n"
         "  Queue: {Type: AWS::SQS::Queue}\n"
         "  One:\n"
@@ -78,6 +83,10 @@ def _with_variable(directory: Path, value: str) -> Path:
         ),
         ("!Sub ['${A}b', {A: !Ref 'AWS::StackName'}]", "tinyb"),
         ("{Ref: One}", "tiny-One"),
+        ("!If [Here, yes-here, !Ref Nobody]", "yes-here"),
+        ("!If [Elsewhere, !Ref Nobody, b]", "b"),
+        ("!If [Both, a, b]", "b"),
+        ("!If [Either, a, b]", "a"),
     ],
 )
 def test_references_are_resolved(tmp_path: Path, value: str, meant: str) -> None:
@@ -87,11 +96,27 @@ def test_references_are_resolved(tmp_path: Path, value: str, meant: str) -> None
 
 
 @pytest.mark.parametrize(
-    "value", ["!If [A, b, c]", "!GetAtt Queue.Nothing", "!Ref Nobody", "!Sub '${Nobody.Arn}'"]
+    "value",
+    [
+        "!If [Unknown, b, c]",
+        "!If [{Fn::Contains: [a, b]}, b, c]",
+        "!GetAtt Queue.Nothing",
+        "!Ref Nobody",
+        "!Sub '${Nobody.Arn}'",
+    ],
 )
 def test_what_it_does_not_know_is_refused(tmp_path: Path, value: str) -> None:
     with pytest.raises(TemplateError):
         load_template(_with_variable(tmp_path, value), {}, stack_name="tiny")
+
+
+def test_what_has_a_false_condition_is_not_there(tmp_path: Path) -> None:
+    path = _with_variable(tmp_path, "plain")
+    path.write_text(
+        path.read_text().replace("{Type: AWS::SQS::Queue}", "{Type: AWS::SQS::Queue, Condition: Elsewhere}")
+    )
+
+    assert load_template(path, {}, stack_name="tiny").queues == ()
 
 
 def _with_events(directory: Path, event: str, retries: int = 0) -> Path:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from local.conditions import Conditions
 from local.s3 import ACCOUNT_ID, REGION
 from local.state import PROJECT
 from local.template import read_document
@@ -49,7 +50,7 @@ def deployed(
     resolved["Resources"] = {
         name: resource
         for name, resource in resolved["Resources"].items()
-        if "Condition" not in resource or reader.holds(resource["Condition"])
+        if "Condition" not in resource or reader.conditions.hold(resource["Condition"])
     }
     return resolved
 
@@ -88,7 +89,7 @@ def policies(template: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
 class _Reader:
     def __init__(self, document: Mapping[str, Any], parameters: Mapping[str, str]) -> None:
         self._resources: Mapping[str, Any] = document["Resources"]
-        self._conditions: Mapping[str, Any] = document.get("Conditions", {})
+        self.conditions = Conditions(document.get("Conditions", {}), self.resolve)
         self._values: dict[str, object] = {
             name: declared.get("Default", f"<{name}>")
             for name, declared in document.get("Parameters", {}).items()
@@ -116,28 +117,13 @@ class _Reader:
             case {"Fn::Sub": [str(pattern), dict(own)]}:
                 return self._substitute(pattern, {name: self.resolve(one) for name, one in own.items()})
             case {"Fn::If": [str(condition), then, otherwise]}:
-                return self.resolve(then if self.holds(condition) else otherwise)
+                return self.resolve(then if self.conditions.hold(condition) else otherwise)
             case dict():
                 resolved = {name: self.resolve(one) for name, one in value.items()}
                 return {name: one for name, one in resolved.items() if one is not _NO_VALUE}
             case list():
                 return [one for one in map(self.resolve, value) if one is not _NO_VALUE]
         return value
-
-    def holds(self, condition: Any) -> bool:
-        """Whether a condition, or the one of this name, is true."""
-        match condition:
-            case str(name) | {"Condition": str(name)}:
-                return self.holds(self._conditions[name])
-            case {"Fn::Equals": [one, other]}:
-                return bool(self.resolve(one) == self.resolve(other))
-            case {"Fn::Not": [one]}:
-                return not self.holds(one)
-            case {"Fn::And": list(several)}:
-                return all(map(self.holds, several))
-            case {"Fn::Or": list(several)}:
-                return any(map(self.holds, several))
-        raise AssertionError(f"no condition: {condition}")
 
     def _reference(self, name: str) -> object:
         if name in self._values:
