@@ -34,7 +34,7 @@ class House:
         with ExitStack() as parts:
             parts.enter_context(self.postgres)
             parts.enter_context(self.s3)
-            migrate_database(self.owner(), app_password=self._app_password)
+            migrate_database(self.owner(), app_password=self._app_password, seconds=60)
             self.prepare()
             template = load_template(PROJECT / "template.yaml", self._parameters(), stack_name=_STACK)
             self.template = template

@@ -16,7 +16,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
     """A Postgres with the schema of the migrations."""
     with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), throw_away=True) as server:
         owner = database_settings(server, "leads_owner", server.owner_password)
-        migrate_database(Database(owner, "tests"), app_password=APP_PASSWORD)
+        migrate_database(Database(owner, "tests"), app_password=APP_PASSWORD, seconds=60)
         yield server
 
 

@@ -1,12 +1,14 @@
-"""Applies the schema migrations that the database has not seen. Invoke it after each deploy, with any
-event.
+"""Applies the schema migrations that the database has not seen. As a custom resource of template.yaml it is
+invoked by each deployment that changes code or schema; any other event does the same by hand.
 """
 
 import os
-from typing import Any
+from contextlib import nullcontext
+from typing import Any, Final
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from leads.custom_resource import CustomResourceRequest, answered
 from leads.observability import logger
 from leads.postgres.connection import Database
 from leads.settings import DatabaseSettings, read_environment
@@ -17,12 +19,22 @@ database = Database(settings, "migrate_database")
 # Both roles log in the same way.
 app_password = None if settings.password is None else read_environment(os.environ, "DATABASE_APP_PASSWORD")[0]
 
+ANSWER_SECONDS: Final = 60.0
+"""Kept for logging in, and for telling CloudFormation: a run that is killed tells nobody."""
 
-@logger.inject_lambda_context(clear_state=True)
+
+# Not the event: its ResponseURL lets whoever has it answer.
+@logger.inject_lambda_context(clear_state=True, log_event=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, list[str]]:
-    """Entry point of the Lambda. Raises DatabaseFault, ServiceFault: the invocation fails, the schema stays
-    whole.
+    """Entry point of the Lambda. Raises DatabaseFault, ServiceFault: the invocation fails, the deployment is
+    rolled back, the schema stays whole. Raises NotAnswered.
     """
-    applied = migrate_database(database, app_password=app_password)
+    request = CustomResourceRequest.of(event)
+    with nullcontext() if request is None else answered(request):
+        # A stack that goes leaves the leads alone: what becomes of them is the cluster's DeletionPolicy.
+        if request is not None and request.kind == "Delete":
+            return {"applied": []}
+        seconds = context.get_remaining_time_in_millis() / 1000 - ANSWER_SECONDS
+        applied = migrate_database(database, app_password=app_password, seconds=seconds)
     logger.info("migrations applied", applied=applied)
     return {"applied": applied}

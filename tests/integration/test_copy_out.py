@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from leads.errors import DatabaseFault, ServiceFault
-from tests.support.exports import wait_until
 from tests.support.service import Service
+from tests.support.waiting import wait_until
 
 NOTICES = """
 CREATE FUNCTION pg_temp.noticed(n integer) RETURNS integer LANGUAGE plpgsql AS $$

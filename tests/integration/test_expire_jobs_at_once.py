@@ -35,9 +35,10 @@ from tests.support.expiry import (
     unattended,
     upload,
 )
-from tests.support.exports import asked, job_id, wait_until
+from tests.support.exports import asked, job_id
 from tests.support.imports import run_import
 from tests.support.service import Caller, Service
+from tests.support.waiting import wait_until
 
 
 class BucketThatHoldsBack(Bucket):

@@ -9,8 +9,9 @@ from leads.errors import FailureCode, ServiceFault
 from leads.postgres.export import copy_leads
 from leads.postgres.export_jobs import complete_export_job, fail_export_job, get_settled_export_job
 from leads.use_cases import export_file as module
-from tests.support.exports import asked, export_of, job_id, nothing_is_left, run_export, store, wait_until
+from tests.support.exports import asked, export_of, job_id, nothing_is_left, run_export, store
 from tests.support.service import Caller, Service
+from tests.support.waiting import wait_until
 
 
 def test_commit_that_is_still_under_way_is_waited_for(service: Service, caller: Caller) -> None:

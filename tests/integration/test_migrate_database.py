@@ -1,8 +1,13 @@
 """migrate_database: the schema's history, applied once, whole or not at all."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
 import pytest
 
-from leads.errors import DatabaseFault, ServiceFault
+from leads.errors import MigrationFailed, ServiceFault
+from leads.postgres import migrations
 from leads.postgres.connection import Connection
 from leads.postgres.migrations import Migration, apply_migrations, known_migrations
 from tests.support.lambda_context import FakeLambdaContext
@@ -26,12 +31,64 @@ def test_migrations_are_numbered_without_gaps() -> None:
 def test_failing_migration_leaves_neither_change_nor_record(service: Service) -> None:
     broken = Migration(9001, "broken", "CREATE TABLE half_done (id int); SELECT 1 / 0")
     with service.owner() as connection:
-        with pytest.raises(DatabaseFault) as fault:
-            apply_migrations(connection, [broken])
-        assert fault.value.sqlstate == "22012"
+        with pytest.raises(MigrationFailed, match="migration 9001_broken failed: database error 22012"):
+            apply_migrations(connection, [broken], seconds=60)
         assert not exists(connection, "half_done")
         mended = broken._replace(sql="CREATE TABLE half_done (id int)")
-        assert apply_migrations(connection, [mended]) == ["9001_broken"]
+        assert apply_migrations(connection, [mended], seconds=60) == ["9001_broken"]
         assert exists(connection, "half_done")
         with pytest.raises(ServiceFault, match="9001_broken changed after it was applied"):
-            apply_migrations(connection, [broken])
+            apply_migrations(connection, [broken], seconds=60)
+
+
+@pytest.fixture
+def gave_way(monkeypatch: pytest.MonkeyPatch) -> Event:
+    """Set when a migration gives way. It is less patient than in a deployment."""
+    event = Event()
+
+    def pause(seconds: float) -> None:
+        event.set()
+        time.sleep(seconds)
+
+    monkeypatch.setattr(migrations, "sleep", pause)
+    monkeypatch.setattr(migrations, "LOCK_WAIT", 50)
+    monkeypatch.setattr(migrations, "LOCK_PAUSE", 0.05)
+    return event
+
+
+def test_a_migration_gives_way_to_who_holds_its_table_and_comes_again(
+    service: Service, gave_way: Event
+) -> None:
+    with service.owner() as connection:
+        connection.script("CREATE TABLE busy (id int)")
+        change = Migration(9002, "change_busy", "ALTER TABLE busy ADD name text")
+        with service.owner() as job, service.owner() as other, ThreadPoolExecutor(1) as threads:
+            with job.transaction():
+                job.script("INSERT INTO busy VALUES (1)")
+                applied = threads.submit(apply_migrations, connection, [change], seconds=60)
+                assert gave_way.wait(20)
+                # Who comes later than the migration is not kept waiting behind it.
+                other.script("SET lock_timeout = 10000; INSERT INTO busy VALUES (2)")
+                assert not applied.done()
+            assert applied.result(timeout=30) == ["9002_change_busy"]
+
+
+@pytest.mark.usefixtures("gave_way")
+def test_a_migration_that_meets_a_lock_all_the_time_fails_and_says_so(service: Service) -> None:
+    with service.owner() as connection, service.owner() as job:
+        connection.script("CREATE TABLE kept (id int)")
+        with job.transaction():
+            job.script("LOCK TABLE kept")
+            with pytest.raises(
+                MigrationFailed, match="9003_kept failed: .*its tables were locked all the time"
+            ):
+                apply_migrations(connection, [Migration(9003, "kept", "DROP TABLE kept")], seconds=0.3)
+        assert exists(connection, "kept")
+
+
+def test_a_migration_for_which_there_is_no_time_is_stopped(service: Service) -> None:
+    with (
+        service.owner() as connection,
+        pytest.raises(MigrationFailed, match="9004_long failed: .*it took too long"),
+    ):
+        apply_migrations(connection, [Migration(9004, "long", "SELECT pg_sleep(60)")], seconds=0.3)

@@ -22,9 +22,9 @@ from tests.support.exports import (
     job_id,
     run_export,
     store_many,
-    wait_until,
 )
 from tests.support.service import Caller, Service
+from tests.support.waiting import wait_until
 
 LEADS = 22_000
 """More than the parts that may be alive at once hold: 22 MB."""

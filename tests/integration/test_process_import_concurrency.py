@@ -1,7 +1,6 @@
 """process_import when others are at work: locks, retries, the plan. Fakes are named for their malice."""
 
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,6 +18,7 @@ from tests.support.hostile_s3 import BucketThatStalls, ReaderThatStalls
 from tests.support.imports import job_of, posted, run_import
 from tests.support.lambda_context import FakeLambdaContext
 from tests.support.service import Caller, Service, s3_event
+from tests.support.waiting import wait_until
 
 CSV = b"name,phone,source\nA,0612345678,web\n"
 
@@ -50,14 +50,6 @@ def run(
     )
     thread.start()
     return thread, outcomes
-
-
-def wait_until(true: Callable[[], object]) -> None:
-    for _ in range(400):
-        if true():
-            return
-        threading.Event().wait(0.05)
-    raise AssertionError("waited in vain")
 
 
 def test_two_imports_of_one_organisation_make_no_double_under_skip(service: Service, caller: Caller) -> None:

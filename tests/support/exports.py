@@ -2,8 +2,6 @@
 
 import csv
 import io
-import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,6 +18,7 @@ from leads.use_cases.process_export import ExportOutcome, process_export
 from tests.support.imports import download, pending_uploads
 from tests.support.lambda_context import FakeLambdaContext
 from tests.support.service import Caller, Service, s3_event
+from tests.support.waiting import wait_until
 
 ROUTE = "/api/v1/leads/export"
 LARGE = 12_000
@@ -121,15 +120,6 @@ def nothing_is_left(service: Service, caller: Caller) -> None:
     """Neither a file of the organisation's exports nor the parts of one."""
     prefix = f"exports/{caller.org}/"
     assert (service.keys(prefix), pending_uploads(service, prefix)) == ([], [])
-
-
-def wait_until(true: Callable[[], object]) -> None:
-    """Looks until it is so."""
-    for _ in range(400):
-        if true():
-            return
-        threading.Event().wait(0.05)
-    raise AssertionError("waited in vain")
 
 
 def wait_until_free(service: Service, request: StoredFile) -> None:

@@ -9,8 +9,10 @@
     ├── FileTooLarge            more than one request may carry            413
     ├── UnsupportedMediaType    a body of a type that is not taken         415
     ├── InvalidFile             the file as a whole is no usable CSV       400, the job FAILED
+    ├── NotAnswered             CloudFormation's address took no answer
     └── ServiceFault            ours, not the caller's                     500
         ├── DatabaseFault       Postgres refused, failed or went away      500
+        ├── MigrationFailed     the schema stays as it was                 500
         ├── JobTaken            another run works on the same job          500
         └── ExportTooLong       its run has no more time: handed over, or FAILED
 
@@ -115,6 +117,10 @@ class InvalidFile(LeadsError):
         self.code = code
 
 
+class NotAnswered(LeadsError):
+    """CloudFormation's address did not take an answer: its stack waits for a timeout, then rolls back."""
+
+
 class ServiceFault(LeadsError):
     """Something of ours failed; the cause is chained and logged where it is handled."""
 
@@ -122,6 +128,9 @@ class ServiceFault(LeadsError):
 class JobTaken(ServiceFault):
     """Another run has the job's lock, or a dead one's connection has it still."""
 
+
+LOCK_TIMEOUT: Final = "55P03"
+"""SQLSTATE of a statement that waited for a lock for longer than it may (PostgreSQL, appendix A)."""
 
 STATEMENT_TIMEOUT: Final = "57014"
 """SQLSTATE of a statement that took longer than it may (PostgreSQL, appendix A)."""
@@ -147,6 +156,17 @@ class DatabaseFault(ServiceFault):
     def transient(self) -> bool:
         """Whether the same statement may succeed when it is tried again."""
         return self.sqlstate is None or self.sqlstate.startswith(self._TRANSIENT)
+
+
+class MigrationFailed(ServiceFault):
+    """A migration did not succeed; what it did was rolled back."""
+
+    def __init__(self, name: str, fault: DatabaseFault) -> None:
+        hint = {
+            LOCK_TIMEOUT: ": its tables were locked all the time",
+            STATEMENT_TIMEOUT: ": it took too long",
+        }
+        super().__init__(f"migration {name} failed: {fault}{hint.get(fault.sqlstate or '', '')}")
 
 
 class ExportTooLong(ServiceFault):

@@ -3,11 +3,20 @@
 import hashlib
 import re
 from importlib.resources import files
+from time import monotonic, sleep
 from typing import Final, NamedTuple, cast
 
-from leads.errors import ServiceFault
+from leads.errors import LOCK_TIMEOUT, DatabaseFault, MigrationFailed, ServiceFault
 from leads.postgres.connection import Connection, literal
 from leads.postgres.statements import statement
+
+LOCK_WAIT: Final = 5000
+"""Milliseconds that a migration waits for a lock: whoever comes after it waits behind it."""
+
+LOCK_PAUSE: Final = 5.0
+"""Seconds in which those who waited get on, before the migration asks again. An import may hold its locks for
+minutes.
+"""
 
 _FILE: Final = re.compile(r"(\d{4})_(\w+)\.sql", re.ASCII)
 
@@ -18,6 +27,9 @@ class Migration(NamedTuple):
     version: int
     name: str
     sql: str
+
+    def __str__(self) -> str:
+        return f"{self.version:04}_{self.name}"
 
     @property
     def checksum(self) -> str:
@@ -39,40 +51,52 @@ def ensure_app_role(connection: Connection, password: str | None) -> None:
     """
     connection.script(statement("app_role_create"))
     if password is None:
-        connection.script("GRANT rds_iam TO leads_app")
+        connection.script(statement("app_role_iam"))
     else:
         connection.script(f"ALTER ROLE leads_app PASSWORD {literal(password)}")
 
 
-def apply_migrations(connection: Connection, migrations: list[Migration]) -> list[str]:
+def apply_migrations(connection: Connection, migrations: list[Migration], *, seconds: float) -> list[str]:
     """Applies what the database has not seen and gives their names. Two at once wait for each other.
 
-    Raises DatabaseFault, or ServiceFault when a migration was changed after it was applied: add a new one
-    instead.
+    It takes `seconds` at most. Raises MigrationFailed, which names the migration, and ServiceFault when one
+    was changed after it was applied: add a new one instead.
     """
+    deadline = monotonic() + seconds
+    return [str(one) for one in migrations if _apply(connection, one, deadline)]
+
+
+def _apply(connection: Connection, migration: Migration, deadline: float) -> bool:
+    """Whether the migration was still to do. What is locked by a job is tried again until the deadline."""
+    while True:
+        try:
+            return _try(connection, migration, deadline)
+        except DatabaseFault as fault:
+            if fault.sqlstate != LOCK_TIMEOUT or monotonic() + LOCK_PAUSE > deadline:
+                raise MigrationFailed(str(migration), fault) from fault
+        sleep(LOCK_PAUSE)
+
+
+def _try(connection: Connection, migration: Migration, deadline: float) -> bool:
     with connection.transaction() as transaction:
+        # The server stops a statement for which there is no time; 0 would be no limit.
+        left = max(1, int((deadline - monotonic()) * 1000))
+        connection.script(f"SET LOCAL statement_timeout = {left}; SET LOCAL lock_timeout = {LOCK_WAIT}")
         connection.rows("SELECT pg_advisory_xact_lock(hashtextextended('schema_migration', 0))")
         connection.script(statement("schema_migration_create"))
+        checksum = connection.value(
+            "SELECT checksum FROM schema_migration WHERE version = :version", version=migration.version
+        )
+        if checksum is not None:
+            if cast(str, checksum) != migration.checksum:
+                raise ServiceFault(f"migration {migration} changed after it was applied")
+            return False
+        connection.script(migration.sql)
+        connection.rows(
+            statement("schema_migration_record"),
+            version=migration.version,
+            name=migration.name,
+            checksum=migration.checksum,
+        )
         transaction.commit()
-    applied = []
-    for migration in migrations:
-        with connection.transaction() as transaction:
-            connection.rows("SELECT pg_advisory_xact_lock(hashtextextended('schema_migration', 0))")
-            checksum = connection.value(
-                "SELECT checksum FROM schema_migration WHERE version = :version", version=migration.version
-            )
-            if checksum is None:
-                connection.script(migration.sql)
-                connection.rows(
-                    statement("schema_migration_record"),
-                    version=migration.version,
-                    name=migration.name,
-                    checksum=migration.checksum,
-                )
-                transaction.commit()
-                applied.append(f"{migration.version:04}_{migration.name}")
-            elif cast(str, checksum) != migration.checksum:
-                raise ServiceFault(
-                    f"migration {migration.version:04}_{migration.name} changed after it was applied"
-                )
-    return applied
+        return True
