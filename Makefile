@@ -85,6 +85,7 @@ bench-cold: $(READY) $(SAM_READY) ## Time how functions start, in AWS's runtime 
 .PHONY: validate
 validate: $(SAM_READY) ## Check the template and what SAM makes of it, without an AWS account
 	@$(SAM_ENV) $(SAM_VENV)/bin/sam validate --lint
+	@$(SAM_ENV) $(SAM_VENV)/bin/cfn-lint template.yaml
 	@mkdir -p .aws-sam
 	@$(SAM_ENV) $(SAM_VENV)/bin/python tests/support/expand_template.py template.yaml > .aws-sam/expanded.json
 	@$(SAM_ENV) $(SAM_VENV)/bin/cfn-lint .aws-sam/expanded.json

@@ -1,7 +1,7 @@
 """The conditions of a CloudFormation template: whether each is true.
 
 It knows Equals, Not, And, Or and Condition (CloudFormation user guide, "Condition functions"), which is all
-there is for a template's Conditions.
+there is for a template's Conditions, and of what its Rules may ask besides EachMemberEquals.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ class Conditions:
                 return self.hold(self._conditions[name])
             case {"Fn::Equals": [one, other]}:
                 return bool(self._value(one) == self._value(other))
+            case {"Fn::EachMemberEquals": [several, one]}:
+                return all(member == self._value(one) for member in str(self._value(several)).split(","))
             case {"Fn::Not": [one]}:
                 return not self.hold(one)
             case {"Fn::And": list(several)}:

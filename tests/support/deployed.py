@@ -46,13 +46,29 @@ def deployed(
     """The template, resolved. What has a Condition that is false is left out."""
     document = read_document(path)
     reader = _Reader(document, parameters)
-    resolved: dict[str, Any] = reader.resolve({**document, "Conditions": {}})
-    resolved["Resources"] = {
-        name: resource
-        for name, resource in resolved["Resources"].items()
-        if "Condition" not in resource or reader.conditions.hold(resource["Condition"])
+    there = {
+        part: {
+            name: one
+            for name, one in document.get(part, {}).items()
+            if "Condition" not in one or reader.conditions.hold(one["Condition"])
+        }
+        for part in ("Resources", "Outputs")
     }
+    resolved: dict[str, Any] = reader.resolve({**document, **there, "Conditions": {}, "Rules": {}})
     return resolved
+
+
+def broken_rules(parameters: Mapping[str, str], path: Path = PROJECT / "template.yaml") -> list[str]:
+    """What CloudFormation says of these parameters before it makes anything."""
+    document = read_document(path)
+    reader = _Reader(document, parameters)
+    return [
+        assertion["AssertDescription"]
+        for rule in document["Rules"].values()
+        if reader.conditions.hold(rule["RuleCondition"])
+        for assertion in rule["Assertions"]
+        if not reader.conditions.hold(assertion["Assert"])
+    ]
 
 
 def of_type(template: Mapping[str, Any], kind: str) -> dict[str, dict[str, Any]]:
@@ -116,6 +132,10 @@ class _Reader:
                 return self._substitute(pattern, {})
             case {"Fn::Sub": [str(pattern), dict(own)]}:
                 return self._substitute(pattern, {name: self.resolve(one) for name, one in own.items()})
+            case {"Fn::Join": [str(between), parts]}:
+                return between.join(map(str, self.resolve(parts)))
+            case {"Fn::Split": [str(between), whole]}:
+                return str(self.resolve(whole)).split(between)
             case {"Fn::If": [str(condition), then, otherwise]}:
                 return self.resolve(then if self.conditions.hold(condition) else otherwise)
             case dict():
@@ -125,15 +145,24 @@ class _Reader:
                 return [one for one in map(self.resolve, value) if one is not _NO_VALUE]
         return value
 
+    def _existing(self, name: str) -> Mapping[str, Any]:
+        resource: Mapping[str, Any] = self._resources[name]
+        condition = resource.get("Condition")
+        assert condition is None or self.conditions.hold(condition), f"{name} is not made, and asked for"
+        return resource
+
     def _reference(self, name: str) -> object:
         if name in self._values:
             return self._values[name]
-        resource = self._resources[name]
+        if "." in name:
+            return self._attribute(name)  # what SAM makes beside a function, such as its .Version
+        resource = self._existing(name)
         named = resource.get("Properties", {}).get(_NAMES.get(resource["Type"], ""))
         return self.resolve(named) if named else f"{STACK}-{name}"
 
     def _attribute(self, path: str) -> str:
         name, _, attribute = path.partition(".")
+        self._existing(name)
         if attribute == "DBClusterResourceId":
             return CLUSTER
         if attribute == "Arn" and self._resources[name]["Type"] == "AWS::S3::Bucket":

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.deployed import CLUSTER, deployed, functions, policies
 
 TEMPLATE = """
@@ -32,7 +34,10 @@ Resources:
               - !Ref AWS::NoValue
 Outputs:
   Host: {Value: !If [IsOwn, !GetAtt Cluster.Endpoint.Address, !Ref Asked]}
-  Id: {Value: !Sub ["${Id}/app", {Id: !GetAtt [Cluster, DBClusterResourceId]}]}
+  Id:
+    Condition: IsOwn
+    Value: !Sub ["${Id}/app", {Id: !GetAtt [Cluster, DBClusterResourceId]}]
+  Region: {Value: !Join ["", !Split ["-", !Ref AWS::Region]]}
   Either: {Value: !If [Either, a, b]}
 """
 
@@ -45,6 +50,7 @@ def test_references_and_conditions_are_put_in(tmp_path: Path) -> None:
         "Host": "<Cluster.Endpoint.Address>",
         "Id": f"{CLUSTER}/app",
         "Either": "a",
+        "Region": "euwest3",
     }
     get = {
         "Effect": "Allow",
@@ -58,6 +64,14 @@ def test_references_and_conditions_are_put_in(tmp_path: Path) -> None:
 
     another = deployed({"Own": "no", "Topic": "topic"}, path)
     assert "Cluster" not in another["Resources"]
+    assert "Id" not in another["Outputs"]
     assert another["Outputs"]["Host"]["Value"] == "<Asked>"
     assert policies(another) == {"one": [get]}
     assert deployed({"Own": "no"}, path)["Outputs"]["Either"]["Value"] == "b"
+
+
+def test_what_is_asked_of_a_resource_that_is_not_made_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "template.yaml"
+    path.write_text(TEMPLATE.replace("    Condition: IsOwn\n", ""))
+    with pytest.raises(AssertionError, match="Cluster is not made, and asked for"):
+        deployed({"Own": "no"}, path)
