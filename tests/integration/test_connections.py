@@ -1,4 +1,4 @@
-"""How many connections a function has at once: no more than docs/operations.md says, which bounds them all."""
+"""How many connections a function has: no more than docs/operations.md says, which bounds their sum."""
 
 import re
 import time

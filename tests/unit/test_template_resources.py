@@ -3,6 +3,7 @@
 Rules rather than lists: a new function has to keep them, too.
 """
 
+import json
 import re
 from itertools import permutations
 from pathlib import Path
@@ -142,6 +143,24 @@ def test_every_function_that_events_invoke_has_an_alarm_before_its_time_is_over(
     assert alarm["Statistic"] == "Maximum"
     share = alarm["Threshold"] / (FUNCTIONS[name].timeout * 1000)
     assert 0.75 <= share < 1
+
+
+@pytest.mark.parametrize("parameters", [{}, PARAMETERS], ids=["alone", "into"])
+def test_the_dashboard_shows_every_function_and_metrics_that_are_counted(parameters: dict[str, str]) -> None:
+    template = deployed(parameters)
+    (dashboard,) = of_type(template, "AWS::CloudWatch::Dashboard").values()
+    widgets = json.loads(dashboard["DashboardBody"])["widgets"]
+    places = [(one["x"], one["y"]) for one in widgets]
+    assert len(set(places)) == len(places)
+    lines = [line for one in widgets for line in one["properties"]["metrics"]]
+    shown = {line[3] for line in lines if line[0] == "AWS/Lambda"}
+    assert shown == {FUNCTIONS[name].name for name in WITH_EVENTS}
+    counted = {(line[1], line[3]) for line in lines if line[0] == NAMESPACE}
+    assert counted
+    for metric, service in counted:
+        assert f'"{metric}"' in (PROJECT / "functions" / service / "app.py").read_text()
+    clusters = {line[3] for line in lines if line[0] == "AWS/RDS"}
+    assert clusters == ({f"{STACK}-Database"} if not parameters else set())
 
 
 def test_alarms_of_our_own_metrics_are_of_what_a_function_counts() -> None:
