@@ -11,6 +11,9 @@ SAM_VENV := .venv-sam
 SAM_CLI := 1.170.0
 READY := $(VENV)/.ready
 SAM_READY := $(SAM_VENV)/.ready-$(SAM_CLI)
+CHECKOV_VENV := .venv-checkov
+CHECKOV := 3.3.30
+CHECKOV_READY := $(CHECKOV_VENV)/.ready-$(CHECKOV)
 RUN := $(VENV)/bin/python
 CODE := layers/shared/leads functions local bench tests
 DEPLOYED := layers/shared/leads functions
@@ -83,12 +86,13 @@ bench-cold: $(READY) $(SAM_READY) ## Time how functions start, in AWS's runtime 
 	@$(RUN) -m bench.bench_cold $(ARGS)
 
 .PHONY: validate
-validate: $(SAM_READY) ## Check the template and what SAM makes of it, without an AWS account
+validate: $(SAM_READY) $(CHECKOV_READY) ## Check the template and what SAM makes of it, without an AWS account
 	@$(SAM_ENV) $(SAM_VENV)/bin/sam validate --lint
 	@$(SAM_ENV) $(SAM_VENV)/bin/cfn-lint template.yaml
 	@mkdir -p .aws-sam
 	@$(SAM_ENV) $(SAM_VENV)/bin/python tests/support/expand_template.py template.yaml > .aws-sam/expanded.json
 	@$(SAM_ENV) $(SAM_VENV)/bin/cfn-lint .aws-sam/expanded.json
+	@$(CHECKOV_VENV)/bin/checkov --config-file .checkov.yaml
 
 .PHONY: build
 build: $(SAM_READY) ## Build what is deployed (sam build; needs python3.13)
@@ -108,10 +112,17 @@ $(READY): pyproject.toml layers/shared/requirements.txt
 	@$(RUN) -m pip install -qq --editable '.[dev]' >&2
 	@touch $@
 
-# SAM CLI pins older libraries than ours, so it lives alone.
+# SAM CLI and checkov pin older libraries than ours, so each lives alone.
+define MAKE_VENV
+@$(FIND_PYTHON); \
+echo "Setting up $(1) ($(2)), which takes about a minute, once" >&2; \
+$(1)/bin/python -c '' >/dev/null 2>&1 || "$$found" -m venv --clear $(1) >&2; \
+$(1)/bin/python -m pip install -qq '$(2)' >&2
+@touch $@
+endef
+
 $(SAM_READY):
-	@echo "Setting up $(SAM_VENV) (SAM CLI), which takes about a minute, once" >&2
-	@$(FIND_PYTHON); \
-	$(SAM_VENV)/bin/python -c '' >/dev/null 2>&1 || "$$found" -m venv --clear $(SAM_VENV) >&2
-	@$(SAM_VENV)/bin/python -m pip install -qq 'aws-sam-cli==$(SAM_CLI)' >&2
-	@touch $@
+	$(call MAKE_VENV,$(SAM_VENV),aws-sam-cli==$(SAM_CLI))
+
+$(CHECKOV_READY):
+	$(call MAKE_VENV,$(CHECKOV_VENV),checkov==$(CHECKOV))
