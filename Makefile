@@ -73,6 +73,10 @@ check: $(READY) validate ## Check format, lint, types, security and templates
 test: $(READY) ## Run all tests (ARGS="-k export" for some)
 	@$(RUN) -m pytest $(ARGS)
 
+.PHONY: test-faults
+test-faults: $(READY) ## Break things, and print of each fault what was seen; ten minutes
+	@$(RUN) -m pytest -m fault --fault-table $(ARGS)
+
 .PHONY: bench-import
 bench-import: $(READY) ## Time imports against Postgres alone; an hour (ARGS="--rows 1000000 --strategy SKIP")
 	@$(RUN) -m bench.bench_import $(ARGS)

@@ -10,6 +10,8 @@ from local.postgres import EmbeddedPostgres
 from local.s3 import S3Emulator
 from tests.support.service import APP_PASSWORD, Caller, Service, database_settings, prepare_environment
 
+pytest_plugins = ["tests.support.fault_table"]
+
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:

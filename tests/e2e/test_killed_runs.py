@@ -95,6 +95,7 @@ def dead_letter(stack: Stack, key: str) -> bytes:
     return found.encode()
 
 
+@pytest.mark.fault("SIGKILL of every attempt")
 def test_a_job_whose_every_run_is_killed_is_ended_and_a_redrive_completes_it(
     stack: Stack, owner: pg8000.native.Connection
 ) -> None:

@@ -174,6 +174,7 @@ def test_file_that_is_no_csv_has_a_result_that_says_why(
     assert reason in job["failureReason"]
 
 
+@pytest.mark.fault("an event for an object that is gone")
 def test_object_that_is_gone_has_a_result_that_says_so(service: Service, caller: Caller) -> None:
     service.announce(StoredFile(f"drop/{caller.org}/gone.csv", "no-such-version"))
     assert "deleted before it was imported" in assert_result(service, caller, "gone.csv")["failureReason"]

@@ -39,6 +39,7 @@ def broken_off(service: Service, caller: Caller, attempts: int) -> tuple[StoredF
     return file, id
 
 
+@pytest.mark.fault("an upload that never comes")
 def test_an_upload_that_never_comes_is_ended_after_its_hour(service: Service, caller: Caller) -> None:
     id = upload(service, caller)
     make_past(service, IMPORT, id, created_at=UPLOAD_GONE - 60)
@@ -84,6 +85,7 @@ def test_another_key_that_begins_alike_is_no_upload(service: Service, caller: Ca
     assert how_it_ended(service, IMPORT, id) == ("FAILED", "NOT_UPLOADED")
 
 
+@pytest.mark.fault("SIGKILL of every attempt")
 def test_an_import_that_broke_off_every_time_is_ended_and_a_redrive_completes_it(
     service: Service, caller: Caller
 ) -> None:

@@ -66,6 +66,7 @@ def test_file_that_turns_out_unusable_leaves_no_report(
     nothing_is_left(service, caller)
 
 
+@pytest.mark.fault("the report cannot be written")
 def test_report_that_s3_refuses_fails_the_run_and_another_run_completes_it(
     service: Service, caller: Caller
 ) -> None:
@@ -93,6 +94,8 @@ def test_report_that_s3_refuses_fails_the_run_and_another_run_completes_it(
         ("complete_multipart_upload", 0),
     ],
 )
+@pytest.mark.fault("a part upload fails")
+@pytest.mark.fault("the report cannot be written")
 def test_large_report_that_s3_refuses_midway_leaves_nothing_either(
     service: Service, caller: Caller, operation: str, after: int
 ) -> None:
@@ -106,6 +109,7 @@ def test_large_report_that_s3_refuses_midway_leaves_nothing_either(
     nothing_is_left(service, caller)
 
 
+@pytest.mark.fault("the report cannot be written")
 def test_report_that_s3_refuses_to_the_last_ends_the_job(service: Service, caller: Caller) -> None:
     file = posted(service, caller, SMALL)
     for _ in range(ATTEMPTS):

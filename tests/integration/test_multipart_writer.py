@@ -50,6 +50,7 @@ def test_object_is_what_was_written(service: Service, caller: Caller, size: int)
         ("complete_multipart_upload", 0, 2 * PART_SIZE),
     ],
 )
+@pytest.mark.fault("a part upload fails")
 def test_failure_leaves_neither_object_nor_parts(
     service: Service, caller: Caller, operation: str, after: int, size: int
 ) -> None:

@@ -77,6 +77,7 @@ def test_event_of_the_request_makes_the_file_and_the_polled_route_links_to_it(
 
 
 @pytest.mark.parametrize("other_version", [False, True], ids=["the same object", "another object"])
+@pytest.mark.fault("the same event again")
 def test_another_event_for_a_finished_export_does_nothing(
     service: Service, caller: Caller, other_version: bool
 ) -> None:
@@ -139,6 +140,7 @@ def test_ids_that_are_nobodys_or_another_organisations_do_nothing(service: Servi
 
 
 @pytest.mark.parametrize("event", [{}, {"Records": []}, {"Service": "Amazon S3", "Event": "s3:TestEvent"}])
+@pytest.mark.fault("s3:TestEvent")
 def test_events_without_files_do_nothing(service: Service, event: dict[str, Any]) -> None:
     service.handler("process_export")(event, FakeLambdaContext("process_export"))
 
@@ -150,6 +152,7 @@ def test_one_event_may_carry_several_requests(service: Service, caller: Caller) 
     assert files == [b"id\n", b"name\n"]
 
 
+@pytest.mark.fault("the same event at the same instant")
 def test_export_that_another_run_works_on_is_left_alone(service: Service, caller: Caller) -> None:
     store(service, caller)
     request = asked(service, caller)

@@ -118,6 +118,7 @@ def test_the_third_attempt_ends_the_export_and_a_redrive_completes_it(
         ("complete_multipart_upload", 0),
     ],
 )
+@pytest.mark.fault("a part upload fails")
 def test_export_that_s3_refuses_to_the_last_fails_and_leaves_no_part(
     service: Service, caller: Caller, operation: str, after: int
 ) -> None:

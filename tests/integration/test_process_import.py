@@ -191,6 +191,7 @@ def test_ignored_columns_are_listed(service: Service, caller: Caller) -> None:
     assert job["ignoredColumns"] == ["id", "Ville"]
 
 
+@pytest.mark.fault("the same event again")
 def test_event_delivered_again_does_nothing(service: Service, caller: Caller) -> None:
     job_id = service.post_csv(caller, HEADER + "A,0612345678,,web,,,\n", "CREATE_NEW")
     file = service.version(import_key(caller.org, job_id))
@@ -200,6 +201,7 @@ def test_event_delivered_again_does_nothing(service: Service, caller: Caller) ->
     assert counts(service.job(caller, job_id)) == (1, 1, 0, 0)
 
 
+@pytest.mark.fault("a second object for a finished job")
 def test_second_object_for_a_finished_job_is_ignored(service: Service, caller: Caller) -> None:
     job_id = service.post_csv(caller, HEADER + "A,1,,web,,,\n", "CREATE_NEW")
     key = import_key(caller.org, job_id)
@@ -208,6 +210,7 @@ def test_second_object_for_a_finished_job_is_ignored(service: Service, caller: C
     assert [lead["name"] for lead in service.leads(caller)] == ["A"]
 
 
+@pytest.mark.fault("an event for an object that is gone")
 def test_object_that_is_gone_fails_its_job(service: Service, caller: Caller) -> None:
     job_id = service.post_csv(caller, HEADER)
     file = service.version(import_key(caller.org, job_id))

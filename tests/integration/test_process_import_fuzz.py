@@ -96,11 +96,31 @@ def owner(service: Service) -> Iterator[Connection]:
         yield connection
 
 
-@given(content=files, strategy=st.sampled_from(["SKIP", "CREATE_NEW"]), cut=st.none() | sizes)
+any_file = given(content=files, strategy=st.sampled_from(["SKIP", "CREATE_NEW"]), cut=st.none() | sizes)
+
+
+@any_file
 @settings(max_examples=150, deadline=None)
 def test_any_file_is_imported_row_for_row_or_refused_whole(
     service: Service, owner: Connection, content: bytes, strategy: str, cut: Sizes | None
 ) -> None:
+    check_file(service, owner, content, strategy, cut)
+
+
+@pytest.mark.slow_fault
+@pytest.mark.fault("1,000 random and damaged files")
+@any_file
+@settings(max_examples=1000, deadline=None)
+def test_any_of_a_thousand_files_is_imported_row_for_row_or_refused_whole(
+    service: Service, owner: Connection, content: bytes, strategy: str, cut: Sizes | None
+) -> None:
+    check_file(service, owner, content, strategy, cut)
+
+
+def check_file(service: Service, owner: Connection, content: bytes, strategy: str, cut: Sizes | None) -> None:
+    """Imports a file for an organisation of its own; whatever it is, its job ends and all that tells of it
+    agrees.
+    """
     caller = Caller()
     file = posted(service, caller, content, strategy)
     if cut is None:

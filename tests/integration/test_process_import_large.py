@@ -121,6 +121,7 @@ def first_difference(these: Sequence[object], those: Sequence[object]) -> object
 
 @pytest.mark.parametrize("apart_bytes", [0, 2**40], ids=["in another process", "in this process"])
 @pytest.mark.parametrize("given", [0, 30, 300_000])
+@pytest.mark.fault("the S3 read breaks off in the middle")
 def test_large_file_that_breaks_off_keeps_nothing_and_another_run_imports_it(
     service: Service, caller: Caller, given: int, apart_bytes: int
 ) -> None:
