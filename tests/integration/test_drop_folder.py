@@ -233,8 +233,10 @@ def test_result_waits_for_the_run_that_has_the_job(service: Service, caller: Cal
     first = threading.Thread(target=run_import, args=(service, file), kwargs={"bucket": bucket})
     first.start()
     assert stalling.reached_end.wait(20)
-    service.announce(file)
+    second = threading.Thread(target=service.announce, args=(file,))
+    second.start()
     assert results(service, caller) == {}
     stalling.may_end.set()
     first.join()
+    second.join()
     assert_result(service, caller, "x.csv")

@@ -1,6 +1,7 @@
 """process_export: from the request of an export that nobody waits for to its file, once, and no other's."""
 
 import json
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import pytest
@@ -156,10 +157,15 @@ def test_one_event_may_carry_several_requests(service: Service, caller: Caller) 
 def test_export_that_another_run_works_on_is_left_alone(service: Service, caller: Caller) -> None:
     store(service, caller)
     request = asked(service, caller)
-    with service.app() as another_run:
+    with service.app() as another_run, ThreadPoolExecutor() as threads:
         lock_job(another_run, "export_job", job_id(request))
-        outcome = run_export(service, request)
-        announce_export(service, request)
+        duplicates: list[Future[Any]] = [
+            threads.submit(run_export, service, request),
+            threads.submit(announce_export, service, request),
+        ]
+        while wait(duplicates, timeout=0.05).not_done:
+            another_run.rows("SELECT 1")
+        outcome, _ = (duplicate.result() for duplicate in duplicates)
         assert (outcome.job_id, outcome.ended) == (job_id(request), IGNORED)
         assert attempts_of(service, request) == 0
         assert service.keys(f"exports/{caller.org}/") == []

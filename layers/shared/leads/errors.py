@@ -13,7 +13,8 @@
     └── ServiceFault            ours, not the caller's                     500
         ├── DatabaseFault       Postgres refused, failed or went away      500
         ├── MigrationFailed     the schema stays as it was                 500
-        ├── JobTaken            another run works on the same job          500
+        ├── JobTaken            a run has the same job, dead or alive       500
+        │   └── JobAtWork       and it is alive: nothing is left to do      500
         └── ExportTooLong       its run has no more time: handed over, or FAILED
 
 The numbers are the HTTP statuses of web/resolver.py. A message is written for the person who gets it: it says
@@ -127,6 +128,10 @@ class ServiceFault(LeadsError):
 
 class JobTaken(ServiceFault):
     """Another run has the job's lock, or a dead one's connection has it still."""
+
+
+class JobAtWork(JobTaken):
+    """The run that has the job has been seen at work."""
 
 
 LOCK_TIMEOUT: Final = "55P03"

@@ -5,9 +5,11 @@ it rolls back unless it is told to commit. Errors of the driver become DatabaseF
 the server's.
 """
 
+import socket
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
 from pg8000.core import COPY_DATA, COPY_OUT_RESPONSE, Context
 from pg8000.exceptions import DatabaseError, InterfaceError
@@ -22,6 +24,11 @@ from leads.settings import DatabaseSettings
 CONNECT_TIMEOUT = 10.0
 """Seconds to wait for a connection: Aurora answers in milliseconds, and a paused one is not worth an API's 29
 s.
+"""
+
+KEEPALIVE: Final = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 35_000}
+"""Seconds, a number and milliseconds after which a server that answers no packets is given up: as long as it
+waits for us (app_role_create.sql). How long a statement takes is another matter.
 """
 
 __all__ = ["Connection", "Database", "Sink", "Transaction", "literal"]
@@ -57,6 +64,13 @@ def _token(settings: DatabaseSettings) -> str:
     return iam_token(settings.host, settings.port, settings.user)
 
 
+def _keep_alive(connected: socket.socket) -> None:
+    # pg8000 has turned probes on, of which the first comes after two hours. Other systems have other names.
+    if sys.platform == "linux":
+        for name, value in KEEPALIVE.items():
+            connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
 class Connection:
     """One connection, in autocommit until a `transaction` begins. Use it as a context manager, which closes
     it.
@@ -80,6 +94,7 @@ class Connection:
                 application_name=application,
             )
             self._pg._usock.settimeout(patience)
+            _keep_alive(self._pg._usock)
             # Nothing is on its way yet that the stream before it might hold.
             self._pg._sock = self._pg._usock.makefile(mode="rwb", buffering=READ_BUFFER)
             self._pg.message_types[COPY_OUT_RESPONSE] = self._begin_rows

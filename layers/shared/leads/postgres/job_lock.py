@@ -2,7 +2,7 @@
 that died leaves nothing behind.
 """
 
-from typing import cast
+from typing import NamedTuple, cast
 
 from leads.errors import JobTaken
 from leads.postgres.connection import Connection
@@ -23,6 +23,24 @@ def is_job_locked(connection: Connection, table: str, id: int) -> bool:
     for such a run and be ignored.
     """
     return cast(bool, connection.value(statement("job_lock_held"), job=_name(table, id)))
+
+
+class SignsOfLife(NamedTuple):
+    """Of the run that has a job. When they change it was at work in between."""
+
+    holder: str | None
+    """Its connection, and when that was last asked for something; None when nobody has the job."""
+    progress: int | None
+    """Rows that it has shown."""
+
+
+def signs_of_life(connection: Connection, table: str, org_id: str, id: int) -> SignsOfLife:
+    """What can be seen now of a job's run. Raises DatabaseFault."""
+    with connection.transaction(org_id):
+        (record,) = connection.records(
+            statement(f"{table}_signs_of_life"), job=_name(table, id), org_id=org_id, id=id
+        )
+    return SignsOfLife(cast("str | None", record["holder"]), cast("int | None", record["progress"]))
 
 
 def _name(table: str, id: int) -> str:

@@ -1,6 +1,7 @@
 """Makes the file of an export that takes longer than an answer may.
 
-Claimed as imports are: delivered again, an event finds its export taken or over and does nothing.
+Claimed as imports are: delivered again, an event finds its export over, or a run at work on it, and does
+nothing.
 """
 
 import time
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from leads.domain.export_job import ExportJob
-from leads.errors import DatabaseFault, ExportTooLong, FailureCode, JobTaken
+from leads.errors import DatabaseFault, ExportTooLong, FailureCode, JobAtWork
 from leads.observability import logger
 from leads.postgres.connection import Connection, Database
 from leads.postgres.export_jobs import (
@@ -24,6 +25,7 @@ from leads.s3.keys import JobKey, parse_export_request_key
 from leads.use_cases.attempts import ATTEMPTS, COMPLETED, IGNORED
 from leads.use_cases.export_file import OUR_FAULT, export_file
 from leads.use_cases.progress import Progress
+from leads.use_cases.taken_job import claim_when_free
 
 _TOO_LONG: Final = (
     "The export takes longer than a run may. Ask for a part of it: narrow it with startDate and endDate, "
@@ -51,8 +53,8 @@ class ExportOutcome:
 def process_export(
     request: StoredFile, *, database: Database, bucket: Bucket, seconds: float
 ) -> ExportOutcome:
-    """Makes an export's file within `seconds`, or does nothing when its job is over, taken by another run, or
-    not there.
+    """Makes an export's file within `seconds`, or does nothing when its job is over, not there, or another
+    run is at work on it.
 
     A fault that the database would only repeat, or too little time, ends the job as FAILED. Another one is
     raised for Lambda to retry, one of the database after a second try here; at the last attempt it ends the
@@ -106,17 +108,11 @@ class _Run:
         ignored = ExportOutcome(key.job_id, IGNORED)
         with self._database.connect() as connection:
             try:
-                attempts = claim_export_job(
-                    connection,
-                    key.org_id,
-                    key.job_id,
-                    request_version=self._request.version,
-                    again=self._attempts > 0,
+                # On a second try it may be this very run's dead connection that has the job.
+                attempts = claim_when_free(
+                    connection, "export_job", key.org_id, key.job_id, lambda: self._claim(connection, key)
                 )
-            except JobTaken:
-                if self._tries > 1:
-                    # By this very run's dead connection: somebody has to come back for the job.
-                    raise
+            except JobAtWork:
                 return ignored
             if attempts is None:
                 return ignored
@@ -125,6 +121,15 @@ class _Run:
             if job is None:
                 return ignored
             return self._export(connection, key, job)
+
+    def _claim(self, connection: Connection, key: JobKey) -> int | None:
+        return claim_export_job(
+            connection,
+            key.org_id,
+            key.job_id,
+            request_version=self._request.version,
+            again=self._attempts > 0,
+        )
 
     def _export(self, connection: Connection, key: JobKey, job: ExportJob) -> ExportOutcome:
         def record(another: Connection, rows: int) -> None:

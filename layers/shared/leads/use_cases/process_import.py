@@ -1,7 +1,7 @@
 """Imports one stored file: the only place that writes leads.
 
 Claim the job, then import_file does the rest in one transaction, so all valid rows are in, or none. Delivered
-again, an event finds its job taken or over and does nothing.
+again, an event finds its job over, or a run at work on it, and does nothing.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from leads.domain.import_job import ImportCounts
-from leads.errors import DatabaseFault, FailureCode, InvalidFile, JobTaken
+from leads.errors import DatabaseFault, FailureCode, InvalidFile, JobAtWork
 from leads.observability import logger
 from leads.postgres.connection import Connection, Database
 from leads.postgres.import_jobs import (
@@ -29,6 +29,7 @@ from leads.use_cases.attempts import ATTEMPTS, COMPLETED, IGNORED
 from leads.use_cases.drop_result import leave_drop_result
 from leads.use_cases.import_file import Sizes, import_file
 from leads.use_cases.shown_import import ShownImport
+from leads.use_cases.taken_job import claim_when_free
 
 DROP_USER: Final = "drop-folder"
 """Who created the leads of a dropped file: S3 does not say whose key put it there."""
@@ -60,7 +61,7 @@ def process_import(
     describe: Callable[[ShownImport], str],
     sizes: Sizes = _SIZES,
 ) -> ImportOutcome:
-    """Imports a file, or does nothing when its job is over, taken by another run, or not there.
+    """Imports a file, or does nothing when its job is over, not there, or another run is at work on it.
 
     Whoever dropped a file has no API: `describe` writes the result that is left for them, at each delivery,
     so that none is missing when a run dies between the job's end and its result.
@@ -120,23 +121,26 @@ class _Run:
                 return ImportOutcome(None, IGNORED)
             org_id, job_id, problem = self._found
             try:
-                job = claim_import_job(
-                    connection,
-                    org_id,
-                    job_id,
-                    object_key=self._file.key,
-                    object_version=self._file.version,
-                    again=self._claimed,
+                # On a second try it may be this very run's dead connection that has the job.
+                job = claim_when_free(
+                    connection, "import_job", org_id, job_id, lambda: self._claim(connection, org_id, job_id)
                 )
-            except JobTaken:
-                if self._tries > 1:
-                    # By this very run's dead connection: somebody has to come back for the job.
-                    raise
+            except JobAtWork:
                 return ImportOutcome(job_id, IGNORED)
             if job is None:
                 return ImportOutcome(job_id, IGNORED)
             self._claimed = True
             return self._run(connection, job, problem)
+
+    def _claim(self, connection: Connection, org_id: str, job_id: int) -> ClaimedImportJob | None:
+        return claim_import_job(
+            connection,
+            org_id,
+            job_id,
+            object_key=self._file.key,
+            object_version=self._file.version,
+            again=self._claimed,
+        )
 
     def _run(self, connection: Connection, job: ClaimedImportJob, problem: str | None) -> ImportOutcome:
         try:

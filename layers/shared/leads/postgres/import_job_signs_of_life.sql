@@ -1,0 +1,11 @@
+-- What a run that has the job does and a dead one does not: it asks its connection for something, or shows more rows.
+-- The statements of the role's own connections are seen. A key of 64 bits is shown in two halves, with objsubid 1
+-- (PostgreSQL, pg_locks).
+SELECT (
+    SELECT concat_ws(' ', activity.pid, activity.query_start)
+    FROM pg_locks AS taken
+    JOIN pg_stat_activity AS activity USING (pid)
+    WHERE taken.locktype = 'advisory' AND taken.objsubid = 1 AND taken.granted
+        AND taken.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND ((CAST(taken.classid AS bigint) << 32) | CAST(taken.objid AS bigint)) = hashtextextended(:job, 0)
+) AS holder, (SELECT processed_rows FROM import_job WHERE id = :id AND org_id = :org_id) AS progress

@@ -1,0 +1,46 @@
+"""What a run does that finds its job taken: by a run at work, whose duplicate it is, or by one that died.
+
+A dead run's lock goes with its connection, which the server misses after a while: at once when its process
+was killed, within a minute when its machine is gone (app_role_create.sql). Who leaves a job to a dead run
+leaves it to nobody, so this one stays until it knows.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from leads.errors import JobAtWork, JobTaken
+from leads.postgres.connection import Connection
+from leads.postgres.job_lock import signs_of_life
+
+PATIENCE: Final = 60.0
+"""Seconds after which the lock of a dead run is gone: the server's limits come to 55 at the most."""
+
+PAUSE: Final = 0.25
+"""Seconds between two tries. A run at work asks for something several times a second."""
+
+_Claimed = TypeVar("_Claimed")
+
+
+def claim_when_free(
+    connection: Connection, table: str, org_id: str, id: int, claim: Callable[[], _Claimed]
+) -> _Claimed:
+    """What `claim` gives, which is tried again as long as it raises JobTaken.
+
+    Raises JobAtWork as soon as the run that has the job is seen at work, so that a duplicate ends; JobTaken
+    when it neither was nor let go: then the event must come again. Raises ServiceFault.
+    """
+    deadline = time.monotonic() + PATIENCE
+    before = None
+    while True:
+        try:
+            return claim()
+        except JobTaken as taken:
+            signs = signs_of_life(connection, table, org_id, id)
+            if signs.holder is not None:
+                if before is not None and signs != before:
+                    raise JobAtWork(f"{taken} and is at work") from None
+                before = signs
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(PAUSE)

@@ -1,0 +1,237 @@
+"""A run that finds its job taken: by a run at work, by one that died, or by one of which nothing is seen."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from leads.errors import JobTaken
+from leads.postgres import connection as connection_module
+from leads.postgres import job_lock
+from leads.postgres.connection import Connection, Database
+from leads.postgres.export_jobs import record_export_progress
+from leads.postgres.import_jobs import claim_import_job, record_progress
+from leads.postgres.job_lock import lock_job
+from leads.s3.events import StoredFile
+from leads.use_cases import taken_job
+from leads.use_cases.attempts import COMPLETED, IGNORED
+from leads.use_cases.process_import import ImportOutcome
+from tests.support.exports import asked, job_id, run_export
+from tests.support.fault_table import Seen
+from tests.support.imports import job_of, posted, run_import
+from tests.support.service import APP_PASSWORD, Caller, Service, database_settings
+from tests.support.tcp_proxy import TcpProxy
+from tests.support.waiting import wait_until
+
+CSV = b"name,phone,source\nA,0612345678,web\n"
+
+
+@contextmanager
+def taken(service: Service, caller: Caller, file: StoredFile) -> Iterator[Connection]:
+    """Another run's connection, which has the file's job."""
+    with service.app() as run:
+        id = int(file.key.split("/")[2])
+        claim_import_job(run, caller.org, id, object_key=file.key, object_version=file.version)
+        yield run
+
+
+def waiting_for(tried: threading.Event, run: Callable[[], Any], threads: ThreadPoolExecutor) -> Future[Any]:
+    """A run that has found its job taken."""
+    running = threads.submit(run)
+    assert tried.wait(20)
+    return running
+
+
+@pytest.fixture
+def tried(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set when a run has looked for the second time at who has its job."""
+    event, looks, look = threading.Event(), [], job_lock.signs_of_life
+
+    def note(*arguments: Any) -> Any:
+        looks.append(look(*arguments))
+        if len(looks) > 1:
+            event.set()
+        return looks[-1]
+
+    monkeypatch.setattr(taken_job, "signs_of_life", note)
+    return event
+
+
+@pytest.mark.fault("the same event at the same instant")
+@pytest.mark.parametrize("sign", ["a statement", "progress"])
+def test_duplicate_of_a_run_at_work_ends_as_soon_as_that_is_seen(
+    service: Service, caller: Caller, tried: threading.Event, sign: str
+) -> None:
+    file = posted(service, caller, CSV)
+    with taken(service, caller, file) as run, ThreadPoolExecutor() as threads:
+        duplicate = waiting_for(tried, lambda: run_import(service, file), threads)
+        assert not duplicate.done(), "a run of which nothing was seen yet may be dead"
+        if sign == "a statement":
+            run.rows("SELECT 1")
+        else:
+            with service.app() as progress:
+                record_progress(progress, caller.org, int(file.key.split("/")[2]), 1)
+        assert duplicate.result(20).ended == IGNORED
+    assert job_of(service, caller, file)["status"] == "PROCESSING"
+
+
+def test_duplicate_of_an_export_in_one_long_statement_sees_its_progress(
+    service: Service, caller: Caller, tried: threading.Event
+) -> None:
+    request = asked(service, caller)
+    with service.app() as run, ThreadPoolExecutor() as threads, service.app() as progress:
+        lock_job(run, "export_job", job_id(request))
+        with service.owner() as owner:
+            owner.rows("UPDATE export_job SET status = 'PROCESSING' WHERE id = :id", id=job_id(request))
+        duplicate = waiting_for(tried, lambda: run_export(service, request), threads)
+        record_export_progress(progress, caller.org, job_id(request), 7)
+        assert duplicate.result(20).ended == IGNORED
+
+
+@pytest.mark.fault("the same event at the same instant")
+def test_duplicate_of_a_run_that_ends_finds_the_job_over(
+    service: Service, caller: Caller, tried: threading.Event
+) -> None:
+    file = posted(service, caller, CSV)
+    with ThreadPoolExecutor() as threads:
+        with taken(service, caller, file):
+            duplicate = waiting_for(tried, lambda: run_import(service, file), threads)
+            with service.owner() as owner:
+                owner.rows("UPDATE import_job SET status = 'COMPLETED' WHERE org_id = :org", org=caller.org)
+        assert duplicate.result(20).ended == IGNORED
+
+
+@pytest.mark.fault("a redelivery that meets the lock of a dead run")
+def test_redelivery_takes_over_when_the_lock_of_a_dead_run_goes(
+    service: Service, caller: Caller, tried: threading.Event
+) -> None:
+    file = posted(service, caller, CSV)
+    with ThreadPoolExecutor() as threads:
+        with taken(service, caller, file):
+            redelivery: Future[ImportOutcome] = waiting_for(tried, lambda: run_import(service, file), threads)
+        assert redelivery.result(20).ended == COMPLETED
+    assert len(service.leads(caller)) == 1
+
+
+@pytest.mark.fault("a redelivery that meets the lock of a dead run")
+def test_event_comes_again_when_nothing_is_seen_of_the_run_that_has_its_job(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(taken_job, "PATIENCE", 0.6)
+    file, request = posted(service, caller, CSV), asked(service, caller)
+    with taken(service, caller, file), pytest.raises(JobTaken):
+        run_import(service, file)
+    with service.app() as run:
+        lock_job(run, "export_job", job_id(request))
+        with pytest.raises(JobTaken):
+            run_export(service, request)
+
+
+class DatabaseOfShortLimits(Database):
+    """As a deployment's, with a network through which nothing comes, but all limits are a tenth."""
+
+    def connect(self, *, patience: float | None = None) -> Connection:
+        connection = super().connect(patience=patience)
+        connection.script(
+            "SET tcp_keepalives_idle = 2; SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 1; "
+            "SET tcp_user_timeout = '3500'; SET client_connection_check_interval = '1s'"
+        )
+        return connection
+
+
+def through(service: Service, proxy: TcpProxy, kind: type[Database] = Database) -> Database:
+    """The functions' database, behind the proxy."""
+    settings = database_settings(service.postgres, "leads_app", APP_PASSWORD)
+    return kind(type(settings)(**{**_fields(settings), "port": proxy.port}), "test")
+
+
+def _fields(settings: Any) -> dict[str, Any]:
+    return {name: getattr(settings, name) for name in settings.__slots__}
+
+
+@pytest.fixture
+def proxy(service: Service) -> Iterator[TcpProxy]:
+    with TcpProxy(lambda: (service.postgres.host, service.postgres.port)) as running:
+        yield running
+
+
+@pytest.fixture
+def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ours, a tenth, too."""
+    limits = {"TCP_KEEPIDLE": 2, "TCP_KEEPINTVL": 1, "TCP_KEEPCNT": 1, "TCP_USER_TIMEOUT": 3_500}
+    monkeypatch.setattr(connection_module, "KEEPALIVE", limits)
+
+
+def hang(service: Service, caller: Caller, proxy: TcpProxy, database: Database, seen: Seen) -> None:
+    """The packets of a run fall in the middle of its file: the run tries again and meets its own lock."""
+    file = posted(service, caller, CSV)
+    merging = proxy.hold(b"COPY staging")
+    with ThreadPoolExecutor() as threads:
+        run = threads.submit(run_import, service, file, database=database)
+        merging.wait()
+        began = time.monotonic()
+        proxy.drop_packets()
+        merging.release()
+        assert run.result(120).ended == COMPLETED
+    seconds = time.monotonic() - began
+    seen(f"the packets of a run fell: COMPLETED by its own second try after {seconds:.1f} s")
+    with service.owner() as owner:
+        assert owner.value("SELECT attempts FROM import_job WHERE org_id = :org", org=caller.org) == 1
+    assert len(service.leads(caller)) == 1
+
+
+@pytest.mark.fault("a connection that hangs")
+@pytest.mark.usefixtures("short_limits")
+def test_run_whose_packets_are_dropped_completes_its_job(
+    service: Service, caller: Caller, proxy: TcpProxy, seen: Seen
+) -> None:
+    hang(service, caller, proxy, through(service, proxy, DatabaseOfShortLimits), seen)
+
+
+@pytest.mark.slow_fault
+@pytest.mark.fault("a connection that hangs")
+def test_run_whose_packets_are_dropped_completes_its_job_within_the_real_limits(
+    service: Service, caller: Caller, proxy: TcpProxy, seen: Seen
+) -> None:
+    hang(service, caller, proxy, through(service, proxy), seen)
+
+
+@pytest.mark.slow_fault
+@pytest.mark.fault("a redelivery that meets the lock of a dead run")
+@pytest.mark.fault("locks of a dead run")
+@pytest.mark.parametrize("last", ["idle in its transaction", "in a statement that waits"])
+def test_redelivery_of_a_run_whose_machine_is_gone_completes_the_job_within_a_minute(
+    service: Service, caller: Caller, proxy: TcpProxy, seen: Seen, last: str
+) -> None:
+    file = posted(service, caller, CSV)
+    lost = through(service, proxy).connect()
+    claim_import_job(
+        lost,
+        caller.org,
+        int(file.key.split("/")[2]),
+        object_key=file.key,
+        object_version=file.version,
+    )
+    lost.script("START TRANSACTION; SELECT 1")
+    with service.app() as holder, ThreadPoolExecutor() as threads:
+        if last == "in a statement that waits":
+            lock = "SELECT pg_advisory_lock(hashtextextended(:org, 7))"
+            holder.rows(lock, org=caller.org)
+            asked_for = threads.submit(lost.rows, lock, org=caller.org)
+            waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            with service.owner() as owner:
+                wait_until(lambda: owner.value(waiting))
+        proxy.drop_packets()
+        began = time.monotonic()
+        assert run_import(service, file).ended == COMPLETED
+        seconds = time.monotonic() - began
+        seen(f"{last}: COMPLETED {seconds:.1f} s after the redelivery")
+        assert seconds < 60
+        if last == "in a statement that waits":
+            assert asked_for.exception(60) is not None
+    lost.close()
+    assert len(service.leads(caller)) == 1
