@@ -1,9 +1,12 @@
 """The phone key by examples: the one SQL function that every writer of dossier gets."""
 
+from itertools import permutations
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from leads.domain.seen_phones import SeenPhones
 from tests.support.service import Service
 
 EXAMPLES = {
@@ -120,3 +123,49 @@ def test_fast_path_agrees_with_the_slow_one(service: Service, canonical: str, an
                 "SELECT phone_key(:text), nullif(phone_key_of_text(:text), '')", text=text
             )
             assert key == slow, f"the fast path differs for {text!r}"
+
+
+@st.composite
+def cells(draw: st.DrawFn) -> list[str]:
+    """Cells with a phone, of which many are one number, written in different ways and among other text."""
+    area, rest = draw(st.sampled_from("1267")), draw(st.sampled_from(["12345678", "00000000", "90000001"]))
+    pairs = [rest[at : at + 2] for at in range(0, 8, 2)]
+    mark = draw(st.sampled_from(["", " ", ".", "-", "\u00a0", "/"]))
+    national = mark.join([f"0{area}", *pairs])
+    zero = draw(st.sampled_from(["", "(0)", " (0) ", "( 0 )", "(x0)"]))
+    wholes = [
+        national,
+        f"+33{area}{rest}",
+        f"0033{area}{rest}",
+        f"+33{zero}{mark.join([area, *pairs])}",
+        f"+33 {area}{mark.join(pairs[:2])}{zero}{mark.join(pairs[2:])}",
+        f"33{area}{rest}",
+        rest,
+        rest[:6],
+    ]
+    around = st.sampled_from(["", "tel ", "12", "(0)", " ou 01 02 03 04 05", "/0102030405", ";123456", " "])
+    return [draw(around) + whole + draw(around) for whole in draw(st.permutations(wholes))]
+
+
+@given(cells())
+@settings(max_examples=60, deadline=None)
+def test_no_phone_that_was_seen_is_taken_for_a_new_one(service: Service, written: list[str]) -> None:
+    """What SeenPhones promises, on keys as Postgres makes them: of earlier rows and of stored leads."""
+    with service.owner() as connection:
+        keys = [connection.value("SELECT phone_key(:cell)", cell=cell) for cell in written]
+    suspects = SeenPhones("").suspects(enumerate(written))
+    repeated = {at for at, key in enumerate(keys) if key is not None and key in keys[:at]}
+    assert repeated <= set(suspects), [written[at] for at in repeated - set(suspects)]
+    for cell, key in zip(written, keys, strict=True):
+        if isinstance(key, str):
+            stored = SeenPhones(key[-8:] if len(key) > 8 else "")
+            assert stored.suspects([(1, cell)]) == [1], f"{cell!r} is the stored {key}"
+
+
+def test_two_ways_to_write_a_phone_of_the_table_are_never_two_phones(service: Service) -> None:
+    by_key: dict[str | None, list[str]] = {}
+    for written, key in EXAMPLES.items():
+        by_key.setdefault(key, []).append(written)
+    for several in by_key.values():
+        for one, other in permutations(several, 2):
+            assert SeenPhones("").suspects([(1, one), (2, other)])[-1:] == [2], (one, other)

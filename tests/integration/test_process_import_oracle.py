@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from leads.domain.import_job import ImportCounts
 from leads.domain.lead import FIELDS, LeadSource, LeadStatus
 from leads.domain.merge_strategy import MergeStrategy
-from leads.use_cases.import_file import Sizes
+from leads.use_cases.import_file import SUSPECTS_BYTES, Sizes
 from tests.support.import_oracle import StoredLead, import_rows
 from tests.support.imports import job_of, posted, report_of, run_import
 from tests.support.lead_row import LeadRow
@@ -87,7 +87,13 @@ def leads_and_files(draw: st.DrawFn) -> tuple[list[StoredLead], list[LeadRow]]:
 
 # OVERWRITE has most to decide.
 strategies = st.sampled_from([*MergeStrategy, MergeStrategy.OVERWRITE])
-sizes = st.builds(Sizes, chunk_rows=st.integers(1, 13), merge_rows=st.integers(1, 13))
+sizes = st.builds(
+    Sizes,
+    chunk_rows=st.integers(1, 13),
+    merge_rows=st.integers(1, 13),
+    # All rows are looked up, or only those whose phone may have been there.
+    suspects_bytes=st.sampled_from([0, SUSPECTS_BYTES]),
+)
 
 
 @given(leads_and_files(), strategies, sizes)

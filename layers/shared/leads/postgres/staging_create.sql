@@ -3,7 +3,6 @@ CREATE TEMPORARY TABLE staging (
     row_number bigint NOT NULL,
     name text NOT NULL,
     phone text NOT NULL,
-    phone_key text COLLATE "C" GENERATED ALWAYS AS (phone_key(phone)) STORED,
     email text,
     source text NOT NULL,
     lead_source text,

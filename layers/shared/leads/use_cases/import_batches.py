@@ -11,6 +11,7 @@ from leads.csv_format.reader import Chunk, LeadReader
 from leads.csv_format.report import ReportFormat
 from leads.csv_format.text_lines import ByteSource
 from leads.domain.row_error import RowError
+from leads.domain.seen_phones import SeenPhones
 from leads.postgres.copy_text import copy_text
 
 
@@ -36,6 +37,8 @@ class Batch(NamedTuple):
     """Everything that is wrong with the faulty rows, in file order."""
     packed: bytes
     """The records that may have to be reported; `records` unpacks them."""
+    suspects: list[int] | None = None
+    """The valid rows whose phone may have been there before; None for all."""
 
     def records(self, rows: Iterable[int]) -> Iterator[list[str]]:
         """The records of these rows as they were in the file: of faulty ones, or of any when rows may be
@@ -47,14 +50,17 @@ class Batch(NamedTuple):
 
 
 def read_batches(
-    source: ByteSource, *, chunk_rows: int, may_skip: bool
+    source: ByteSource, *, chunk_rows: int, may_skip: bool, stored_tails: str | None = None
 ) -> Generator[FileLayout | Batch, None, None]:
-    """The layout, then the batches. `may_skip` says that valid rows, too, may have to be reported.
+    """The layout, then the batches. `may_skip` says that valid rows, too, may have to be reported, and
+    `stored_tails` what SeenPhones begins with, or None to suspect every row.
 
     Raises InvalidFile where the file turns out to be none that can be read, and what the source raises.
     """
     reader = LeadReader(source, chunk_rows=chunk_rows)
     yield FileLayout(reader.fields, reader.ignored_columns, reader.report_format)
+    seen = SeenPhones(stored_tails) if stored_tails is not None else None
+    phone = reader.fields.index("phone")
     for chunk in reader.chunks():
         yield Batch(
             last_row=chunk.first_row + len(chunk.records) - 1,
@@ -63,7 +69,12 @@ def read_batches(
             block=copy_text(chunk.leads, chunk.first_row),
             errors=chunk.errors,
             packed=_packed(chunk, may_skip),
+            suspects=None if seen is None else seen.suspects(_phones(chunk, phone)),
         )
+
+
+def _phones(chunk: Chunk, column: int) -> Iterator[tuple[int, str]]:
+    return ((row, lead[column]) for row, lead in enumerate(chunk.leads, chunk.first_row) if lead is not None)
 
 
 def _packed(chunk: Chunk, may_skip: bool) -> bytes:

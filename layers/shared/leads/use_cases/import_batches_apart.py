@@ -33,7 +33,7 @@ _END: Final = "end of the file"
 
 
 def read_batches_apart(
-    source: ByteSource, *, chunk_rows: int, may_skip: bool
+    source: ByteSource, *, chunk_rows: int, may_skip: bool, stored_tails: str | None = None
 ) -> Generator[FileLayout | Batch, None, None]:
     """The same as `read_batches`, from another process. Close it to end that before the file ends.
 
@@ -54,7 +54,7 @@ def read_batches_apart(
         # A user with many pipes may not have large ones; then it is slower.
         with suppress(OSError, AttributeError):
             fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
-    feeder = _Feeder(source, process.stdin)
+    feeder = _Feeder(source, process.stdin, stored_tails)
     answers = Connection(os.dup(process.stdout.fileno()), writable=False)
     try:
         feeder.start()
@@ -95,10 +95,12 @@ def _receive(answers: Connection) -> object:
 
 
 class _Feeder(threading.Thread):
-    """Hands the file to the process."""
+    """Hands the process the endings of stored phones, for which an argument is too short, and the file."""
 
-    def __init__(self, source: ByteSource, pipe: FileIO) -> None:
+    def __init__(self, source: ByteSource, pipe: FileIO, stored_tails: str | None) -> None:
         super().__init__(name="feed", daemon=True)
+        known = stored_tails is not None
+        self._before = b"%d %d\n" % (known, len(stored_tails or "")) + (stored_tails or "").encode()
         self._source = source
         self._pipe = pipe
         self._error: BaseException | None = None
@@ -106,6 +108,8 @@ class _Feeder(threading.Thread):
     def run(self) -> None:
         with self._pipe:
             try:
+                if not self._write(memoryview(self._before)):
+                    return
                 while (block := self._source.read(BLOCK_SIZE)) and self._write(memoryview(block)):
                     pass
             except BaseException as error:
@@ -127,6 +131,14 @@ class _Feeder(threading.Thread):
             raise self._error
 
 
+def _read_tails(pipe: FileIO) -> str | None:
+    known, size = pipe.readline().split()
+    read = bytearray()
+    while len(read) < int(size):
+        read += pipe.read(int(size) - len(read)) or b""
+    return read.decode() if known == b"1" else None
+
+
 def _main(chunk_rows: int, may_skip: bool) -> None:
     """The process: the file on standard input, what `read_batches_apart` receives on standard output."""
     # A chunk makes tens of thousands of objects and no cycle: looking for cycles is a tenth of the time.
@@ -136,7 +148,11 @@ def _main(chunk_rows: int, may_skip: bool) -> None:
     os.dup2(2, 1)
     with suppress(BrokenPipeError):
         try:
-            for item in read_batches(FileIO(0), chunk_rows=chunk_rows, may_skip=may_skip):
+            file = FileIO(0)
+            stored_tails = _read_tails(file)
+            for item in read_batches(
+                file, chunk_rows=chunk_rows, may_skip=may_skip, stored_tails=stored_tails
+            ):
                 answers.send(item)
             answers.send(_END)
         except InvalidFile as error:

@@ -17,7 +17,7 @@ from leads.domain.row_error import RowError
 from leads.errors import DatabaseFault, ServiceFault
 from leads.postgres.connection import Connection, Database, Transaction
 from leads.postgres.import_jobs import ClaimedImportJob, complete_import_job, record_progress
-from leads.postgres.staging import begin_staging, merge, stage
+from leads.postgres.staging import begin_staging, merge, stage, stored_tails
 from leads.s3.bucket import Bucket
 from leads.s3.keys import report_key
 from leads.s3.reader import ObjectReader
@@ -36,6 +36,9 @@ APART_BYTES: Final = 4 * 1024 * 1024
 whose answer somebody waits do without: this is what a request may carry.
 """
 
+SUSPECTS_BYTES: Final = APART_BYTES
+"""From this size on the phones of stored leads are asked for first, so that most rows need no look-up."""
+
 MERGE_BYTES: Final = 16 * 1024 * 1024
 """Kept for the report, after which a merge comes before it has MERGE_ROWS: rows may be long."""
 
@@ -51,6 +54,7 @@ class Sizes(NamedTuple):
     chunk_rows: int = CHUNK_ROWS
     merge_rows: int = MERGE_ROWS
     apart_bytes: int = APART_BYTES
+    suspects_bytes: int = SUSPECTS_BYTES
 
 
 def import_file(
@@ -102,12 +106,14 @@ def _merge_file(
     bucket: Bucket,
     sizes: Sizes,
 ) -> FinishedImport:
-    begin_staging(connection, job.org_id)
+    begin_staging(connection, job.org_id, job.merge_strategy)
     # Opened after the wait for other imports: S3 drops a stream that nobody reads.
     source = open_file()
     read = read_batches_apart if source.size > sizes.apart_bytes else read_batches
     may_skip = job.merge_strategy is MergeStrategy.SKIP
-    batches = read(source, chunk_rows=sizes.chunk_rows, may_skip=may_skip)
+    few_suspects = may_skip and source.size > sizes.suspects_bytes
+    tails = stored_tails(connection, job.org_id) if few_suspects else None
+    batches = read(source, chunk_rows=sizes.chunk_rows, may_skip=may_skip, stored_tails=tails)
     with closing(read_ahead(batches)) as ready, closing(Progress(database, _record(job))) as show:
         layout = _layout(ready)
         with ImportReport(bucket, report_key(job.org_id, job.id), layout.report_format) as report:
@@ -189,12 +195,22 @@ class _Run:
             report_key=self._report.close(),
         )
 
+    def _suspects(self) -> list[int] | None:
+        suspects: list[int] = []
+        for batch in self._waiting:
+            if batch.suspects is None:
+                return None
+            suspects.extend(batch.suspects)
+        return suspects
+
     def _merge(self) -> None:
         leads = sum(batch.leads for batch in self._waiting)
         skipped: list[int] = []
         if leads:
             job = self._job
-            skipped = merge(self._connection, job.org_id, job.merge_strategy, job.created_by)
+            skipped = merge(
+                self._connection, job.org_id, job.merge_strategy, job.created_by, self._suspects()
+            )
         so_far = self._counts
         self._counts = ImportCounts(
             success=so_far.success + leads - len(skipped),

@@ -1,0 +1,52 @@
+"""Rows whose phone may have been there before; tests/integration/test_phone_key.py holds it to the keys."""
+
+import pytest
+
+from leads.domain.seen_phones import SeenPhones
+
+
+def suspects(*phones: str, stored: str = "") -> list[int]:
+    return SeenPhones(stored).suspects(enumerate(phones))
+
+
+def test_a_phone_that_nobody_had_is_no_suspect() -> None:
+    assert suspects("+33612345678", "06 12 34 56 79", "0612345670", "01.23.45.67.89") == []
+
+
+@pytest.mark.parametrize(
+    "again", ["+33612345678", "06 12 34 56 78", "0612345678", "06.12-34 5678", "0712345678"]
+)
+def test_a_phone_with_the_ending_of_an_earlier_one_is_a_suspect(again: str) -> None:
+    assert suspects("+33612345678", "0698765432", again) == [2]
+
+
+def test_a_phone_of_an_earlier_chunk_is_a_suspect() -> None:
+    seen = SeenPhones("")
+    assert seen.suspects([(2, "0612345678")]) == []
+    assert seen.suspects([(3, "0612345678"), (5, "0698765432")]) == [3]
+
+
+def test_a_phone_of_a_stored_lead_is_a_suspect() -> None:
+    assert suspects("0612345678", "0698765432", "0611111111", stored="1234567811111111") == [0, 2]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    ["06 12 34 56 78 ou 01 23 45 67 89", "+33 (0)6 12 34 56 78", "12345678", "+1234567", "12", "٠٦١٢٣٤٥٦٧٨"],
+)
+def test_what_may_be_any_number_is_always_a_suspect(odd: str) -> None:
+    assert suspects(odd) == [0]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "06 12 34 56 78 ou 01 23 45 67 89",
+        "01 23 45 67 89 / 06 12 34 56 78",
+        "Tél. +33 (0)6 12 34 56 78",
+        "+33 6 12 (0) 34 56 78",
+        "0033612345678 (bureau)",
+    ],
+)
+def test_a_phone_that_an_odd_cell_may_have_meant_is_a_suspect(odd: str) -> None:
+    assert suspects(odd, "+33612345678", "0698765432") == [0, 1]
