@@ -1,7 +1,9 @@
 """migrate_database as the custom resource that CloudFormation invokes: it gets an answer, and a true one."""
 
+import importlib.util
 import json
 from collections.abc import Iterator
+from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -9,9 +11,9 @@ from typing import Any
 import pytest
 
 from leads import custom_resource
-from leads.errors import DatabaseFault, MigrationFailed, NotAnswered
+from leads.errors import DatabaseFault, MigrationFailed, MissingSettings, NotAnswered
 from tests.support.lambda_context import FakeLambdaContext
-from tests.support.service import Service
+from tests.support.service import ROOT, Service
 
 LONGEST_ANSWER = 4096
 """Bytes (CloudFormation user guide, "Custom resource response objects")."""
@@ -107,6 +109,37 @@ def test_a_stack_that_goes_does_not_ask_the_database(
     replace(service, monkeypatch, AssertionError("asked"))
     send(service, event(bucket, "Delete"))
     assert [answer["Status"] for answer in bucket.answers] == ["SUCCESS"]
+
+
+def test_what_cloudformation_calls_the_resource_by_itself_is_repeated(
+    service: Service, bucket: AnswerBucket
+) -> None:
+    """After a Create that it gave up waiting for."""
+    send(service, event(bucket, "Delete") | {"PhysicalResourceId": "leads-io-DatabaseMigration-1A2B"})
+    assert [answer["PhysicalResourceId"] for answer in bucket.answers] == ["leads-io-DatabaseMigration-1A2B"]
+
+
+@pytest.mark.parametrize("kind", ["Create", "Delete"])
+def test_settings_that_are_missing_are_answered_too(
+    service: Service, bucket: AnswerBucket, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    settings = {"DATABASE_HOST": "", "DATABASE_AUTH": "iam", "DATABASE_TLS": "off"}
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    path = ROOT / "functions" / "migrate_database" / "app.py"
+    spec = importlib.util.spec_from_file_location("migrate_database_without_settings", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    context = FakeLambdaContext("migrate_database")
+    with pytest.raises(MissingSettings) if kind == "Create" else nullcontext():
+        module.handler(event(bucket, kind), context)
+    (answer,) = bucket.answers
+    expected = (
+        ("FAILED", "missing from the environment: DATABASE_HOST") if kind == "Create" else ("SUCCESS", "")
+    )
+    assert (answer["Status"], answer["Reason"][: len(expected[1])]) == expected
 
 
 @pytest.mark.parametrize(

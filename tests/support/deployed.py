@@ -115,6 +115,7 @@ class _Reader:
             "AWS::AccountId": ACCOUNT_ID,
             "AWS::NoValue": _NO_VALUE,
             "AWS::Partition": "aws",
+            "AWS::StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT_ID}:stack/{STACK}/0a1b",
             "AWS::Region": REGION,
             "AWS::StackName": STACK,
             "AWS::URLSuffix": "amazonaws.com",
@@ -136,6 +137,8 @@ class _Reader:
                 return between.join(map(str, self.resolve(parts)))
             case {"Fn::Split": [str(between), whole]}:
                 return str(self.resolve(whole)).split(between)
+            case {"Fn::Select": [int(at), {"Fn::Split": _} as parts]}:
+                return self.resolve(parts)[at]
             case {"Fn::If": [str(condition), then, otherwise]}:
                 return self.resolve(then if self.conditions.hold(condition) else otherwise)
             case dict():
@@ -154,8 +157,6 @@ class _Reader:
     def _reference(self, name: str) -> object:
         if name in self._values:
             return self._values[name]
-        if "." in name:
-            return self._attribute(name)  # what SAM makes beside a function, such as its .Version
         resource = self._existing(name)
         named = resource.get("Properties", {}).get(_NAMES.get(resource["Type"], ""))
         return self.resolve(named) if named else f"{STACK}-{name}"

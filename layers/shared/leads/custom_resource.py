@@ -42,8 +42,8 @@ class CustomResourceRequest:
         if kind not in ("Create", "Update", "Delete") or not isinstance(url, str):
             return None
         about = {name: str(event[name]) for name in ("StackId", "RequestId", "LogicalResourceId")}
-        # One that never changes: another one would make CloudFormation delete what the old one stands for.
-        about["PhysicalResourceId"] = about["LogicalResourceId"]
+        # It never changes: another one would make CloudFormation delete what the old one stands for.
+        about["PhysicalResourceId"] = str(event.get("PhysicalResourceId") or about["LogicalResourceId"])
         return cls(kind, url, about)
 
 

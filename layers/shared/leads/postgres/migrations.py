@@ -79,7 +79,8 @@ def _apply(connection: Connection, migration: Migration, deadline: float) -> boo
 
 def _try(connection: Connection, migration: Migration, deadline: float) -> bool:
     with connection.transaction() as transaction:
-        # The server stops a statement for which there is no time; 0 would be no limit.
+        # The server stops a statement for which there is no time; 0 would be no limit. Each statement of a
+        # migration has it anew, so one that takes long is a migration of its own.
         left = max(1, int((deadline - monotonic()) * 1000))
         connection.script(f"SET LOCAL statement_timeout = {left}; SET LOCAL lock_timeout = {LOCK_WAIT}")
         connection.rows("SELECT pg_advisory_xact_lock(hashtextextended('schema_migration', 0))")
