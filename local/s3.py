@@ -87,7 +87,8 @@ class S3Emulator:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=output or subprocess.DEVNULL,
-                env={"PATH": os.defpath, **CREDENTIALS},
+                # Buckets are in the path, under whatever name this machine is asked: see local/sam.
+                env={"PATH": os.defpath, "S3_IGNORE_SUBDOMAIN_BUCKETNAME": "true", **CREDENTIALS},
                 start_new_session=True,
             )
         finally:

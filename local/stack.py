@@ -23,6 +23,7 @@ from local.lambda_environments import LambdaEnvironments
 from local.notifications import RETRY_SECONDS, Notifications
 from local.postgres import APP, DATABASE, OWNER, EmbeddedPostgres
 from local.s3 import S3Emulator
+from local.sam.env_vars import write_env_vars
 from local.schedules import Schedules
 from local.state import PROJECT, DirectoryLock, LaptopError, write_private
 from local.template import load_template
@@ -179,6 +180,9 @@ class Stack:
         self._schedules = Schedules(template.functions, environments.invoke, seconds=self._schedule_seconds)
         self._schedules.start()
         running.callback(self._schedules.stop)
+        running.callback(
+            write_env_vars(self.directory, template.functions, self.s3.url).unlink, missing_ok=True
+        )
         write_private(description, self._description())
 
     def _parameters(self) -> dict[str, str]:

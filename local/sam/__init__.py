@@ -1,0 +1,1 @@
+"""SAM's own emulation of Lambda in Docker, working on the running local stack."""
