@@ -24,6 +24,10 @@ ORG ?=
 ROLE ?= ADMIN
 export ORG ROLE TOKEN_USER
 
+FUNCTION ?=
+EVENT ?=
+export FUNCTION EVENT
+
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export SAM_CLI_TELEMETRY := 0
 SAM_ENV := AWS_DEFAULT_REGION=eu-west-3 AWS_EC2_METADATA_DISABLED=true
@@ -45,7 +49,7 @@ endef
 
 .PHONY: help
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(READY) ## Make .venv with everything a laptop needs (the other commands do it by themselves)
@@ -62,6 +66,11 @@ run: $(READY) ## Run the stack until Ctrl-C (PORT=3000, 0 picks one; state in LE
 token: $(READY) ## Print a token for the running stack: make -s token ORG=acme ROLE=ADMIN USER=ana@acme.example
 	@exec $(RUN) -m local.token --org "$$ORG" --role "$$ROLE" --user "$$TOKEN_USER"
 
+.PHONY: invoke
+invoke: SAM_BUILD := --cached
+invoke: $(READY) build ## Invoke a function of the running stack by SAM, in Docker: make invoke FUNCTION=ImportLeadsFunction EVENT=events/import_leads_form.json
+	@$(RUN) -m local.sam.invoke "$$FUNCTION" "$$EVENT"
+
 .PHONY: check
 check: $(READY) validate ## Check format, lint, types, security and templates
 	@$(RUN) -m ruff format --check $(CODE)
@@ -76,6 +85,10 @@ test: $(READY) ## Run all tests (ARGS="-k export" for some)
 .PHONY: test-faults
 test-faults: $(READY) ## Break things, and print of each fault what was seen; ten minutes
 	@$(RUN) -m pytest -m fault --fault-table $(ARGS)
+
+.PHONY: test-sam-local
+test-sam-local: $(READY) $(SAM_READY) ## Invoke each sample of events/ by SAM, in Docker; five minutes
+	@local/sam/with_docker.sh $(RUN) -m pytest tests/sam_local $(ARGS)
 
 .PHONY: bench-import
 bench-import: $(READY) ## Time imports against Postgres alone; an hour (ARGS="--rows 1000000 --strategy SKIP")
@@ -106,7 +119,7 @@ build: $(SAM_READY) ## Build what is deployed (sam build; needs python3.13)
 	if ! python3.13 -c '' >/dev/null 2>&1; then \
 		echo "sam build needs the functions' runtime: no working python3.13 on PATH" >&2; exit 1; \
 	fi; \
-	$(SAM_ENV) $(SAM_VENV)/bin/sam build
+	$(SAM_ENV) $(SAM_VENV)/bin/sam build $(SAM_BUILD)
 
 # What set-up says goes to stderr: `make -s token` prints a token and nothing else, the first time, too.
 $(READY): pyproject.toml layers/shared/requirements.txt

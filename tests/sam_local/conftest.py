@@ -1,0 +1,50 @@
+"""The built service, and a local stack whose own functions leave the work to SAM's containers."""
+
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+import urllib3
+
+from local.stack import Stack
+from tests.support.sam_local import ORG, RUN_SECONDS, Sam
+from tests.support.service import ROOT
+
+FILE = "name,phone,source\nÉlodie Martin,06 12 34 56 78,web\n"
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One whose organisation has import 1 and export 1, of which the samples speak, and whose bucket and
+    clock invoke nothing any more.
+    """
+    with Stack(tmp_path_factory.mktemp("stack"), throw_away=True, schedule_seconds=86_400) as running:
+        headers = {
+            "Authorization": f"Bearer {running.token(ORG)}",
+            "Content-Type": "application/octet-stream",
+            "Accept": "application/json",
+        }
+        imported = urllib3.request(
+            "POST", f"{running.api}/api/v1/leads/import?filename=leads.csv", body=FILE, headers=headers
+        )
+        assert (imported.status, imported.json()["importJobId"]) == (200, 1), imported.data
+        exported = urllib3.request("GET", f"{running.api}/api/v1/leads/export", headers=headers)
+        assert (exported.status, exported.json()["id"]) == (200, 1), exported.data
+        running.s3.client.put_bucket_notification_configuration(
+            Bucket=running.bucket, NotificationConfiguration={}
+        )
+        yield running
+
+
+@pytest.fixture(scope="session")
+def built() -> None:
+    """What `sam build` makes of the tree as it is now."""
+    command = ["make", "build"]
+    made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=RUN_SECONDS)
+    assert made.returncode == 0, made.stderr + made.stdout
+
+
+@pytest.fixture(scope="session")
+def sam(stack: Stack, built: None) -> Sam:
+    """Invokes the built functions on the stack."""
+    return Sam(stack)

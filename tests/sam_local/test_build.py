@@ -1,0 +1,23 @@
+"""What `sam build` makes, and `make invoke`."""
+
+from tests.support.sam_local import Sam
+from tests.support.service import ROOT
+
+LAYER = ROOT / ".aws-sam/build/SharedLayer"
+
+LAYER_BYTES = 60_000_000
+"""Our own bound: a layer is fetched and unpacked at each cold start. Lambda's is 250 MB with the function."""
+
+
+def test_the_layer_is_small(built: None) -> None:
+    sizes = [path.stat().st_size for path in LAYER.rglob("*") if path.is_file()]
+    assert (LAYER / "python/leads/settings.py").is_file()
+    assert sum(sizes) < LAYER_BYTES
+
+
+def test_make_invoke_builds_and_invokes(sam: Sam) -> None:
+    invoked = sam.run(
+        ["make", "-s", "invoke", "FUNCTION=ImportHistoryFunction", "EVENT=events/import_history_item.json"]
+    )
+
+    assert (invoked.answer["statusCode"], invoked.body["id"]) == (200, 1)
