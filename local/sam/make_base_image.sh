@@ -28,10 +28,11 @@ mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -
   cannot "no registry can be reached, and a stand-in is made from the packages of Debian"
 
 root=$(mktemp -d)
-trap 'rm -rf "$root"' EXIT
-debootstrap --variant=minbase --include=python3.13,ca-certificates trixie "$root" "$mirror" >"$root.log" 2>&1 ||
-  cannot "debootstrap failed, see $root.log"
-rm "$root.log"
+log=$(mktemp)
+# debootstrap mounts /proc below, and may be killed.
+trap 'rm -rf --one-file-system "$root" "$log"' EXIT
+debootstrap --variant=minbase --include=python3.13,ca-certificates trixie "$root" "$mirror" >"$log" ||
+  cannot "debootstrap failed: $(tail -n 3 "$log")"
 
 mkdir -p "$root/var/runtime" "$root/var/task" "$root/opt"
 client=awslambdaric==$("$python" -c 'from importlib.metadata import version; print(version("awslambdaric"))')

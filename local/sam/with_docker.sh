@@ -12,6 +12,12 @@ answers() {
   timeout 20 docker info >/dev/null 2>&1
 }
 
+stop() {
+  kill "$daemon" 2>/dev/null || true
+  wait "$daemon" || true
+  rm -f "$log"
+}
+
 command -v docker >/dev/null || cannot "it is not installed (on Debian: apt-get install docker.io)"
 if ! answers; then
   command -v dockerd >/dev/null || cannot "no daemon answers, and there is none to start"
@@ -21,7 +27,7 @@ if ! answers; then
   # command's, and the daemon is there until the command has removed its containers.
   setsid dockerd --iptables=false --ip6tables=false >"$log" 2>&1 &
   daemon=$!
-  trap 'kill "$daemon" 2>/dev/null; wait "$daemon" || true; rm -f "$log"' EXIT
+  trap stop EXIT
   for ((tries = 0; tries < 60; tries++)); do
     ! answers || break
     kill -0 "$daemon" 2>/dev/null || break
