@@ -64,7 +64,7 @@ def invoke(function: str, event: Path, state: Path) -> int:
     gateway = _gateway()
     command = [
         *(str(SAM), "local", "invoke", function),
-        *("--template", str(_declare_endpoint(BUILT))),
+        *("--template", str(declare_endpoint(BUILT))),
         *("--event", str(event)),
         *("--env-vars", str(state / ENV_VARS)),
         *("--add-host", f"{HOST}:{gateway}"),
@@ -79,7 +79,7 @@ def invoke(function: str, event: Path, state: Path) -> int:
         raise InvokeFailed(f"{gateway}, where containers look for this machine: {error.strerror}") from error
 
 
-def _declare_endpoint(built: Path) -> Path:
+def declare_endpoint(built: Path) -> Path:
     """A copy of the built template in which every function declares where S3 is: SAM gives a function only
     the variables that its template declares.
     """

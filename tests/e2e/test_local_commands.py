@@ -104,6 +104,7 @@ def test_make_run_serves_until_it_is_asked_to_stop(tmp_path: Path) -> None:
         _wait_until(lambda: make.poll() is not None, "make did not stop")
 
     _wait_until(lambda: not (state / "stack.json").exists(), "stack.json is still there")
+    assert not (state / "env-vars.json").exists()
     assert not _answers(described["api"])
     assert "Traceback" not in _output(state)
 

@@ -190,4 +190,5 @@ def test_a_killed_stack_leaves_no_process_and_starts_again(tmp_path: Path, templ
         headers = {"Authorization": f"Bearer {token}"}
         assert urllib3.request("GET", again.api + "/probe", headers=headers).status == 200, "the key was lost"
     assert not (tmp_path / "stack.json").exists()
+    assert not (tmp_path / "env-vars.json").exists()
     assert not any(_listens(told[part]) for part in ("api", "s3", "database"))
