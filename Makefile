@@ -117,7 +117,7 @@ build: $(SAM_READY) ## Build what is deployed (sam build; needs python3.13)
 		PYENV_VERSION=$$(pyenv versions --bare | grep -x '3\.13[0-9.]*' | tail -n 1); export PYENV_VERSION; \
 	fi; \
 	if ! python3.13 -c '' >/dev/null 2>&1; then \
-		echo "sam build needs the functions' runtime: no working python3.13 on PATH" >&2; exit 1; \
+		echo "sam build needs the functions' runtime: no working python3.13 on PATH (with Docker: $(SAM_VENV)/bin/sam build --use-container)" >&2; exit 1; \
 	fi; \
 	$(SAM_ENV) $(SAM_VENV)/bin/sam build $(SAM_BUILD)
 

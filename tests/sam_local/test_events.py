@@ -183,3 +183,7 @@ def test_event_gets_its_answer(sam: Sam, path: Path) -> None:
         assert invoked.answer == expected.answer
         line: dict[str, Any] = invoked.logged(expected.message)
         assert {name: line[name] for name in expected.logged} == expected.logged
+
+
+def test_nothing_else_is_expected() -> None:
+    assert EXPECTED.keys() == {path.stem for path in EVENTS}
