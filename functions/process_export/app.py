@@ -27,7 +27,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     """Entry point of the Lambda; an S3 event. Raises ServiceFault for Lambda to deliver the event again."""
     requests = stored_files(event)
     if not requests:
-        logger.warning("event without files", keys=sorted(event)[:10])
+        logger.warning("event without files", keys=sorted(event)[:10] if isinstance(event, dict) else [])
     failed = [request for request in requests if not _process(request, context)]
     if failed:
         # Lambda logs what is raised, so it must hold nothing of the data.

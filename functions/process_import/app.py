@@ -15,6 +15,11 @@ from leads.use_cases.attempts import IGNORED
 from leads.use_cases.process_import import ImportOutcome, process_import
 from leads.use_cases.shown_import import ShownImport
 
+LAST_SECONDS = 90.0
+"""Kept of the function's time to drop a report's parts and to tell why: S3 may stall for half a minute with a
+part under way and for another with the end of the upload.
+"""
+
 database = Database(DatabaseSettings.from_environment(), "process_import")
 bucket = Bucket.from_settings(BucketSettings.from_environment())
 
@@ -24,21 +29,22 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     """Entry point of the Lambda; an S3 event. Raises ServiceFault for Lambda to deliver the event again."""
     files = stored_files(event)
     if not files:
-        logger.warning("event without files", keys=sorted(event)[:10])
-    failed = [file for file in files if not _process(file)]
+        logger.warning("event without files", keys=sorted(event)[:10] if isinstance(event, dict) else [])
+    failed = [file for file in files if not _process(file, context)]
     if failed:
         # Lambda logs what is raised, so it must hold nothing of the file.
         raise ServiceFault(f"{len(failed)} of {len(files)} files failed: deliver the event again")
 
 
-def _process(file: StoredFile) -> bool:
+def _process(file: StoredFile, context: LambdaContext) -> bool:
     """Whether the file needs no other delivery. One that fails must not keep the others of its event
     waiting.
     """
     started = time.monotonic()
     logger.append_keys(version=file.version)
+    seconds = context.get_remaining_time_in_millis() / 1000 - LAST_SECONDS
     try:
-        outcome = process_import(file, database=database, bucket=bucket, describe=_details)
+        outcome = process_import(file, database=database, bucket=bucket, describe=_details, seconds=seconds)
     except Exception as error:
         fault = str(error) if isinstance(error, LeadsError) else type(error).__name__
         logger.error("import failed", fault=fault, stack=where(error))

@@ -69,7 +69,11 @@ def test_an_import_neither_sees_nor_changes_the_same_phone_elsewhere(
     job_id = service.post_csv(caller, CSV.replace("Theirs", "Ours"), strategy)
     file = service.version(f"imports/{caller.org}/{job_id}/upload.csv")
     outcome = process_import(
-        file, database=unguarded, bucket=service.bucket_of("process_import"), describe=lambda shown: ""
+        file,
+        database=unguarded,
+        bucket=service.bucket_of("process_import"),
+        seconds=300,
+        describe=lambda shown: "",
     )
     assert (outcome.counts.success, outcome.counts.skipped) == (1, 0)
     assert [lead["name"] for lead in service.leads(caller)] == ["Ours"]

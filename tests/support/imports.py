@@ -33,6 +33,7 @@ def run_import(
     *,
     database: Database | None = None,
     bucket: Bucket | None = None,
+    seconds: float = 300,
 ) -> ImportOutcome:
     """process_import without its handler, which takes no other sizes than ours and hides what is raised."""
     return process_import(
@@ -40,6 +41,7 @@ def run_import(
         database=database or service.database,
         bucket=bucket or service.bucket_of("process_import"),
         describe=described,
+        seconds=seconds,
         sizes=sizes,
     )
 

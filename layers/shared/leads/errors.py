@@ -15,6 +15,7 @@
         ├── MigrationFailed     the schema stays as it was                 500
         ├── JobTaken            a run has the same job, dead or alive       500
         │   └── JobAtWork       and it is alive: nothing is left to do      500
+        ├── ImportTooLong       its run has no more time: FAILED
         └── ExportTooLong       its run has no more time: handed over, or FAILED
 
 The numbers are the HTTP statuses of web/resolver.py. A message is written for the person who gets it: it says
@@ -97,6 +98,7 @@ class FailureCode(StrEnum):
     NOT_STORED = "NOT_STORED"
     NOT_UPLOADED = "NOT_UPLOADED"
     STACK_RESTARTED = "STACK_RESTARTED"
+    IMPORT_TOO_LONG = "IMPORT_TOO_LONG"
     EXPORT_TOO_LONG = "EXPORT_TOO_LONG"
 
     @property
@@ -172,6 +174,10 @@ class MigrationFailed(ServiceFault):
             STATEMENT_TIMEOUT: ": it took too long",
         }
         super().__init__(f"migration {name} failed: {fault}{hint.get(fault.sqlstate or '', '')}")
+
+
+class ImportTooLong(ServiceFault):
+    """The import cannot be finished within the time that its run has."""
 
 
 class ExportTooLong(ServiceFault):

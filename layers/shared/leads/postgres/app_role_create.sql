@@ -1,5 +1,6 @@
 -- The functions' role: it owns nothing. Its limits are the server's, so that the locks of a function that died go
--- within a minute; idle in a transaction is allowed for longer than the longest wait for S3.
+-- within a minute; idle in a transaction is allowed for longer than the longest wait for S3, and a lock is waited for
+-- longer than expire_jobs holds a job while S3 keeps it waiting. An import waits longer for other imports.
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'leads_app') THEN
@@ -13,3 +14,4 @@ ALTER ROLE leads_app SET tcp_keepalives_count = 3;
 ALTER ROLE leads_app SET tcp_user_timeout = '35s';
 ALTER ROLE leads_app SET client_connection_check_interval = '10s';
 ALTER ROLE leads_app SET idle_in_transaction_session_timeout = '55s';
+ALTER ROLE leads_app SET lock_timeout = '40s';

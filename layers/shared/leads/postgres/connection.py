@@ -26,6 +26,9 @@ CONNECT_TIMEOUT = 10.0
 s.
 """
 
+ANSWER_PATIENCE: Final = 10.0
+"""Seconds that Postgres may take for each answer while a caller of the API waits: at most 29 in all."""
+
 KEEPALIVE: Final = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 35_000}
 """Seconds, a number and milliseconds after which a server that answers no packets is given up: as long as it
 waits for us (app_role_create.sql). How long a statement takes is another matter.
@@ -199,6 +202,11 @@ class Transaction:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.committed = False
+
+    def limit_statements(self, seconds: float) -> None:
+        """Lets each further statement of the transaction take so long, then it fails (STATEMENT_TIMEOUT)."""
+        limit = str(max(1, int(seconds * 1000)))
+        self._connection.rows("SELECT set_config('statement_timeout', :limit, true)", limit=limit)
 
     def commit(self) -> None:
         """Keeps what the block did. Raises DatabaseFault: then it is unknown whether it was kept."""

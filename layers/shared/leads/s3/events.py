@@ -1,9 +1,9 @@
 """What S3 tells a function: which objects were stored."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import unquote_plus
+
+from leads.observability import logger
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,14 +14,27 @@ class StoredFile:
     version: str
 
 
-def stored_files(event: Mapping[str, Any]) -> list[StoredFile]:
+def stored_files(event: object) -> list[StoredFile]:
     """The objects of an event. Keys are URL-encoded in it (S3 event message structure); folders' marks are
-    left out.
+    left out, and so is what S3 does not send: to raise would only bring it again.
     """
     files = []
-    for record in event.get("Records") or ():
-        stored = record["s3"]["object"]
-        file = StoredFile(unquote_plus(stored["key"]), stored.get("versionId") or "null")
-        if not file.key.endswith("/"):
-            files.append(file)
+    for record in _records(event):
+        match record:
+            case {"s3": {"object": {"key": str(key), **about}}}:
+                version = about.get("versionId")
+                file = StoredFile(
+                    unquote_plus(key), version if isinstance(version, str) and version else "null"
+                )
+                if not file.key.endswith("/"):
+                    files.append(file)
+            case _:
+                logger.error("record of no stored object")
     return files
+
+
+def _records(event: object) -> list[object]:
+    match event:
+        case {"Records": list(records)}:
+            return records
+    return []

@@ -45,8 +45,7 @@ def export_file(
         try:
             with connection.transaction(job.org_id) as transaction:
                 # The sink looks at the clock when rows come; this ends a statement that gives none.
-                limit = str(max(1, int(seconds * 1000)))
-                connection.rows("SELECT set_config('statement_timeout', :limit, true)", limit=limit)
+                transaction.limit_statements(seconds)
                 sink = _Sink(writer, job, deadline, show)
                 row_count = copy_leads(connection, job.org_id, job.order, sink)
                 sink.close()

@@ -5,12 +5,13 @@ Also shows an organisation its exports.
 
 from contextlib import suppress
 from datetime import datetime
+from typing import Final
 
 from leads.domain.export_job import ExportJob, ExportOrder
 from leads.domain.job_status import JobStatus
 from leads.domain.principal import Principal, Role
 from leads.errors import DatabaseFault, ExportTooLong, FailureCode, Forbidden, NotFound
-from leads.postgres.connection import Connection, Database
+from leads.postgres.connection import ANSWER_PATIENCE, Connection, Database
 from leads.postgres.export_jobs import (
     NewExportJob,
     create_export_job,
@@ -23,6 +24,9 @@ from leads.s3.bucket import Bucket
 from leads.s3.keys import export_request_key
 from leads.use_cases.export_file import OUR_FAULT, export_file
 from leads.use_cases.shown_export import ShownExport, show_export
+
+_MARGIN: Final = 3.0
+"""Seconds beyond those that the caller waits, in which Postgres must answer: 20 of the 29 that there are."""
 
 
 def export_leads(
@@ -40,14 +44,15 @@ def export_leads(
     Raises ServiceFault; then the export is FAILED, and nothing of it is in the bucket.
     """
     new = NewExportJob(principal.org_id, order.filename(now), order, created_by=principal.user)
-    with database.connect() as connection:
+    # Longer than the limit of its statement, which comes first unless the connection hangs.
+    with database.connect(patience=wait + _MARGIN) as connection:
         job = create_export_job(connection, new)
         try:
             done = _export(connection, job, wait, database, bucket)
         except Exception:
             # What failed first must be told. The connection at hand may be dead. Not INTERNAL, which would be
             # tried again if S3 had stored the request after all: its caller was told that it failed.
-            with suppress(DatabaseFault), database.connect() as another:
+            with suppress(DatabaseFault), database.connect(patience=_MARGIN) as another:
                 fail_export_job(another, job.org_id, job.id, FailureCode.NOT_STORED, OUR_FAULT)
             raise
     return show_export(done, bucket)
@@ -55,7 +60,7 @@ def export_leads(
 
 def get_export(principal: Principal, id: int, *, database: Database, bucket: Bucket) -> ShownExport:
     """One export. Raises NotFound, for another organisation's too, and DatabaseFault."""
-    with database.connect() as connection:
+    with database.connect(patience=ANSWER_PATIENCE) as connection:
         job = get_export_job(connection, principal.org_id, id)
     if job is None:
         raise NotFound(f"There is no export {id}.")
@@ -72,7 +77,7 @@ def list_exports(
     """
     if principal.role is not Role.ADMIN:
         raise Forbidden("Who exported what is shown to the role ADMIN. Ask your administrator.")
-    with database.connect() as connection:
+    with database.connect(patience=ANSWER_PATIENCE) as connection:
         jobs = list_export_jobs(connection, principal.org_id, limit=limit + 1, before=before, status=status)
     page = jobs[:limit]
     return page, page[-1].id if len(jobs) > limit else None
@@ -87,7 +92,7 @@ def _export(
             return export_file(connection, job, database=database, bucket=bucket, seconds=wait)
         except ExportTooLong:
             # A COPY that is given up takes its connection with it.
-            with database.connect() as another:
+            with database.connect(patience=_MARGIN) as another:
                 return _hand_over(another, job, bucket)
     return _hand_over(connection, job, bucket)
 

@@ -14,7 +14,7 @@ from leads.csv_format.reader import CHUNK_ROWS
 from leads.domain.import_job import REPORTED_FAULTS, FinishedImport, ImportCounts
 from leads.domain.merge_strategy import MergeStrategy
 from leads.domain.row_error import RowError
-from leads.errors import DatabaseFault, ServiceFault
+from leads.errors import STATEMENT_TIMEOUT, DatabaseFault, ServiceFault
 from leads.postgres.connection import Connection, Database, Transaction
 from leads.postgres.import_jobs import ClaimedImportJob, complete_import_job, record_progress
 from leads.postgres.staging import begin_staging, merge, stage, stored_tails
@@ -25,6 +25,7 @@ from leads.use_cases.import_batches import Batch, FileLayout, read_batches
 from leads.use_cases.import_batches_apart import read_batches_apart
 from leads.use_cases.import_report import ImportReport
 from leads.use_cases.progress import Progress
+from leads.use_cases.time_left import TimeLeft, TimelyReader
 
 MERGE_ROWS: Final = 40_000
 """Rows merged at once: a merge has fixed costs, and finds phones that lie close together faster. Not more,
@@ -64,14 +65,22 @@ def import_file(
     *,
     database: Database,
     bucket: Bucket,
+    seconds: float,
     sizes: Sizes,
 ) -> ImportCounts:
     """Imports what `open_file` gives and ends the job as COMPLETED, which is all that a dry run keeps.
 
-    Raises InvalidFile and ServiceFault: then nothing is kept.
+    Raises InvalidFile, ImportTooLong after `seconds`, and ServiceFault: then nothing is kept.
     """
     with connection.transaction(job.org_id) as transaction:
-        finished = _merge_file(connection, job, open_file, database, bucket, sizes)
+        time_left = TimeLeft(transaction, seconds)
+        try:
+            finished = _merge_file(connection, job, open_file, database, bucket, time_left, sizes)
+        except DatabaseFault as fault:
+            if fault.sqlstate == STATEMENT_TIMEOUT:
+                # Somebody else's limit may be shorter: then this raises nothing.
+                time_left.check()
+            raise
         if not job.dry_run:
             _complete(connection, transaction, job, finished, bucket)
     if job.dry_run:
@@ -104,11 +113,12 @@ def _merge_file(
     open_file: Callable[[], ObjectReader],
     database: Database,
     bucket: Bucket,
+    time_left: TimeLeft,
     sizes: Sizes,
 ) -> FinishedImport:
     begin_staging(connection, job.org_id, job.merge_strategy)
     # Opened after the wait for other imports: S3 drops a stream that nobody reads.
-    source = open_file()
+    source = TimelyReader(open_file(), time_left)
     read = read_batches_apart if source.size > sizes.apart_bytes else read_batches
     may_skip = job.merge_strategy is MergeStrategy.SKIP
     few_suspects = may_skip and source.size > sizes.suspects_bytes
@@ -117,7 +127,7 @@ def _merge_file(
     with closing(read_ahead(batches)) as ready, closing(Progress(database, _record(job))) as show:
         layout = _layout(ready)
         with ImportReport(bucket, report_key(job.org_id, job.id), layout.report_format) as report:
-            run = _Run(connection, job, layout, report, sizes)
+            run = _Run(connection, job, layout, report, time_left, sizes)
             for batch in ready:
                 if isinstance(batch, Batch):
                     run.add(batch)
@@ -145,6 +155,7 @@ class _Run:
         job: ClaimedImportJob,
         layout: FileLayout,
         report: ImportReport,
+        time_left: TimeLeft,
         sizes: Sizes,
     ) -> None:
         self.processed = 0
@@ -152,6 +163,7 @@ class _Run:
         self._job = job
         self._layout = layout
         self._report = report
+        self._time_left = time_left
         self._counts = ImportCounts()
         self._faults: list[RowError] = []
         self._fault_count = 0
@@ -165,6 +177,7 @@ class _Run:
 
     def add(self, batch: Batch) -> None:
         """Stages a batch, and merges what is staged when that is enough."""
+        self._time_left.check()
         if batch.block:
             stage(self._connection, self._layout.fields, batch.block)
             self._spoke_at = time.monotonic()
@@ -207,6 +220,7 @@ class _Run:
         leads = sum(batch.leads for batch in self._waiting)
         skipped: list[int] = []
         if leads:
+            self._time_left.limit_statements()
             job = self._job
             skipped = merge(
                 self._connection, job.org_id, job.merge_strategy, job.created_by, self._suspects()

@@ -3,7 +3,7 @@
 from leads.domain.job_status import JobStatus
 from leads.domain.principal import Principal
 from leads.errors import NotFound
-from leads.postgres.connection import Database
+from leads.postgres.connection import ANSWER_PATIENCE, Database
 from leads.postgres.import_jobs import get_import_job, list_import_jobs
 from leads.s3.bucket import Bucket
 from leads.use_cases.shown_import import ShownImport, show_import
@@ -11,7 +11,7 @@ from leads.use_cases.shown_import import ShownImport, show_import
 
 def get_import(principal: Principal, id: int, *, database: Database, bucket: Bucket) -> ShownImport:
     """One job. Raises NotFound, for another organisation's job too, and DatabaseFault."""
-    with database.connect() as connection:
+    with database.connect(patience=ANSWER_PATIENCE) as connection:
         job = get_import_job(connection, principal.org_id, id)
     if job is None:
         raise NotFound(f"There is no import {id}.")
@@ -32,7 +32,7 @@ def list_imports(
 
     Raises DatabaseFault.
     """
-    with database.connect() as connection:
+    with database.connect(patience=ANSWER_PATIENCE) as connection:
         jobs = list_import_jobs(connection, principal.org_id, limit=limit + 1, before=before, status=status)
     page = jobs[:limit]
     return [show_import(job, bucket) for job in page], page[-1].id if len(jobs) > limit else None

@@ -12,7 +12,7 @@ from leads.domain.import_job import ImportJob
 from leads.domain.merge_strategy import MergeStrategy
 from leads.domain.principal import Principal
 from leads.errors import DatabaseFault, FailureCode, ServiceFault
-from leads.postgres.connection import Database
+from leads.postgres.connection import ANSWER_PATIENCE, Database
 from leads.postgres.import_jobs import NewImportJob, create_import_job, fail_import_job, get_import_job
 from leads.s3.bucket import UPLOAD_SECONDS, Bucket
 from leads.s3.keys import import_key
@@ -20,6 +20,9 @@ from leads.use_cases.shown_import import ShownImport, show_import
 
 _FIRST_POLL: Final = 0.05
 """Seconds: a small file is imported in not much more, and its answer waits for at most one poll."""
+
+_POLL_PATIENCE: Final = 3.0
+"""Seconds that a poll may take: the last one begins after 25 s, and the caller waits for 29 at most."""
 
 _POLL_SHARE: Final = 0.1
 """A job that has run for long is asked after less often: the answer comes at most a tenth of its time
@@ -65,7 +68,7 @@ def import_leads(
     try:
         bucket.put(import_key(principal.org_id, job.id), content, "text/csv")
     except ServiceFault:
-        with database.connect() as connection:
+        with database.connect(patience=ANSWER_PATIENCE) as connection:
             fail_import_job(
                 connection,
                 principal.org_id,
@@ -89,7 +92,7 @@ def _record(principal: Principal, order: ImportOrder, database: Database) -> Imp
     new = NewImportJob(
         principal.org_id, order.filename, order.merge_strategy, order.dry_run, created_by=principal.user
     )
-    with database.connect() as connection:
+    with database.connect(patience=ANSWER_PATIENCE) as connection:
         job_id = create_import_job(connection, new)
         job = get_import_job(connection, principal.org_id, job_id)
     if job is None:
@@ -106,6 +109,6 @@ def _wait(job: ImportJob, wait: float, database: Database) -> ImportJob:
     started = time.monotonic()
     while not job.ended and (waited := time.monotonic() - started) < wait:
         time.sleep(min(max(_FIRST_POLL, waited * _POLL_SHARE), wait - waited))
-        with suppress(DatabaseFault), database.connect() as connection:
+        with suppress(DatabaseFault), database.connect(patience=_POLL_PATIENCE) as connection:
             job = get_import_job(connection, job.org_id, job.id) or job
     return job

@@ -4,13 +4,14 @@ Claim the job, then import_file does the rest in one transaction, so all valid r
 again, an event finds its job over, or a run at work on it, and does nothing.
 """
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from leads.domain.import_job import ImportCounts
-from leads.errors import DatabaseFault, FailureCode, InvalidFile, JobAtWork
+from leads.errors import DatabaseFault, FailureCode, ImportTooLong, InvalidFile, JobAtWork
 from leads.observability import logger
 from leads.postgres.connection import Connection, Database
 from leads.postgres.import_jobs import (
@@ -40,6 +41,14 @@ _OUR_FAULT: Final = (
     "The import failed because of a fault on our side. Nothing of the file was imported; send it again."
 )
 
+_TOO_LONG: Final = (
+    "The import takes longer than a run may. Nothing of the file was imported: cut it into smaller files and "
+    "send them one after the other."
+)
+
+_WORTH_A_TRY: Final = 60.0
+"""Seconds that must be left for a second try within one run."""
+
 
 @dataclass(frozen=True, slots=True)
 class ImportOutcome:
@@ -59,18 +68,20 @@ def process_import(
     database: Database,
     bucket: Bucket,
     describe: Callable[[ShownImport], str],
+    seconds: float,
     sizes: Sizes = _SIZES,
 ) -> ImportOutcome:
-    """Imports a file, or does nothing when its job is over, not there, or another run is at work on it.
+    """Imports a file within `seconds`, or does nothing when its job is over, not there, or another run is at
+    work on it.
 
     Whoever dropped a file has no API: `describe` writes the result that is left for them, at each delivery,
     so that none is missing when a run dies between the job's end and its result.
 
-    A fault of the file, or one that the database would only repeat, ends its job as FAILED. Another fault of
-    ours is raised for Lambda to retry, one of the database after a second try here; at the last attempt it
-    ends the job as FAILED, too. Raises ServiceFault.
+    A fault of the file, one that the database would only repeat, or too little time, ends its job as FAILED.
+    Another fault of ours is raised for Lambda to retry, one of the database after a second try here; at the
+    last attempt it ends the job as FAILED, too. Raises ServiceFault.
     """
-    run = _Run(file, database, bucket, sizes)
+    run = _Run(file, database, bucket, seconds, sizes)
     try:
         outcome = run.process()
     except Exception:
@@ -85,7 +96,10 @@ def process_import(
 class _Run:
     """One delivery of a file's event, which may try twice."""
 
-    def __init__(self, file: StoredFile, database: Database, bucket: Bucket, sizes: Sizes) -> None:
+    def __init__(
+        self, file: StoredFile, database: Database, bucket: Bucket, seconds: float, sizes: Sizes
+    ) -> None:
+        self._deadline = time.monotonic() + seconds
         self._file = file
         self._database = database
         self._bucket = bucket
@@ -99,8 +113,13 @@ class _Run:
         try:
             return self._try()
         except DatabaseFault as fault:
+            if self._left() < _WORTH_A_TRY:
+                raise
             logger.warning("import tried once more", fault=str(fault))
         return self._try()
+
+    def _left(self) -> float:
+        return self._deadline - time.monotonic()
 
     def leave_drop_result(self, describe: Callable[[ShownImport], str]) -> None:
         """Tells the sender of a dropped file, as soon as its job is over, what came of it. Raises
@@ -147,7 +166,13 @@ class _Run:
             if problem is not None:
                 raise InvalidFile(FailureCode.INVALID_KEY, problem)
             counts = import_file(
-                connection, job, self._open, database=self._database, bucket=self._bucket, sizes=self._sizes
+                connection,
+                job,
+                self._open,
+                database=self._database,
+                bucket=self._bucket,
+                seconds=self._left(),
+                sizes=self._sizes,
             )
         except InvalidFile as fault:
             fail_import_job(connection, job.org_id, job.id, fault.code, str(fault))
@@ -156,7 +181,14 @@ class _Run:
             if isinstance(error, DatabaseFault) and not error.transient:
                 fail_import_job(connection, job.org_id, job.id, FailureCode.REJECTED_BY_DATABASE, _OUR_FAULT)
                 return ImportOutcome(job.id, FailureCode.REJECTED_BY_DATABASE, fault=str(error))
-            will_try_again = isinstance(error, DatabaseFault) and self._tries == 1
+            if isinstance(error, ImportTooLong) and self._tries == 1:
+                # After a second try it is not known: the first one had its time, and the next delivery begins
+                # anew.
+                fail_import_job(connection, job.org_id, job.id, FailureCode.IMPORT_TOO_LONG, _TOO_LONG)
+                return ImportOutcome(job.id, FailureCode.IMPORT_TOO_LONG)
+            will_try_again = (
+                isinstance(error, DatabaseFault) and self._tries == 1 and self._left() >= _WORTH_A_TRY
+            )
             if job.attempts >= ATTEMPTS and not will_try_again:
                 # The connection at hand may be dead.
                 with self._database.connect() as another:

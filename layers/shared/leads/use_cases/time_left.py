@@ -1,0 +1,43 @@
+"""How long an import may go on: looked at between statements, told to the server for each, and kept by what
+reads the file, for S3 may be slow without ever failing.
+"""
+
+import time
+
+from leads.errors import ImportTooLong
+from leads.postgres.connection import Transaction
+from leads.s3.reader import ObjectReader
+
+
+class TimeLeft:
+    """Of a run, whose transaction this is."""
+
+    def __init__(self, transaction: Transaction, seconds: float) -> None:
+        """Limits its statements, too. Raises ImportTooLong, DatabaseFault."""
+        self._transaction = transaction
+        self._deadline = time.monotonic() + seconds
+        self.limit_statements()
+
+    def check(self) -> None:
+        """Raises ImportTooLong when there is none."""
+        if time.monotonic() >= self._deadline:
+            raise ImportTooLong("the import was out of time")
+
+    def limit_statements(self) -> None:
+        """Lets none of the next statements take longer. Raises ImportTooLong, DatabaseFault."""
+        self.check()
+        self._transaction.limit_statements(self._deadline - time.monotonic())
+
+
+class TimelyReader:
+    """An object's bytes, as long as there is time."""
+
+    def __init__(self, reader: ObjectReader, time_left: TimeLeft) -> None:
+        self._reader = reader
+        self._time_left = time_left
+        self.size = reader.size
+
+    def read(self, size: int, /) -> bytes:
+        """As the reader reads. Raises ImportTooLong and ServiceFault."""
+        self._time_left.check()
+        return self._reader.read(size)

@@ -1,0 +1,212 @@
+"""process_import when time runs out: the Lambda's, a statement's, the wait for a lock that somebody holds."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from leads.errors import DatabaseFault, ServiceFault
+from leads.postgres import staging
+from leads.postgres.connection import Connection, Database
+from leads.s3.bucket import Bucket
+from leads.s3.reader import ObjectReader
+from leads.use_cases import import_file as module
+from leads.use_cases.attempts import ATTEMPTS, COMPLETED
+from leads.use_cases.import_file import Sizes
+from tests.support.exports import wait_until
+from tests.support.fault_table import Seen
+from tests.support.imports import counts, job_of, pending_uploads, posted, run_import, uploaded
+from tests.support.lambda_context import FakeLambdaContext
+from tests.support.service import Caller, Service, s3_event
+
+HEADER = b"name,phone,source\n"
+ROW = b"A,0612345678,web\n"
+FAULTY = b",1,web\n"
+TOO_LONG = "cut it into smaller files"
+
+
+class _SlowBody:
+    """Gives some rows now and then, for ever."""
+
+    def __init__(self) -> None:
+        self._rows = HEADER
+        self._given = 0
+
+    def read(self, amt: int) -> bytes:
+        if not self._rows:
+            threading.Event().wait(0.01)
+            self._given += 1
+            numbers = range(100 * self._given, 100 * self._given + 100)
+            self._rows = b"".join(b"A,06%08d,web\n" % n for n in numbers) + FAULTY
+        part, self._rows = self._rows[:amt], self._rows[amt:]
+        return part
+
+
+class BucketThatDribbles(Bucket):
+    """Its objects come slowly and have no end."""
+
+    def __init__(self, bucket: Bucket, size: int) -> None:
+        super().__init__(bucket.client, bucket.name)
+        self._size = size
+
+    def open(self, key: str, version: str) -> ObjectReader:
+        return ObjectReader(_SlowBody(), self._size)  # type: ignore[arg-type]
+
+
+def nothing_is_left(service: Service, caller: Caller) -> None:
+    prefix = f"reports/{caller.org}/"
+    assert (service.leads(caller), service.keys(prefix), pending_uploads(service, prefix)) == ([], [], [])
+
+
+@contextmanager
+def held_lead(service: Service, caller: Caller) -> Iterator[None]:
+    """Somebody holds the lead that a file changes."""
+    with service.owner() as somebody, somebody.transaction():
+        somebody.rows("SELECT FROM dossier WHERE org_id = :org FOR UPDATE", org=caller.org)
+        yield
+
+
+@pytest.mark.fault("the Lambda's time runs out in a large file")
+@pytest.mark.parametrize("size", [1000, 10**9], ids=["in this process", "in another process"])
+def test_file_that_takes_longer_than_its_run_may_fails_and_says_what_to_do(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, seen: Seen, size: int
+) -> None:
+    merges: list[object] = []
+
+    def merge(*arguments: Any) -> list[int]:
+        merges.append(arguments)
+        return staging.merge(*arguments)
+
+    monkeypatch.setattr(module, "merge", merge)
+    file = posted(service, caller, HEADER)
+    bucket = BucketThatDribbles(service.bucket_of("process_import"), size)
+    outcome = run_import(service, file, Sizes(chunk_rows=500, merge_rows=500), bucket=bucket, seconds=2)
+    assert outcome.ended == "IMPORT_TOO_LONG"
+    assert merges, "no row was imported yet, so this test tells nothing"
+    job = job_of(service, caller, file)
+    assert (job["status"], counts(job), TOO_LONG in job["failureReason"]) == ("FAILED", (0, 0, 0, 0), True)
+    nothing_is_left(service, caller)
+    seen(f"FAILED: {job['failureReason']}")
+
+    service.announce(file)
+    assert job_of(service, caller, file)["status"] == "FAILED", "it would take as long again"
+
+
+@pytest.mark.fault("the Lambda's time runs out in a large file")
+def test_statement_that_would_outlast_the_run_is_ended_in_time(
+    service: Service, caller: Caller, seen: Seen
+) -> None:
+    service.import_csv(caller, HEADER + ROW)
+    file = posted(service, caller, HEADER + b"B,0612345678,web\n", "OVERWRITE")
+    with held_lead(service, caller):
+        assert run_import(service, file, seconds=1).ended == "IMPORT_TOO_LONG"
+    assert [lead["name"] for lead in service.leads(caller)] == ["A"]
+
+
+@pytest.mark.fault("the Lambda's time runs out in a large file")
+def test_handler_keeps_enough_of_its_time_to_tell(service: Service, caller: Caller) -> None:
+    file = posted(service, caller, HEADER + ROW)
+    keeps = service.module("process_import").LAST_SECONDS
+    context = FakeLambdaContext("process_import", timeout=keeps)
+    service.handler("process_import")(s3_event(service.bucket, file), context)
+    assert TOO_LONG in job_of(service, caller, file)["failureReason"]
+    assert service.leads(caller) == []
+
+
+class DatabaseWithALimit(Database):
+    """Its statements may take no longer than somebody has set."""
+
+    def __init__(self, database: Database, setting: str) -> None:
+        self._database = database
+        self._setting = setting
+
+    def connect(self, *, patience: float | None = None) -> Connection:
+        connection = self._database.connect(patience=patience)
+        connection.script(self._setting)
+        return connection
+
+
+@pytest.mark.fault("a lock held by somebody else")
+def test_lock_that_somebody_holds_is_waited_for_with_a_bound_and_the_next_delivery_completes_the_job(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, seen: Seen
+) -> None:
+    service.import_csv(caller, HEADER + ROW)
+    file = posted(service, caller, HEADER + b"B,0612345678,web\n", "OVERWRITE")
+    monkeypatch.setattr(staging, "IMPORT_WAIT", "300ms")
+    with held_lead(service, caller), pytest.raises(DatabaseFault) as fault:
+        run_import(service, file)
+    assert fault.value.sqlstate == "55P03"
+    assert job_of(service, caller, file)["status"] == "PROCESSING"
+    assert [lead["name"] for lead in service.leads(caller)] == ["A"]
+    service.announce(file)
+    assert job_of(service, caller, file)["status"] == "COMPLETED"
+    assert [lead["name"] for lead in service.leads(caller)] == ["B"]
+    seen("a lead's lock: given up after its bound, COMPLETED by the next delivery")
+
+
+@pytest.mark.fault("a lock held by somebody else")
+def test_lock_that_somebody_holds_for_ever_fails_the_job_after_the_last_attempt(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, seen: Seen
+) -> None:
+    service.import_csv(caller, HEADER + ROW)
+    file = posted(service, caller, HEADER + b"B,0612345678,web\nC,0612345679,web\n", "OVERWRITE")
+    monkeypatch.setattr(staging, "IMPORT_WAIT", "100ms")
+    with held_lead(service, caller):
+        for _ in range(ATTEMPTS):
+            with pytest.raises(ServiceFault):
+                service.announce(file)
+    job = job_of(service, caller, file)
+    assert (job["status"], "send it again" in job["failureReason"]) == ("FAILED", True)
+    assert [lead["name"] for lead in service.leads(caller)] == ["A"]
+    seen("a lead's lock, at every attempt: FAILED, not one row kept")
+
+
+@pytest.mark.fault("a lock held by somebody else")
+def test_wait_for_a_lock_is_bounded_wherever_a_run_meets_it(service: Service, caller: Caller) -> None:
+    with service.app() as connection:
+        (bound,) = connection.rows(
+            "SELECT extract(epoch FROM CAST(current_setting('lock_timeout') AS interval))"
+        )
+    assert 0 < float(str(bound[0])) <= 60
+
+    # In the job's own row, before there is an import that could have a bound of its own.
+    file = posted(service, caller, HEADER + ROW)
+    with service.owner() as somebody, somebody.transaction():
+        somebody.rows("SELECT FROM import_job WHERE org_id = :org FOR UPDATE", org=caller.org)
+        with pytest.raises(DatabaseFault) as fault:
+            run_import(service, file, database=DatabaseWithALimit(service.database, "SET lock_timeout = 200"))
+    assert fault.value.sqlstate == "55P03"
+    service.announce(file)
+    assert job_of(service, caller, file)["status"] == "COMPLETED"
+
+
+@pytest.mark.fault("a statement timeout")
+def test_statement_that_somebodys_limit_ends_is_tried_again(
+    service: Service, caller: Caller, seen: Seen
+) -> None:
+    service.import_csv(caller, HEADER + ROW)
+    file = posted(service, caller, HEADER + b"B,0612345678,web\nC,0612345679,web\n", "OVERWRITE")
+    with held_lead(service, caller), ThreadPoolExecutor() as threads:
+        # A run sets a limit of its own, which is far away: 57014 comes to it by a cancel.
+        run = threads.submit(run_import, service, file)
+        with service.app() as somebody:
+            cancel = (
+                "SELECT pg_cancel_backend(pid) FROM pg_stat_activity "
+                "WHERE usename = current_user AND wait_event_type = 'Lock'"
+            )
+            wait_until(lambda: somebody.rows(cancel) == [] and run.done())
+        with pytest.raises(DatabaseFault) as fault:
+            run.result()
+    assert fault.value.sqlstate == "57014"
+    assert [lead["name"] for lead in service.leads(caller)] == ["A"]
+    assert run_import(service, file).ended == COMPLETED
+    assert sorted(str(lead["name"]) for lead in service.leads(caller)) == ["B", "C"]
+    seen("57014 at both tries of a run: rolled back, COMPLETED by the next delivery")
+
+
+def test_large_upload_within_its_time_is_not_cut_short(service: Service, caller: Caller) -> None:
+    file = uploaded(service, caller, HEADER + b"".join(b"A,06%08d,web\n" % n for n in range(20_000)))
+    assert run_import(service, file, Sizes(1000, 2000, 0), seconds=120).counts.success == 20_000
