@@ -1,15 +1,31 @@
 """process_import: which events and which keys make a job, and whose."""
 
+import io
 import json
+import logging
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from leads.observability import logger
 from leads.s3.events import StoredFile
+from leads.s3.keys import import_key
 from tests.support.lambda_context import FakeLambdaContext
 from tests.support.service import Caller, Service, s3_event
 
 HEADER = "name,phone,email,source,lead_source,score,notes\n"
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """What the functions log."""
+    lines = io.StringIO()
+    handler = logging.StreamHandler(lines)
+    handler.setFormatter(logger.registered_formatter)
+    logger.addHandler(handler)
+    yield lines
+    logging.getLogger(logger.name).removeHandler(handler)
 
 
 @pytest.mark.parametrize(
@@ -46,3 +62,64 @@ def test_one_event_may_carry_several_files(service: Service, caller: Caller) -> 
     event = s3_event(service.bucket, *files)
     service.handler("process_import")(json.loads(json.dumps(event)), FakeLambdaContext("process_import"))
     assert len(service.leads(caller)) == 2
+
+
+MALFORMED: list[Any] = [
+    None,
+    [],
+    "text",
+    {"Records": "none"},
+    {"Records": [None, {}, {"s3": {}}, {"s3": {"object": {"key": 7}}}]},
+]
+
+
+@pytest.mark.fault("a malformed event")
+@pytest.mark.parametrize("event", MALFORMED, ids=lambda event: json.dumps(event)[:30])
+@pytest.mark.parametrize("function", ["process_import", "process_export"])
+def test_malformed_events_are_logged_and_do_not_come_again(
+    service: Service, log: io.StringIO, function: str, event: Any
+) -> None:
+    service.handler(function)(event, FakeLambdaContext(function))
+    assert "event without files" in log.getvalue()
+
+
+@pytest.mark.fault("a malformed event")
+def test_malformed_record_keeps_no_other_of_its_event_waiting(
+    service: Service, caller: Caller, log: io.StringIO
+) -> None:
+    event = s3_event(
+        service.bucket, service.put(f"drop/{caller.org}/a.csv", f"{HEADER}A,1,,web,,,\n".encode())
+    )
+    event["Records"].insert(0, {"s3": {"object": {}}})
+    service.handler("process_import")(event, FakeLambdaContext("process_import"))
+    assert len(service.leads(caller)) == 1
+    assert "record of no stored object" in log.getvalue()
+
+
+@pytest.mark.fault("events out of order")
+def test_events_of_one_dropped_key_in_the_wrong_order_are_a_job_each(
+    service: Service, caller: Caller
+) -> None:
+    key = f"drop/{caller.org}/a.csv"
+    first, second = (service.put(key, f"{HEADER}{name},{name},,web,,,\n".encode()) for name in ("1", "2"))
+    service.announce(second)
+    service.announce(first)
+    assert [lead["name"] for lead in service.leads(caller)] == ["2", "1"]
+    jobs = service.request("GET", "/api/v1/leads/import/history", caller).json
+    assert [job["status"] for job in jobs] == ["COMPLETED", "COMPLETED"]
+
+
+@pytest.mark.fault("events out of order")
+def test_event_of_a_second_upload_that_comes_first_is_the_jobs_and_the_other_is_logged(
+    service: Service, caller: Caller, log: io.StringIO
+) -> None:
+    job_id = service.post_csv(caller, f"{HEADER}A,1,,web,,,\n")
+    first = service.version(import_key(caller.org, job_id))
+    second = service.put(first.key, f"{HEADER}B,2,,web,,,\n".encode())
+    service.announce(second)
+    log.truncate(0)
+    service.announce(first)
+    assert [lead["name"] for lead in service.leads(caller)] == ["B"]
+    logged = log.getvalue()
+    assert '"outcome":"IGNORED"' in logged
+    assert first.version in logged
