@@ -5,10 +5,18 @@ from collections.abc import Iterator
 import pytest
 
 from local.stack import Stack
+from tests.support.fragile_stack import FragileStack
 
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The whole service on loopback, thrown away at the end."""
     with Stack(tmp_path_factory.mktemp("stack"), throw_away=True) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FragileStack]:
+    """Another one, for the tests that break it."""
+    with FragileStack(tmp_path_factory.mktemp("fragile")) as running:
         yield running

@@ -136,11 +136,11 @@ class JobAtWork(JobTaken):
     """The run that has the job has been seen at work."""
 
 
-LOCK_TIMEOUT: Final = "55P03"
-"""SQLSTATE of a statement that waited for a lock for longer than it may (PostgreSQL, appendix A)."""
-
 STATEMENT_TIMEOUT: Final = "57014"
 """SQLSTATE of a statement that took longer than it may (PostgreSQL, appendix A)."""
+
+LOCK_NOT_AVAILABLE: Final = "55P03"
+"""SQLSTATE of a lock that was waited for in vain."""
 
 
 class DatabaseFault(ServiceFault):
@@ -170,7 +170,7 @@ class MigrationFailed(ServiceFault):
 
     def __init__(self, name: str, fault: DatabaseFault) -> None:
         hint = {
-            LOCK_TIMEOUT: ": its tables were locked all the time",
+            LOCK_NOT_AVAILABLE: ": its tables were locked all the time",
             STATEMENT_TIMEOUT: ": it took too long",
         }
         super().__init__(f"migration {name} failed: {fault}{hint.get(fault.sqlstate or '', '')}")

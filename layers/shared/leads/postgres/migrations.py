@@ -6,7 +6,7 @@ from importlib.resources import files
 from time import monotonic, sleep
 from typing import Final, NamedTuple, cast
 
-from leads.errors import LOCK_TIMEOUT, DatabaseFault, MigrationFailed, ServiceFault
+from leads.errors import LOCK_NOT_AVAILABLE, DatabaseFault, MigrationFailed, ServiceFault
 from leads.postgres.connection import Connection, literal
 from leads.postgres.statements import statement
 
@@ -72,7 +72,7 @@ def _apply(connection: Connection, migration: Migration, deadline: float) -> boo
         try:
             return _try(connection, migration, deadline)
         except DatabaseFault as fault:
-            if fault.sqlstate != LOCK_TIMEOUT or monotonic() + LOCK_PAUSE > deadline:
+            if fault.sqlstate != LOCK_NOT_AVAILABLE or monotonic() + LOCK_PAUSE > deadline:
                 raise MigrationFailed(str(migration), fault) from fault
         sleep(LOCK_PAUSE)
 
