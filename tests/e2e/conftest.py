@@ -18,5 +18,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FragileStack]:
     """Another one, for the tests that break it."""
-    with FragileStack(tmp_path_factory.mktemp("fragile")) as running:
+    running = FragileStack(tmp_path_factory.mktemp("fragile"))
+    with running:
         yield running

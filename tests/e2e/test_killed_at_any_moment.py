@@ -26,7 +26,7 @@ CREATE_NEW = f"{IMPORT}?mergeStrategy=CREATE_NEW"
 def post(client: Client, content: bytes = CSV, route: str = CREATE_NEW) -> int:
     """Sends a file and does not wait; gives its job's id."""
     headers = {"Content-Type": "application/octet-stream", "Prefer": "respond-async"}
-    answer = client.request("POST", route, headers=headers, body=content)
+    answer = client.request("POST", route, headers=headers, body=content, timeout=30)
     assert answer.status == 202, answer.data
     return int(answer.json()["importJobId"])
 

@@ -92,6 +92,7 @@ def test_a_database_that_goes_away_once_costs_no_attempt_of_lambdas(service: Ser
         assert connection.value("SELECT attempts FROM import_job WHERE org_id = :org", org=caller.org) == 1
 
 
+@pytest.mark.fault("Postgres stopped hard and started again")
 def test_the_third_attempt_ends_the_job_and_a_redrive_completes_it(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,6 +23,8 @@ class FragileStack(Stack):
 
     def __init__(self, directory: Path, *, retry_seconds: Sequence[float] = RETRY_SECONDS) -> None:
         super().__init__(directory, throw_away=True, retry_seconds=retry_seconds)
+        # What was committed survives a hard stop, as it does in a deployment.
+        self.postgres._settings["synchronous_commit"] = "on"
         self.proxy = TcpProxy(lambda: (self.postgres.host, self.postgres.port))
         self._proxied = ExitStack()
 

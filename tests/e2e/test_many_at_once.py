@@ -1,0 +1,90 @@
+"""Many imports at the same moment: of one organisation, and of fifty."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+
+from local.lambda_environments import CONCURRENCY
+from tests.e2e.test_killed_at_any_moment import lead_count, post
+from tests.e2e.test_service import IMPORT, Client
+from tests.support.exports import wait_until
+from tests.support.fault_table import Seen
+from tests.support.fragile_stack import FragileStack
+
+PHONES = 300
+SKIP = f"{IMPORT}?mergeStrategy=SKIP"
+BOUND = 2 * CONCURRENCY + CONCURRENCY
+"""Connections: a run has one and another for its progress, and whoever asks the API has one."""
+
+
+def content(organisation: int, row: str = "A") -> bytes:
+    rows = b"".join(b"%b,06%02d%06d,web\n" % (row.encode(), organisation, n) for n in range(PHONES))
+    return b"name,phone,source\n" + rows
+
+
+@contextmanager
+def most_connections(stack: FragileStack) -> Iterator[list[int]]:
+    """The most connections of the functions at one time within this block, looked at all the time."""
+    most, over = [0], threading.Event()
+
+    def look() -> None:
+        with stack.superuser() as superuser:
+            while not over.wait(0.02):
+                now = superuser.value("SELECT count(*) FROM pg_stat_activity WHERE usename = 'leads_app'")
+                most[0] = max(most[0], int(str(now)))
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        yield most
+    finally:
+        over.set()
+        looking.join()
+
+
+def import_all(stack: FragileStack, files: list[tuple[Client, bytes]]) -> list[tuple[int, int]]:
+    """Sends all files at once and gives success and skipped of each job, once all have ended."""
+
+    def ended(client: Client, id: int) -> bool:
+        return client.request("GET", f"{IMPORT}/history/{id}").json()["status"] in ("COMPLETED", "FAILED")
+
+    with ThreadPoolExecutor(CONCURRENCY) as threads:
+        ids = list(threads.map(lambda file: post(file[0], file[1], SKIP), files))
+        jobs = [(client, id) for (client, _), id in zip(files, ids, strict=True)]
+        for job in jobs:
+            for _ in range(4):
+                try:
+                    wait_until(lambda job=job: ended(*job))  # type: ignore[misc]
+                    break
+                except AssertionError:
+                    continue
+    details = [client.request("GET", f"{IMPORT}/history/{id}").json() for client, id in jobs]
+    assert {job["status"] for job in details} == {"COMPLETED"}
+    return [(job["successCount"], job["skippedCount"]) for job in details]
+
+
+@pytest.mark.slow_fault
+@pytest.mark.fault("20 imports of one organisation with the same phones")
+def test_twenty_imports_of_one_organisation_at_once_make_no_double(fragile: FragileStack, seen: Seen) -> None:
+    client = Client(fragile)
+    with most_connections(fragile) as most:
+        results = import_all(fragile, [(client, content(0, str(n))) for n in range(20)])
+    assert sorted(results) == [(0, PHONES)] * 19 + [(PHONES, 0)]
+    assert lead_count(fragile, client.org) == PHONES
+    assert 0 < most[0] <= BOUND
+    seen(f"20 COMPLETED, {PHONES} phones, each once; at most {most[0]} connections of {BOUND}")
+
+
+@pytest.mark.slow_fault
+@pytest.mark.fault("50 organisations at once")
+def test_fifty_organisations_at_once_are_all_served(fragile: FragileStack, seen: Seen) -> None:
+    clients = [Client(fragile) for _ in range(50)]
+    with most_connections(fragile) as most:
+        results = import_all(fragile, [(client, content(n)) for n, client in enumerate(clients)])
+    assert results == [(PHONES, 0)] * 50
+    assert [lead_count(fragile, client.org) for client in clients] == [PHONES] * 50
+    assert 0 < most[0] <= BOUND
+    seen(f"50 COMPLETED, {PHONES} leads each; at most {most[0]} connections of {BOUND}")
