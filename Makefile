@@ -90,6 +90,10 @@ test-faults: $(READY) ## Break things, and print of each fault what was seen; te
 test-sam-local: $(READY) $(SAM_READY) ## Invoke each sample of events/ by SAM, in Docker; five minutes
 	@local/sam/with_docker.sh $(RUN) -m pytest tests/sam_local $(ARGS)
 
+.PHONY: soak
+soak: $(READY) ## Mix imports, exports and faults, then audit what is left; ten minutes (ARGS="--minutes 1 --seed 7")
+	@$(RUN) -m tests.soak $(ARGS)
+
 .PHONY: bench-import
 bench-import: $(READY) ## Time imports against Postgres alone; an hour (ARGS="--rows 1000000 --strategy SKIP")
 	@$(RUN) -m bench.bench_import $(ARGS)
