@@ -26,9 +26,7 @@ RETRY_SECONDS = (1.0, 4.0)
 
 def main() -> int:
     """Soaks the service as the command line says; 0 when all is as it must be."""
-    parser = argparse.ArgumentParser(
-        prog="make soak", description="Imports, exports and faults, then an audit."
-    )
+    parser = argparse.ArgumentParser(prog="make soak", description="Work and faults, then an audit.")
     parser.add_argument("--minutes", type=float, default=10.0, help="how long work is begun (10)")
     parser.add_argument("--seed", type=int, default=None, help="of what is done and broken; else a new one")
     parser.add_argument("--partners", type=int, default=8, help="organisations at work at once (8)")

@@ -19,7 +19,7 @@ FUNCTIONS = (
 """Which are killed: the one that writes leads more often."""
 
 PAUSE = (1.0, 6.0)
-"""Seconds between two faults: less than a partner needs for some files, more than for one."""
+"""Seconds between two faults: enough for a partner to get some files through, or none."""
 
 
 class Breaking(threading.Thread):

@@ -17,7 +17,7 @@ _FAULTY = (",1,web", "Ana,none,web", "Ana,1,wbe", "Ana,,web")
 
 
 class SentFile(NamedTuple):
-    """A file, how it is to be merged, and its rows by number; None for a faulty one. Unusable without rows."""
+    """A file, its strategy and its rows by number, None for a faulty one; without rows it is unusable."""
 
     content: bytes
     strategy: MergeStrategy
@@ -29,7 +29,8 @@ def make_file(choose: random.Random) -> SentFile:
     strategy = choose.choice(list(MergeStrategy))
     if choose.random() < 0.05:
         return SentFile(choose.choice(UNUSABLE), strategy, None)
-    lines, rows = [HEADER], {}
+    lines = [HEADER]
+    rows: dict[int, tuple[LeadRow, str] | None] = {}
     size = choose.choice((1, 20, 20, 60, 60, 200))
     for number in range(2, size + 2):
         if choose.random() < 0.05:

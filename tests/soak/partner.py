@@ -30,6 +30,9 @@ GIVEN_UP = 300.0
 ANSWER_SECONDS = 40
 OVER = ("COMPLETED", "FAILED")
 OUR_FAULT = "on our side"
+NOT_STORED = "could not be stored"
+"""In the reason of a job whose file never came to S3; nobody goes on with it."""
+KINDS = ("import", "import", "upload", "drop", "drop", "export", "nothing")
 COLUMNS = ("name", "phone", "email", "source", "lead_source", "score", "notes", "status")
 
 
@@ -123,11 +126,7 @@ class Partner(threading.Thread):
 
     def _apply(self, name: str, file: SentFile, job: dict[str, Any], *, dropped: bool) -> None:
         """What the file must have done."""
-        if (
-            job["status"] == "FAILED"
-            and file.rows is not None
-            and "could not be stored" in job["failureReason"]
-        ):
+        if job["status"] == "FAILED" and file.rows is not None and NOT_STORED in job["failureReason"]:
             expected, status = (0, 0, 0), "FAILED"
         elif file.rows is None:
             expected, status = (0, 0, 0), "FAILED"
@@ -148,7 +147,7 @@ class Partner(threading.Thread):
             if answer is not None and answer.status == 200:
                 job: dict[str, Any] = answer.json()
                 ours = job["status"] == "FAILED" and OUR_FAULT in job["failureReason"]
-                if job["status"] in OVER and (not ours or "could not be stored" in job["failureReason"]):
+                if job["status"] in OVER and (not ours or NOT_STORED in job["failureReason"]):
                     return job
                 if ours or time.monotonic() > last + PATIENCE:
                     last = time.monotonic()
