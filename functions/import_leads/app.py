@@ -17,7 +17,7 @@ from leads.use_cases.shown_import import ShownImport
 from leads.web.auth import principal_of
 from leads.web.history_requests import HISTORY_PATH
 from leads.web.import_requests import read_import_request, read_upload_request
-from leads.web.parameters import Preference, preference
+from leads.web.parameters import Preference, idempotency_key, preference
 from leads.web.resolver import answer, api, problem
 from leads.web.schemas import ImportResult, UploadCreated
 
@@ -35,12 +35,13 @@ bucket = Bucket.from_settings(BucketSettings.from_environment())
 
 @app.post("/api/v1/leads/import")
 def post_import() -> Response[str]:
-    """Stores the file and answers with its job, ended or not."""
+    """Stores the file and answers with its job, ended or not; again, with the job of the first time."""
     principal = principal_of(app.current_event, claims)
+    key = idempotency_key(app.current_event.headers)
     request = read_import_request(app.current_event)
     wished = preference(app.current_event.headers, default=DEFAULT_WAIT, most=MOST_WAIT)
     shown = import_leads(
-        principal, request.order, request.content, wait=wished.wait, database=database, bucket=bucket
+        principal, request.order, request.content, key=key, wait=wished.wait, database=database, bucket=bucket
     )
     logger.info(
         "file stored", import_job_id=shown.job.id, status=shown.job.status, bytes=len(request.content)
@@ -52,9 +53,9 @@ def post_import() -> Response[str]:
 def post_upload() -> Response[str]:
     """Records a job whose file is too large for a request, and says where to put it."""
     principal = principal_of(app.current_event, claims)
-    upload = create_upload(
-        principal, read_upload_request(app.current_event), database=database, bucket=bucket
-    )
+    key = idempotency_key(app.current_event.headers)
+    order = read_upload_request(app.current_event)
+    upload = create_upload(principal, order, key=key, database=database, bucket=bucket)
     logger.info("upload prepared", import_job_id=upload.job_id)
     headers = {"Location": f"{HISTORY_PATH}/{upload.job_id}"}
     return answer(HTTPStatus.CREATED, UploadCreated.of(upload).to_json(), headers)

@@ -11,11 +11,19 @@ import pytest
 
 from leads.domain.export_job import ExportOrder
 from leads.domain.lead_filter import LeadFilter
+from leads.domain.merge_strategy import MergeStrategy
 from leads.domain.principal import Principal, Role
 from leads.errors import FailureCode, NotFound
 from leads.postgres.connection import Database
 from leads.postgres.export_jobs import claim_export_job, fail_export_job
-from leads.postgres.import_jobs import claim_import_job, fail_import_job, record_progress
+from leads.postgres.idempotency import create_keyed_import_job, restart_import_job
+from leads.postgres.import_jobs import (
+    NewImportJob,
+    claim_import_job,
+    fail_import_job,
+    get_import_job,
+    record_progress,
+)
 from leads.use_cases.export_leads import export_leads, get_export, list_exports
 from leads.use_cases.import_history import get_import, list_imports
 from leads.use_cases.process_import import process_import
@@ -125,3 +133,26 @@ def test_no_job_of_another_organisation_is_claimed_shown_on_or_ended(
     assert (job["status"], job["processedRows"]) == ("PENDING", 0)
     export_now = service.request("GET", f"/api/v1/leads/export/{their_export}", theirs)
     assert export_now.json["status"] == "PENDING"
+
+
+def test_no_key_of_another_organisation_is_found_freed_or_begun_again(
+    caller: Caller, theirs: Caller, unguarded: Database
+) -> None:
+    def keyed(org_id: str, key: str) -> int:
+        new = NewImportJob(org_id, "x.csv", MergeStrategy.SKIP, dry_run=False, created_by="x")
+        with unguarded.connect() as connection:
+            return create_keyed_import_job(connection, new, key, None).id
+
+    their_old, their_failed = keyed(theirs.org, "old"), keyed(theirs.org, "failed")
+    with unguarded.connect() as connection:
+        connection.rows(
+            "UPDATE import_job SET created_at = now() - interval '2 days' WHERE id = :id", id=their_old
+        )
+        fail_import_job(connection, theirs.org, their_failed, FailureCode.NOT_STORED, "x")
+        assert {keyed(caller.org, "old"), keyed(caller.org, "failed")}.isdisjoint({their_old, their_failed})
+        assert not restart_import_job(connection, caller.org, their_failed, FailureCode.NOT_STORED)
+        kept = "SELECT idempotency_key FROM import_job WHERE id = :id"
+        assert connection.value(kept, id=their_old) == "old"
+        job = get_import_job(connection, theirs.org, their_failed)
+    assert job is not None
+    assert job.status == "FAILED"

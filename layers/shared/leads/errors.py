@@ -6,6 +6,7 @@
     ├── Unauthenticated         nobody is signed in                        401
     ├── Forbidden               the token does not allow it                403
     ├── NotFound                nothing there that this caller may see     404
+    ├── KeyReused               an Idempotency-Key of another request      409
     ├── FileTooLarge            more than one request may carry            413
     ├── UnsupportedMediaType    a body of a type that is not taken         415
     ├── InvalidFile             the file as a whole is no usable CSV       400, the job FAILED
@@ -72,6 +73,10 @@ class NotFound(LeadsError):
     """Nothing there, or nothing that this caller's organisation may see: the two are not told apart."""
 
 
+class KeyReused(LeadsError):
+    """An Idempotency-Key that came before with something else."""
+
+
 class FileTooLarge(LeadsError):
     """A file larger than one request may carry."""
 
@@ -81,8 +86,8 @@ class UnsupportedMediaType(LeadsError):
 
 
 class FailureCode(StrEnum):
-    """Why a job FAILED, for programs. Only INTERNAL may go better when the same file is tried again, and
-    NOT_UPLOADED when it comes after all.
+    """Why a job FAILED, for programs. An event that comes again finds INTERNAL worth another attempt, and
+    NOT_UPLOADED when the file comes after all.
     """
 
     EMPTY_FILE = "EMPTY_FILE"
@@ -110,6 +115,11 @@ class FailureCode(StrEnum):
             FailureCode.NOT_STORED,
             FailureCode.STACK_RESTARTED,
         )
+
+    @property
+    def may_be_repeated(self) -> bool:
+        """Whether the same request may do better, since the file is not why: nothing of it was imported."""
+        return self.ours or self is FailureCode.NOT_UPLOADED
 
 
 class InvalidFile(LeadsError):

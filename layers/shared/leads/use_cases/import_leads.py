@@ -6,13 +6,16 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Final
 
 from leads.domain.import_job import ImportJob
+from leads.domain.job_status import JobStatus
 from leads.domain.merge_strategy import MergeStrategy
 from leads.domain.principal import Principal
 from leads.errors import DatabaseFault, FailureCode, ServiceFault
-from leads.postgres.connection import ANSWER_PATIENCE, Database
+from leads.postgres.connection import ANSWER_PATIENCE, Connection, Database
+from leads.postgres.idempotency import create_keyed_import_job, restart_import_job
 from leads.postgres.import_jobs import NewImportJob, create_import_job, fail_import_job, get_import_job
 from leads.s3.bucket import UPLOAD_SECONDS, Bucket
 from leads.s3.keys import import_key
@@ -28,6 +31,10 @@ _POLL_SHARE: Final = 0.1
 """A job that has run for long is asked after less often: the answer comes at most a tenth of its time
 late.
 """
+
+_NOT_STORED: Final = (
+    "The file could not be stored because of a fault on our side. Nothing was imported; send it again."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,50 +61,70 @@ def import_leads(
     order: ImportOrder,
     content: bytes,
     *,
+    key: str | None,
     wait: float,
     database: Database,
     bucket: Bucket,
 ) -> ShownImport:
     """Stores the file, which starts its import, and gives the job as it stands when it ended or `wait`
-    seconds are over.
+    seconds are over. Under an Idempotency-Key that the same request had before it is that one's job.
 
-    Raises ServiceFault when the job cannot be recorded, or the file not stored; then the job is FAILED, and
-    stays so even if S3 took the file and only its answer was lost.
+    Raises KeyReused, and ServiceFault when the job cannot be recorded, or the file not stored; then the job
+    is FAILED, and stays so even if S3 took the file and only its answer was lost, until the request is
+    repeated.
     """
-    job = _record(principal, order, database)
-    try:
-        bucket.put(import_key(principal.org_id, job.id), content, "text/csv")
-    except ServiceFault:
-        with database.connect(patience=ANSWER_PATIENCE) as connection:
-            fail_import_job(
-                connection,
-                principal.org_id,
-                job.id,
-                FailureCode.NOT_STORED,
-                "The file could not be stored because of a fault on our side. Nothing was imported; "
-                "send it again.",
-            )
-        raise
+    job, begun = _record(principal, order, key, sha256(content).digest(), database)
+    if job.status is JobStatus.PENDING:
+        # A repeated request's, too: the run that should have stored it may have died before. Of two stored
+        # objects the job takes one.
+        _store(job, begun, content, database, bucket)
     return show_import(_wait(job, wait, database), bucket)
 
 
-def create_upload(principal: Principal, order: ImportOrder, *, database: Database, bucket: Bucket) -> Upload:
-    """Records a job whose file the caller will put to S3 itself, within the hour. Raises ServiceFault."""
-    job = _record(principal, order, database)
+def create_upload(
+    principal: Principal, order: ImportOrder, *, key: str | None, database: Database, bucket: Bucket
+) -> Upload:
+    """Records a job whose file the caller will put to S3 itself, within the hour. Under an Idempotency-Key
+    that the same request had before it is that one's job, with another hour. Raises KeyReused, ServiceFault.
+    """
+    job, _ = _record(principal, order, key, None, database)
     url, fields = bucket.presigned_post(import_key(principal.org_id, job.id))
     return Upload(job.id, url, fields, datetime.now(UTC) + timedelta(seconds=UPLOAD_SECONDS))
 
 
-def _record(principal: Principal, order: ImportOrder, database: Database) -> ImportJob:
+def _record(
+    principal: Principal, order: ImportOrder, key: str | None, file_digest: bytes | None, database: Database
+) -> tuple[ImportJob, bool]:
+    """The request's job, and whether this request began it, anew or again."""
     new = NewImportJob(
         principal.org_id, order.filename, order.merge_strategy, order.dry_run, created_by=principal.user
     )
     with database.connect(patience=ANSWER_PATIENCE) as connection:
-        job_id = create_import_job(connection, new)
-        job = get_import_job(connection, principal.org_id, job_id)
+        if key is None:
+            return _job(connection, principal, create_import_job(connection, new)), True
+        id, begun = create_keyed_import_job(connection, new, key, file_digest)
+        job = _job(connection, principal, id)
+        if job.failure_code is not None and job.failure_code.may_be_repeated:
+            begun = restart_import_job(connection, principal.org_id, id, job.failure_code)
+            job = _job(connection, principal, id)
+    return job, begun
+
+
+def _job(connection: Connection, principal: Principal, id: int) -> ImportJob:
+    job = get_import_job(connection, principal.org_id, id)
     if job is None:
-        raise ServiceFault(f"import {job_id} is gone")
+        raise ServiceFault(f"import {id} is gone")
     return job
+
+
+def _store(job: ImportJob, begun: bool, content: bytes, database: Database, bucket: Bucket) -> None:
+    try:
+        bucket.put(import_key(job.org_id, job.id), content, "text/csv")
+    except ServiceFault:
+        if begun:
+            with database.connect(patience=ANSWER_PATIENCE) as connection:
+                fail_import_job(connection, job.org_id, job.id, FailureCode.NOT_STORED, _NOT_STORED)
+        raise
 
 
 def _wait(job: ImportJob, wait: float, database: Database) -> ImportJob:

@@ -1,4 +1,4 @@
-"""The parts of a request that several routes read: query parameters, choices, the Prefer header.
+"""The parts of a request that several routes read: query parameters, choices, the headers Prefer and others.
 
 What is not known is refused and what is allowed is listed: a mistyped filter must never be taken for none.
 """
@@ -20,6 +20,14 @@ _LISTED: Final = re.compile(rf'(?:[^",]|{_QUOTED})+')
 _PREFERENCE: Final = re.compile(
     rf"([!#$%&'*+.^_`|~\w-]+)\s*(?:=\s*({_QUOTED}|[^\s\";]*)\s*)?(?:;.*)?", re.ASCII
 )
+
+KEY_LENGTH: Final = 255
+"""Characters of an Idempotency-Key: a UUID has 36, and of a longer text its hash does as well (our API)."""
+
+_QUOTED_KEY: Final = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])+)"')
+"""A String of structured fields (RFC 9651, 3.3.3)."""
+_BARE_KEY: Final = re.compile(r"[!#-+\--:<-\[\]-~]+")
+"""What prints in ASCII but `"` `,` `;` and a backslash, as most clients send a key."""
 
 
 def refuse_unknown(given: Collection[str], allowed: Collection[str]) -> None:
@@ -84,6 +92,27 @@ def preference(headers: Mapping[str, str], *, default: float, most: int) -> Pref
     if not applied:
         return Preference(default, None)
     return Preference(float(wait or 0), ", ".join(applied))
+
+
+def idempotency_key(headers: Mapping[str, str]) -> str | None:
+    """The Idempotency-Key, without its quotes, or None when there is no such header
+    (draft-ietf-httpapi-idempotency-key-header-07, 2.1, which asks for the quotes). Raises InvalidRequest.
+    """
+    header = next((value for name, value in headers.items() if name.lower() == "idempotency-key"), None)
+    if header is None:
+        return None
+    text = header.strip(" ")
+    if match := _QUOTED_KEY.fullmatch(text):
+        key = re.sub(r"\\(.)", r"\1", match[1])
+    else:
+        key = text if _BARE_KEY.fullmatch(text) else ""
+    if not 1 <= len(key) <= KEY_LENGTH:
+        message = (
+            f"Idempotency-Key must be one text of 1 to {KEY_LENGTH} ASCII characters in double quotes, a new "
+            'one for each import, such as "8e03978e-40d5-43e8-bc93-6894a57f9324".'
+        )
+        raise InvalidRequest.of([FieldError("Idempotency-Key", message)])
+    return key
 
 
 def asks_for_json(headers: Mapping[str, str]) -> bool:

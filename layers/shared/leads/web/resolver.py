@@ -16,6 +16,7 @@ from leads.errors import (
     FileTooLarge,
     Forbidden,
     InvalidRequest,
+    KeyReused,
     LeadsError,
     NotFound,
     Unauthenticated,
@@ -30,6 +31,7 @@ _STATUSES: Final[Sequence[tuple[type[LeadsError], HTTPStatus]]] = (
     (Unauthenticated, HTTPStatus.UNAUTHORIZED),
     (Forbidden, HTTPStatus.FORBIDDEN),
     (NotFound, HTTPStatus.NOT_FOUND),
+    (KeyReused, HTTPStatus.CONFLICT),
     (FileTooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (UnsupportedMediaType, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
 )

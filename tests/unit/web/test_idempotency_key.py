@@ -1,0 +1,70 @@
+"""The Idempotency-Key header: how a key may be written, and what is refused."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leads.errors import InvalidRequest
+from leads.web.parameters import KEY_LENGTH, idempotency_key
+
+PRINTABLE = st.characters(min_codepoint=0x20, max_codepoint=0x7E)
+
+
+@pytest.mark.parametrize(
+    ("header", "key"),
+    [
+        ('"8e03978e-40d5-43e8-bc93-6894a57f9324"', "8e03978e-40d5-43e8-bc93-6894a57f9324"),
+        ("8e03978e-40d5-43e8-bc93-6894a57f9324", "8e03978e-40d5-43e8-bc93-6894a57f9324"),
+        (' "a" ', "a"),
+        ('"a, b; c"', "a, b; c"),
+        (r'"say \"a\" or \\"', r'say "a" or \ '.rstrip()),
+        ("Zm9v+YmFy/MQ==", "Zm9v+YmFy/MQ=="),
+        ("x" * KEY_LENGTH, "x" * KEY_LENGTH),
+        (f'"{"x" * KEY_LENGTH}"', "x" * KEY_LENGTH),
+    ],
+)
+def test_a_key_is_one_text_in_quotes_or_bare(header: str, key: str) -> None:
+    assert idempotency_key({"Idempotency-Key": header}) == key
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        " ",
+        '""',
+        '"a',
+        'a"',
+        '"a" "b"',
+        "a b",
+        "a,b",
+        '"a","a"',
+        '"a";b=1',
+        r'"a\b"',
+        "a\\b",
+        "clé",
+        '"clé"',
+        '"a\tb"',
+        '"a\nb"',
+        '"a\x00"',
+        '"a\x7f"',
+        "x" * (KEY_LENGTH + 1),
+        f'"{"x" * (KEY_LENGTH + 1)}"',
+    ],
+)
+def test_what_is_no_key_is_refused_with_what_to_do(header: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        idempotency_key({"idempotency-key": header})
+    (error,) = refused.value.errors
+    assert error.field == "Idempotency-Key"
+    assert "1 to 255 ASCII characters in double quotes" in error.message
+
+
+def test_no_header_is_no_key() -> None:
+    assert idempotency_key({"prefer": "wait=1"}) is None
+
+
+@given(st.text(PRINTABLE, min_size=1, max_size=KEY_LENGTH))
+def test_every_printable_text_can_be_a_key_in_quotes(key: str) -> None:
+    escaped = key.replace("\\", "\\\\").replace('"', '\\"')
+    assert idempotency_key({"idempotency-key": f'"{escaped}"'}) == key
