@@ -28,6 +28,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     Raises ServiceFault when some could not be because of a fault: the alarm, not a retry, for in a minute
     they are looked at again.
     """
+    logger.set_correlation_id(context.aws_request_id)
     seconds = context.get_remaining_time_in_millis() / 1000 - LAST_SECONDS
     try:
         expired = expire_jobs(database=database, bucket=bucket, describe=_details, seconds=seconds)

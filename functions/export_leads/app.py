@@ -53,9 +53,7 @@ def get_leads() -> Response[str]:
     wait = max(0.0, min(wished.wait, left))
     shown = export_leads(principal, order, wait=wait, database=database, bucket=bucket, now=datetime.now(UTC))
     job = shown.job
-    logger.info(
-        "leads exported", export_job_id=job.id, status=job.status, rows=job.row_count, bytes=job.size_bytes
-    )
+    logger.info("leads exported", status=job.status, rows=job.row_count, bytes=job.size_bytes)
     return _answer(shown, wished)
 
 

@@ -43,9 +43,7 @@ def post_import() -> Response[str]:
     shown = import_leads(
         principal, request.order, request.content, key=key, wait=wished.wait, database=database, bucket=bucket
     )
-    logger.info(
-        "file stored", import_job_id=shown.job.id, status=shown.job.status, bytes=len(request.content)
-    )
+    logger.info("file stored", status=shown.job.status, bytes=len(request.content))
     return _answer(shown, wished)
 
 
@@ -56,7 +54,7 @@ def post_upload() -> Response[str]:
     key = idempotency_key(app.current_event.headers)
     order = read_upload_request(app.current_event)
     upload = create_upload(principal, order, key=key, database=database, bucket=bucket)
-    logger.info("upload prepared", import_job_id=upload.job_id)
+    logger.info("upload prepared")
     headers = {"Location": f"{HISTORY_PATH}/{upload.job_id}"}
     return answer(HTTPStatus.CREATED, UploadCreated.of(upload).to_json(), headers)
 

@@ -5,7 +5,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from leads.errors import LeadsError, ServiceFault
-from leads.observability import MetricUnit, logger, metrics, where
+from leads.observability import MetricUnit, logger, metrics, one_job, where
 from leads.postgres.connection import Database
 from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile, stored_files
@@ -25,10 +25,16 @@ bucket = Bucket.from_settings(BucketSettings.from_environment())
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
     """Entry point of the Lambda; an S3 event. Raises ServiceFault for Lambda to deliver the event again."""
+    # The same at each delivery of an event.
+    logger.set_correlation_id(context.aws_request_id)
     requests = stored_files(event)
     if not requests:
         logger.warning("event without files", keys=sorted(event)[:10] if isinstance(event, dict) else [])
-    failed = [request for request in requests if not _process(request, context)]
+    failed = []
+    for request in requests:
+        with one_job():
+            if not _process(request, context):
+                failed.append(request)
     if failed:
         # Lambda logs what is raised, so it must hold nothing of the data.
         raise ServiceFault(f"{len(failed)} of {len(requests)} exports failed: deliver the event again")
@@ -56,7 +62,6 @@ def _report(request: StoredFile, outcome: ExportOutcome) -> None:
     log = logger.info if outcome.fault is None else logger.error
     log(
         "export ended",
-        export_job_id=outcome.job_id,
         outcome=outcome.ended,
         rows=outcome.row_count,
         bytes=outcome.size_bytes,

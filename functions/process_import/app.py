@@ -6,7 +6,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from leads.errors import LeadsError, ServiceFault
-from leads.observability import MetricUnit, logger, metrics, where
+from leads.observability import MetricUnit, logger, metrics, one_job, where
 from leads.postgres.connection import Database
 from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile, stored_files
@@ -27,10 +27,16 @@ bucket = Bucket.from_settings(BucketSettings.from_environment())
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
     """Entry point of the Lambda; an S3 event. Raises ServiceFault for Lambda to deliver the event again."""
+    # The same at each delivery of an event.
+    logger.set_correlation_id(context.aws_request_id)
     files = stored_files(event)
     if not files:
         logger.warning("event without files", keys=sorted(event)[:10] if isinstance(event, dict) else [])
-    failed = [file for file in files if not _process(file, context)]
+    failed = []
+    for file in files:
+        with one_job():
+            if not _process(file, context):
+                failed.append(file)
     if failed:
         # Lambda logs what is raised, so it must hold nothing of the file.
         raise ServiceFault(f"{len(failed)} of {len(files)} files failed: deliver the event again")
@@ -69,7 +75,6 @@ def _report(outcome: ImportOutcome, seconds: float) -> None:
     log = logger.info if outcome.fault is None else logger.error
     log(
         "import ended",
-        import_job_id=outcome.job_id,
         outcome=outcome.ended,
         success=outcome.counts.success,
         error=outcome.counts.error,

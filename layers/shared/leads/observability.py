@@ -5,6 +5,8 @@ file's name, or the raw text of a database error, which may hold a row.
 """
 
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from aws_lambda_powertools import Logger, Metrics
@@ -16,7 +18,34 @@ NAMESPACE: Final = "LeadsIO"
 logger = Logger()
 metrics = Metrics(namespace=NAMESPACE)
 
-__all__ = ["MetricUnit", "logger", "metrics", "where"]
+__all__ = ["MetricUnit", "correlation_id", "logger", "metrics", "name_job", "one_job", "where"]
+
+_JOB_KEYS: Final = ("import_job_id", "export_job_id")
+
+
+def correlation_id() -> str | None:
+    """Of the request or event at hand: what it begins keeps this for the lines of later functions."""
+    return logger.get_correlation_id()
+
+
+def name_job(table: str, id: int, begun_by: str | None = None) -> None:
+    """Puts a job of this table in every line that follows. A function that goes on with what a request began
+    gives that one's correlation id, too, by which the lines of all functions are found together.
+    """
+    logger.append_keys(**{f"{table}_id": id})
+    if begun_by is not None:
+        logger.set_correlation_id(begun_by)
+
+
+@contextmanager
+def one_job() -> Iterator[None]:
+    """Lines after this block name no job that was named in it: one event may be about several."""
+    own = correlation_id()
+    try:
+        yield
+    finally:
+        logger.remove_keys(_JOB_KEYS)
+        logger.set_correlation_id(own)
 
 
 def where(error: BaseException) -> list[str]:

@@ -41,6 +41,8 @@ class ExportJob:
     created_by: str
     started_at: datetime | None
     finished_at: datetime | None
+    correlation_id: str | None = None
+    """Of the request or event that began it: its lines in the logs have it."""
 
     @property
     def ended(self) -> bool:

@@ -62,6 +62,8 @@ class ImportJob:
     created_by: str
     started_at: datetime | None
     finished_at: datetime | None
+    correlation_id: str | None = None
+    """Of the request or event that began it: its lines in the logs have it."""
 
     @property
     def ended(self) -> bool:

@@ -30,6 +30,7 @@ class NewExportJob:
     filename: str
     order: ExportOrder
     created_by: str
+    correlation_id: str | None = None
 
 
 def create_export_job(connection: Connection, job: NewExportJob) -> ExportJob:
@@ -44,6 +45,7 @@ def create_export_job(connection: Connection, job: NewExportJob) -> ExportJob:
             excel=job.order.excel,
             gzip=job.order.gzip,
             created_by=job.created_by,
+            correlation_id=job.correlation_id,
         )
         transaction.commit()
     return _job(record)
@@ -167,4 +169,5 @@ def _job(record: dict[str, object]) -> ExportJob:
         created_by=cast(str, record["created_by"]),
         started_at=cast("datetime | None", record["started_at"]),
         finished_at=cast("datetime | None", record["finished_at"]),
+        correlation_id=cast("str | None", record["correlation_id"]),
     )

@@ -42,6 +42,7 @@ def create_keyed_import_job(
             merge_strategy=job.merge_strategy,
             dry_run=job.dry_run,
             created_by=job.created_by,
+            correlation_id=job.correlation_id,
             key=key,
             file_digest=file_digest,
         )

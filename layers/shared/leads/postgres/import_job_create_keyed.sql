@@ -1,6 +1,6 @@
 -- No row: the key is another request's. Only a job that is new was never repeated.
-INSERT INTO import_job (org_id, filename, merge_strategy, dry_run, created_by, idempotency_key, file_digest)
-VALUES (:org_id, :filename, :merge_strategy, :dry_run, :created_by, :key, :file_digest)
+INSERT INTO import_job (org_id, filename, merge_strategy, dry_run, created_by, correlation_id, idempotency_key, file_digest)
+VALUES (:org_id, :filename, :merge_strategy, :dry_run, :created_by, :correlation_id, :key, :file_digest)
 ON CONFLICT (org_id, idempotency_key) WHERE idempotency_key IS NOT NULL
 DO UPDATE SET repeated_at = clock_timestamp()
 WHERE import_job.filename = excluded.filename AND import_job.merge_strategy = excluded.merge_strategy

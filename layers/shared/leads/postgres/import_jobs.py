@@ -31,6 +31,7 @@ class NewImportJob:
     merge_strategy: MergeStrategy
     dry_run: bool
     created_by: str
+    correlation_id: str | None = None
     object_key: str | None = None
     object_version: str | None = None
 
@@ -45,6 +46,7 @@ class ClaimedImportJob:
     dry_run: bool
     created_by: str
     attempts: int
+    correlation_id: str | None
 
 
 def create_import_job(connection: Connection, job: NewImportJob) -> int:
@@ -57,6 +59,7 @@ def create_import_job(connection: Connection, job: NewImportJob) -> int:
             merge_strategy=job.merge_strategy,
             dry_run=job.dry_run,
             created_by=job.created_by,
+            correlation_id=job.correlation_id,
             object_key=job.object_key,
             object_version=job.object_version,
         )
@@ -100,6 +103,7 @@ def claim_import_job(
         dry_run=cast(bool, record["dry_run"]),
         created_by=cast(str, record["created_by"]),
         attempts=cast(int, record["attempts"]),
+        correlation_id=cast("str | None", record["correlation_id"]),
     )
 
 
@@ -199,6 +203,7 @@ def _job(record: dict[str, object]) -> ImportJob:
         created_by=cast(str, record["created_by"]),
         started_at=cast("datetime | None", record["started_at"]),
         finished_at=cast("datetime | None", record["finished_at"]),
+        correlation_id=cast("str | None", record["correlation_id"]),
     )
 
 

@@ -39,6 +39,7 @@ class HeldJob(NamedTuple):
     kind: OverdueKind
     object_key: str | None
     """Of the file that is being imported, once that is known."""
+    correlation_id: str | None
 
 
 def find_overdue_jobs(connection: Connection, most: int) -> list[OverdueJob]:
@@ -58,7 +59,11 @@ def hold_overdue_job(connection: Connection, job: OverdueJob) -> HeldJob | None:
     if not records or is_job_locked(connection, job.table, job.id):
         return None
     (record,) = records
-    return HeldJob(OverdueKind(cast(str, record["kind"])), cast("str | None", record["object_key"]))
+    return HeldJob(
+        OverdueKind(cast(str, record["kind"])),
+        cast("str | None", record["object_key"]),
+        cast("str | None", record["correlation_id"]),
+    )
 
 
 def is_event_gone(connection: Connection, stored_at: datetime) -> bool:

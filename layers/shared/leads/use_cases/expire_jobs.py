@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from leads.errors import DatabaseFault, FailureCode, ServiceFault
-from leads.observability import logger
+from leads.observability import logger, name_job, one_job
 from leads.postgres.connection import Connection, Database
 from leads.postgres.import_jobs import read_import_job
 from leads.postgres.overdue_jobs import (
@@ -98,7 +98,8 @@ def expire_jobs(
         for job in find_overdue_jobs(connection, most):
             if time.monotonic() > deadline:
                 break
-            with logger.append_context_keys(**{f"{job.table}_id": job.id}):
+            with one_job():
+                name_job(job.table, job.id)
                 try:
                     ending = _expire(connection, job, bucket, describe)
                 except ServiceFault as fault:
@@ -123,6 +124,7 @@ def _expire(
         held = hold_overdue_job(connection, job)
         if held is None:
             return None
+        name_job(job.table, job.id, held.correlation_id)
         ending = _ending(connection, job, held, bucket)
         if ending is not None:
             fail_held_job(connection, job, ending.code, ending.reason)

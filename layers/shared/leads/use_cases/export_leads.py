@@ -11,6 +11,7 @@ from leads.domain.export_job import ExportJob, ExportOrder
 from leads.domain.job_status import JobStatus
 from leads.domain.principal import Principal, Role
 from leads.errors import DatabaseFault, ExportTooLong, FailureCode, Forbidden, NotFound
+from leads.observability import correlation_id, name_job
 from leads.postgres.connection import ANSWER_PATIENCE, Connection, Database
 from leads.postgres.export_jobs import (
     NewExportJob,
@@ -43,10 +44,17 @@ def export_leads(
 
     Raises ServiceFault; then the export is FAILED, and nothing of it is in the bucket.
     """
-    new = NewExportJob(principal.org_id, order.filename(now), order, created_by=principal.user)
+    new = NewExportJob(
+        principal.org_id,
+        order.filename(now),
+        order,
+        created_by=principal.user,
+        correlation_id=correlation_id(),
+    )
     # Longer than the limit of its statement, which comes first unless the connection hangs.
     with database.connect(patience=wait + _MARGIN) as connection:
         job = create_export_job(connection, new)
+        name_job("export_job", job.id)
         try:
             done = _export(connection, job, wait, database, bucket)
         except Exception:
@@ -60,6 +68,7 @@ def export_leads(
 
 def get_export(principal: Principal, id: int, *, database: Database, bucket: Bucket) -> ShownExport:
     """One export. Raises NotFound, for another organisation's too, and DatabaseFault."""
+    name_job("export_job", id)
     with database.connect(patience=ANSWER_PATIENCE) as connection:
         job = get_export_job(connection, principal.org_id, id)
     if job is None:

@@ -14,6 +14,7 @@ from leads.domain.job_status import JobStatus
 from leads.domain.merge_strategy import MergeStrategy
 from leads.domain.principal import Principal
 from leads.errors import DatabaseFault, FailureCode, ServiceFault
+from leads.observability import correlation_id, name_job
 from leads.postgres.connection import ANSWER_PATIENCE, Connection, Database
 from leads.postgres.idempotency import create_keyed_import_job, restart_import_job
 from leads.postgres.import_jobs import NewImportJob, create_import_job, fail_import_job, get_import_job
@@ -97,7 +98,12 @@ def _record(
 ) -> tuple[ImportJob, bool]:
     """The request's job, and whether this request began it, anew or again."""
     new = NewImportJob(
-        principal.org_id, order.filename, order.merge_strategy, order.dry_run, created_by=principal.user
+        principal.org_id,
+        order.filename,
+        order.merge_strategy,
+        order.dry_run,
+        created_by=principal.user,
+        correlation_id=correlation_id(),
     )
     with database.connect(patience=ANSWER_PATIENCE) as connection:
         if key is None:
@@ -111,6 +117,7 @@ def _record(
 
 
 def _job(connection: Connection, principal: Principal, id: int) -> ImportJob:
+    name_job("import_job", id)
     job = get_import_job(connection, principal.org_id, id)
     if job is None:
         raise ServiceFault(f"import {id} is gone")

@@ -11,7 +11,7 @@ from typing import Final
 
 from leads.domain.export_job import ExportJob
 from leads.errors import DatabaseFault, ExportTooLong, FailureCode, JobAtWork
-from leads.observability import logger
+from leads.observability import logger, name_job
 from leads.postgres.connection import Connection, Database
 from leads.postgres.export_jobs import (
     claim_export_job,
@@ -60,7 +60,11 @@ def process_export(
     raised for Lambda to retry, one of the database after a second try here; at the last attempt it ends the
     job as FAILED, too. Raises ServiceFault.
     """
-    return _Run(request, database, bucket, seconds).process()
+    run = _Run(request, database, bucket, seconds)
+    outcome = run.process()
+    if outcome.ended == IGNORED:
+        run.name_ignored()
+    return outcome
 
 
 class _Run:
@@ -88,6 +92,13 @@ class _Run:
                     self._fail(self._key, FailureCode.INTERNAL, OUR_FAULT)
             raise
 
+    def name_ignored(self) -> None:
+        """Names what began a job that this run did not claim, for the lines of the log alone."""
+        if self._key is not None:
+            with suppress(DatabaseFault), self._database.connect() as connection:
+                job = get_export_job(connection, self._key.org_id, self._key.job_id)
+                name_job("export_job", self._key.job_id, job.correlation_id if job else None)
+
     def _twice(self) -> ExportOutcome:
         try:
             return self._try()
@@ -105,6 +116,7 @@ class _Run:
         key = self._key
         if key is None:
             return ExportOutcome(None, IGNORED)
+        name_job("export_job", key.job_id)
         ignored = ExportOutcome(key.job_id, IGNORED)
         with self._database.connect() as connection:
             try:
@@ -132,6 +144,8 @@ class _Run:
         )
 
     def _export(self, connection: Connection, key: JobKey, job: ExportJob) -> ExportOutcome:
+        name_job("export_job", job.id, job.correlation_id)
+
         def record(another: Connection, rows: int) -> None:
             record_export_progress(another, job.org_id, job.id, rows)
 

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from leads.domain.import_job import ImportCounts
 from leads.errors import DatabaseFault, FailureCode, ImportTooLong, InvalidFile, JobAtWork
-from leads.observability import logger
+from leads.observability import correlation_id, logger, name_job
 from leads.postgres.connection import Connection, Database
 from leads.postgres.import_jobs import (
     ClaimedImportJob,
@@ -90,6 +90,8 @@ def process_import(
             run.leave_drop_result(describe)
         raise
     run.leave_drop_result(describe)
+    if outcome.ended == IGNORED:
+        run.name_ignored()
     return outcome
 
 
@@ -132,6 +134,13 @@ class _Run:
         if job is not None and job.ended:
             leave_drop_result(job, self._bucket, describe)
 
+    def name_ignored(self) -> None:
+        """Names what began a job that this run did not claim, for the lines of the log alone."""
+        if self._found is not None:
+            with suppress(DatabaseFault), self._database.connect() as connection:
+                job = get_import_job(connection, self._found.org_id, self._found.job_id)
+                name_job("import_job", self._found.job_id, job.correlation_id if job else None)
+
     def _try(self) -> ImportOutcome:
         self._tries += 1
         with self._database.connect() as connection:
@@ -139,6 +148,7 @@ class _Run:
             if self._found is None:
                 return ImportOutcome(None, IGNORED)
             org_id, job_id, problem = self._found
+            name_job("import_job", job_id)
             try:
                 # On a second try it may be this very run's dead connection that has the job.
                 job = claim_when_free(
@@ -162,6 +172,7 @@ class _Run:
         )
 
     def _run(self, connection: Connection, job: ClaimedImportJob, problem: str | None) -> ImportOutcome:
+        name_job("import_job", job.id, job.correlation_id)
         try:
             if problem is not None:
                 raise InvalidFile(FailureCode.INVALID_KEY, problem)
@@ -226,6 +237,7 @@ def _find_job(connection: Connection, file: StoredFile) -> _FoundJob | None:
         drop.merge_strategy,
         dry_run=False,
         created_by=DROP_USER,
+        correlation_id=correlation_id(),
         object_key=file.key,
         object_version=file.version,
     )
