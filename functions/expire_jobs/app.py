@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from leads.errors import LeadsError, ServiceFault
-from leads.observability import MetricUnit, logger, metrics, where
+from leads.observability import count, flush_metrics, logger, metrics, where
 from leads.postgres.connection import Database
 from leads.s3.bucket import Bucket
 from leads.settings import BucketSettings, DatabaseSettings
@@ -37,6 +37,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
         logger.error("expiry failed", fault=fault, stack=where(error))
         # Lambda logs what is raised, so it must hold nothing of the data.
         raise ServiceFault("no jobs could be expired") from None
+    finally:
+        # Before those of a kind, whose dimension they do not have.
+        flush_metrics()
     counts = {str(kind): number for kind, number in expired.ended.items()}
     _report(counts, expired.faults)
     if expired.faults:
@@ -56,5 +59,5 @@ def _report(counts: dict[str, int], faults: int) -> None:
     logger.info("jobs expired", expired=counts, faults=faults)
     for kind, number in counts.items():
         metrics.add_dimension("kind", kind)
-        metrics.add_metric("JobsExpired", MetricUnit.Count, number)
-        metrics.flush_metrics()
+        count("JobsExpired", number)
+        flush_metrics()

@@ -2,6 +2,7 @@
 exports.
 """
 
+import time
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -11,7 +12,7 @@ from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from leads.domain.job_status import JobStatus
-from leads.observability import logger
+from leads.observability import count, flush_metrics, logger, took
 from leads.postgres.connection import Database
 from leads.s3.bucket import Bucket
 from leads.settings import BucketSettings, ClaimSettings, DatabaseSettings
@@ -51,9 +52,16 @@ def get_leads() -> Response[str]:
     wished = preference(app.current_event.headers, default=MOST_WAIT, most=MOST_WAIT)
     left = app.lambda_context.get_remaining_time_in_millis() / 1000 - LAST_SECONDS
     wait = max(0.0, min(wished.wait, left))
+    started = time.monotonic()
     shown = export_leads(principal, order, wait=wait, database=database, bucket=bucket, now=datetime.now(UTC))
     job = shown.job
     logger.info("leads exported", status=job.status, rows=job.row_count, bytes=job.size_bytes)
+    if job.status is JobStatus.COMPLETED:
+        count("ExportsCompleted")
+        count("RowsExported", job.row_count)
+        took("ExportSeconds", time.monotonic() - started)
+    else:
+        count("ExportsHandedOver")
     return _answer(shown, wished)
 
 
@@ -94,4 +102,7 @@ def _answer(shown: ShownExport, wished: Preference) -> Response[str]:
 @logger.inject_lambda_context(correlation_id_path=correlation_paths.API_GATEWAY_HTTP, clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Entry point of the Lambda; an API Gateway HTTP API event, payload format 2.0."""
-    return app.resolve(event, context)
+    try:
+        return app.resolve(event, context)
+    finally:
+        flush_metrics()

@@ -8,7 +8,7 @@ from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from leads.domain.job_status import JobStatus
-from leads.observability import logger
+from leads.observability import flush_metrics, logger
 from leads.postgres.connection import Database
 from leads.s3.bucket import Bucket
 from leads.settings import BucketSettings, ClaimSettings, DatabaseSettings
@@ -75,4 +75,7 @@ def _answer(shown: ShownImport, wished: Preference) -> Response[str]:
 @logger.inject_lambda_context(correlation_id_path=correlation_paths.API_GATEWAY_HTTP, clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Entry point of the Lambda; an API Gateway HTTP API event, payload format 2.0."""
-    return app.resolve(event, context)
+    try:
+        return app.resolve(event, context)
+    finally:
+        flush_metrics()

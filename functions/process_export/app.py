@@ -1,11 +1,12 @@
 """Makes the files of exports that S3 announces under export-requests/: the ones that no answer waits for."""
 
+import time
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from leads.errors import LeadsError, ServiceFault
-from leads.observability import MetricUnit, logger, metrics, one_job, where
+from leads.observability import count, flush_metrics, logger, one_job, took, where
 from leads.postgres.connection import Database
 from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile, stored_files
@@ -42,6 +43,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
 
 def _process(request: StoredFile, context: LambdaContext) -> bool:
     """Whether the request needs no other delivery."""
+    started = time.monotonic()
     logger.append_keys(version=request.version)
     seconds = context.get_remaining_time_in_millis() / 1000 - LAST_SECONDS
     try:
@@ -49,32 +51,34 @@ def _process(request: StoredFile, context: LambdaContext) -> bool:
     except Exception as error:
         fault = str(error) if isinstance(error, LeadsError) else type(error).__name__
         logger.error("export failed", fault=fault, stack=where(error))
-        metrics.add_metric("ExportFaults", MetricUnit.Count, 1)
+        count("ExportFaults")
         return False
     else:
-        _report(request, outcome)
+        _report(request, outcome, time.monotonic() - started)
         return True
     finally:
-        metrics.flush_metrics()
+        flush_metrics()
 
 
-def _report(request: StoredFile, outcome: ExportOutcome) -> None:
+def _report(request: StoredFile, outcome: ExportOutcome, seconds: float) -> None:
     log = logger.info if outcome.fault is None else logger.error
     log(
         "export ended",
         outcome=outcome.ended,
         rows=outcome.row_count,
         bytes=outcome.size_bytes,
+        seconds=round(seconds, 3),
         fault=outcome.fault,
     )
     if outcome.fault is not None:
-        metrics.add_metric("ExportFaults", MetricUnit.Count, 1)
+        count("ExportFaults")
     if outcome.job_id is None:
         logger.warning("no request of ours", key=request.key)
-        metrics.add_metric("ForeignKeys", MetricUnit.Count, 1)
+        count("ForeignKeys")
     elif outcome.ended == IGNORED:
-        metrics.add_metric("EventsIgnored", MetricUnit.Count, 1)
-    elif outcome.ended == COMPLETED:
-        metrics.add_metric("RowsExported", MetricUnit.Count, outcome.row_count)
+        count("EventsIgnored")
     else:
-        metrics.add_metric("ExportsFailed", MetricUnit.Count, 1)
+        took("ExportSeconds", seconds)
+    if outcome.ended == COMPLETED:
+        count("ExportsCompleted")
+        count("RowsExported", outcome.row_count)

@@ -6,7 +6,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from leads.errors import LeadsError, ServiceFault
-from leads.observability import MetricUnit, logger, metrics, one_job, where
+from leads.observability import count, flush_metrics, logger, one_job, took, where
 from leads.postgres.connection import Database
 from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile, stored_files
@@ -54,13 +54,13 @@ def _process(file: StoredFile, context: LambdaContext) -> bool:
     except Exception as error:
         fault = str(error) if isinstance(error, LeadsError) else type(error).__name__
         logger.error("import failed", fault=fault, stack=where(error))
-        _count("ImportFaults", 1)
+        count("ImportFaults")
         return False
     else:
         _report(outcome, time.monotonic() - started)
         return True
     finally:
-        metrics.flush_metrics()
+        flush_metrics()
 
 
 def _details(shown: ShownImport) -> str:
@@ -83,16 +83,6 @@ def _report(outcome: ImportOutcome, seconds: float) -> None:
         fault=outcome.fault,
     )
     if outcome.fault is not None:
-        _count("ImportFaults", 1)
-    if outcome.job_id is None:
-        _count("ForeignKeys", 1)
-    elif outcome.ended == IGNORED:
-        _count("EventsIgnored", 1)
-    else:
-        _count("RowsImported", outcome.counts.success)
-        _count("RowsRejected", outcome.counts.error)
-        _count("RowsSkipped", outcome.counts.skipped)
-
-
-def _count(name: str, number: int) -> None:
-    metrics.add_metric(name, MetricUnit.Count, number)
+        count("ImportFaults")
+    if outcome.job_id is not None and outcome.ended != IGNORED:
+        took("ImportSeconds", seconds)

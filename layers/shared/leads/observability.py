@@ -18,7 +18,35 @@ NAMESPACE: Final = "LeadsIO"
 logger = Logger()
 metrics = Metrics(namespace=NAMESPACE)
 
-__all__ = ["MetricUnit", "correlation_id", "logger", "metrics", "name_job", "one_job", "where"]
+__all__ = [
+    "MetricUnit",
+    "correlation_id",
+    "count",
+    "flush_metrics",
+    "logger",
+    "metrics",
+    "name_job",
+    "one_job",
+    "took",
+    "where",
+]
+
+
+def count(metric: str, number: int = 1) -> None:
+    """Adds to a metric; docs/operations.md lists them."""
+    metrics.add_metric(metric, MetricUnit.Count, number)
+
+
+def took(metric: str, seconds: float) -> None:
+    """Adds a duration to a metric."""
+    metrics.add_metric(metric, MetricUnit.Seconds, seconds)
+
+
+def flush_metrics() -> None:
+    """Prints what was counted, if anything was: Powertools warns of nothing."""
+    if metrics.metric_set:
+        metrics.flush_metrics()
+
 
 _JOB_KEYS: Final = ("import_job_id", "export_job_id")
 

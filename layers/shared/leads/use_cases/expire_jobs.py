@@ -25,7 +25,7 @@ from leads.postgres.overdue_jobs import (
 )
 from leads.s3.bucket import Bucket
 from leads.s3.keys import DROP, import_key
-from leads.use_cases.drop_result import leave_drop_result
+from leads.use_cases.drop_result import leave_drop_result, told_when_missing
 from leads.use_cases.shown_import import ShownImport
 
 MOST: Final = 200
@@ -134,6 +134,7 @@ def _expire(
     return ending
 
 
+@told_when_missing()
 def _tell_sender(
     connection: Connection, job: OverdueJob, bucket: Bucket, describe: Callable[[ShownImport], str]
 ) -> None:

@@ -11,7 +11,7 @@ from leads.domain.export_job import ExportJob, ExportOrder
 from leads.domain.job_status import JobStatus
 from leads.domain.principal import Principal, Role
 from leads.errors import DatabaseFault, ExportTooLong, FailureCode, Forbidden, NotFound
-from leads.observability import correlation_id, name_job
+from leads.observability import correlation_id, count, name_job
 from leads.postgres.connection import ANSWER_PATIENCE, Connection, Database
 from leads.postgres.export_jobs import (
     NewExportJob,
@@ -62,6 +62,7 @@ def export_leads(
             # tried again if S3 had stored the request after all: its caller was told that it failed.
             with suppress(DatabaseFault), database.connect(patience=_MARGIN) as another:
                 fail_export_job(another, job.org_id, job.id, FailureCode.NOT_STORED, OUR_FAULT)
+                count("ExportsFailed")
             raise
     return show_export(done, bucket)
 

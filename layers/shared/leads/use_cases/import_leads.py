@@ -14,7 +14,7 @@ from leads.domain.job_status import JobStatus
 from leads.domain.merge_strategy import MergeStrategy
 from leads.domain.principal import Principal
 from leads.errors import DatabaseFault, FailureCode, ServiceFault
-from leads.observability import correlation_id, name_job
+from leads.observability import correlation_id, count, name_job
 from leads.postgres.connection import ANSWER_PATIENCE, Connection, Database
 from leads.postgres.idempotency import create_keyed_import_job, restart_import_job
 from leads.postgres.import_jobs import NewImportJob, create_import_job, fail_import_job, get_import_job
@@ -109,6 +109,8 @@ def _record(
         if key is None:
             return _job(connection, principal, create_import_job(connection, new)), True
         id, begun = create_keyed_import_job(connection, new, key, file_digest)
+        if not begun:
+            count("RequestsRepeated")
         job = _job(connection, principal, id)
         if job.failure_code is not None and job.failure_code.may_be_repeated:
             begun = restart_import_job(connection, principal.org_id, id, job.failure_code)
@@ -131,6 +133,7 @@ def _store(job: ImportJob, begun: bool, content: bytes, database: Database, buck
         if begun:
             with database.connect(patience=ANSWER_PATIENCE) as connection:
                 fail_import_job(connection, job.org_id, job.id, FailureCode.NOT_STORED, _NOT_STORED)
+            count("ImportsFailed")
         raise
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from leads.domain.export_job import ExportJob
 from leads.errors import DatabaseFault, ExportTooLong, FailureCode, JobAtWork
-from leads.observability import logger, name_job
+from leads.observability import count, logger, name_job
 from leads.postgres.connection import Connection, Database
 from leads.postgres.export_jobs import (
     claim_export_job,
@@ -78,6 +78,7 @@ class _Run:
         self._deadline = time.monotonic() + seconds
         self._tries = 0
         self._attempts = 0
+        self._exporting = False
 
     def process(self) -> ExportOutcome:
         """Tries, and after a fault of the database's once more. Raises what ends no job before the last
@@ -106,6 +107,7 @@ class _Run:
             if self._left() < _WORTH_A_TRY:
                 raise
             logger.warning("export tried once more", fault=str(fault))
+            count("ExportRetries")
         return self._try()
 
     def _left(self) -> float:
@@ -145,6 +147,9 @@ class _Run:
 
     def _export(self, connection: Connection, key: JobKey, job: ExportJob) -> ExportOutcome:
         name_job("export_job", job.id, job.correlation_id)
+        if self._attempts > 1 and not self._exporting:
+            count("ExportRetries")
+        self._exporting = True
 
         def record(another: Connection, rows: int) -> None:
             record_export_progress(another, job.org_id, job.id, rows)
@@ -176,3 +181,4 @@ class _Run:
         # The connection at hand may be dead.
         with self._database.connect() as another:
             fail_export_job(another, key.org_id, key.job_id, code, reason)
+        count("ExportsFailed")

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from leads.domain.import_job import ImportCounts
 from leads.errors import DatabaseFault, FailureCode, ImportTooLong, InvalidFile, JobAtWork
-from leads.observability import correlation_id, logger, name_job
+from leads.observability import correlation_id, count, logger, name_job
 from leads.postgres.connection import Connection, Database
 from leads.postgres.import_jobs import (
     ClaimedImportJob,
@@ -27,7 +27,7 @@ from leads.s3.events import StoredFile
 from leads.s3.keys import DROP, parse_drop_key, parse_upload_key
 from leads.s3.reader import ObjectReader
 from leads.use_cases.attempts import ATTEMPTS, COMPLETED, IGNORED
-from leads.use_cases.drop_result import leave_drop_result
+from leads.use_cases.drop_result import leave_drop_result, told_when_missing
 from leads.use_cases.import_file import Sizes, import_file
 from leads.use_cases.shown_import import ShownImport
 from leads.use_cases.taken_job import claim_when_free
@@ -84,6 +84,7 @@ def process_import(
     run = _Run(file, database, bucket, seconds, sizes)
     try:
         outcome = run.process()
+        _count(outcome)
     except Exception:
         # What failed must be told, and a job that it ended has a result like any other.
         with suppress(Exception):
@@ -93,6 +94,20 @@ def process_import(
     if outcome.ended == IGNORED:
         run.name_ignored()
     return outcome
+
+
+def _count(outcome: ImportOutcome) -> None:
+    if outcome.job_id is None:
+        count("ForeignKeys")
+    elif outcome.ended == IGNORED:
+        count("EventsIgnored")
+    elif outcome.ended == COMPLETED:
+        count("ImportsCompleted")
+        count("RowsImported", outcome.counts.success)
+        count("RowsRejected", outcome.counts.error)
+        count("RowsSkipped", outcome.counts.skipped)
+    else:
+        count("ImportsFailed")
 
 
 class _Run:
@@ -109,6 +124,7 @@ class _Run:
         self._found: _FoundJob | None = None
         self._tries = 0
         self._claimed = False
+        self._attempt = 0
 
     def process(self) -> ImportOutcome:
         """Tries, and after a fault of the database's once more. Raises ServiceFault."""
@@ -118,11 +134,13 @@ class _Run:
             if self._left() < _WORTH_A_TRY:
                 raise
             logger.warning("import tried once more", fault=str(fault))
+            count("ImportRetries")
         return self._try()
 
     def _left(self) -> float:
         return self._deadline - time.monotonic()
 
+    @told_when_missing()
     def leave_drop_result(self, describe: Callable[[ShownImport], str]) -> None:
         """Tells the sender of a dropped file, as soon as its job is over, what came of it. Raises
         ServiceFault.
@@ -173,6 +191,9 @@ class _Run:
 
     def _run(self, connection: Connection, job: ClaimedImportJob, problem: str | None) -> ImportOutcome:
         name_job("import_job", job.id, job.correlation_id)
+        if job.attempts > 1 and not self._attempt:
+            count("ImportRetries")
+        self._attempt = job.attempts
         try:
             if problem is not None:
                 raise InvalidFile(FailureCode.INVALID_KEY, problem)
@@ -204,6 +225,7 @@ class _Run:
                 # The connection at hand may be dead.
                 with self._database.connect() as another:
                     fail_import_job(another, job.org_id, job.id, FailureCode.INTERNAL, _OUR_FAULT)
+                count("ImportsFailed")
             raise
         return ImportOutcome(job.id, COMPLETED, counts)
 
