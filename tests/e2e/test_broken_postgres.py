@@ -13,9 +13,9 @@ from leads.postgres import migrations
 from leads.postgres.migrations import Migration, apply_migrations
 from tests.e2e.test_killed_at_any_moment import CHUNK, ROWS, attempts, lead_count, post
 from tests.e2e.test_service import Client
-from tests.support.exports import wait_until
 from tests.support.fault_table import Seen
 from tests.support.fragile_stack import FragileStack
+from tests.support.waiting import wait_until
 
 SMALL = b"name,phone,source\nA,0612345678,web\n"
 MIGRATIONS = [
@@ -106,14 +106,14 @@ def test_disk_that_is_full_costs_retries_and_no_row(
 def test_migration_waits_for_a_running_job_and_lets_others_go_on(
     fragile: FragileStack, monkeypatch: pytest.MonkeyPatch, seen: Seen
 ) -> None:
-    monkeypatch.setattr(migrations, "_LOCK_WAIT", "300ms")
-    monkeypatch.setattr(migrations, "_PAUSE", 0.2)
+    monkeypatch.setattr(migrations, "LOCK_WAIT", 300)
+    monkeypatch.setattr(migrations, "LOCK_PAUSE", 0.2)
     running, other = Client(fragile), Client(fragile)
     held = fragile.proxy.hold(CHUNK, CHUNK)
     id = post(running)
     held.wait()
     with fragile.owner() as owner, ThreadPoolExecutor() as threads:
-        migrating = threads.submit(apply_migrations, owner, MIGRATIONS)
+        migrating = threads.submit(apply_migrations, owner, MIGRATIONS, seconds=60)
         with fragile.superuser() as superuser:
             wait_until(
                 lambda: superuser.value(

@@ -10,10 +10,10 @@ import pytest
 
 from leads.s3.events import StoredFile
 from tests.e2e.test_service import IMPORT, Client
-from tests.support.exports import wait_until
 from tests.support.fault_table import Seen
 from tests.support.fragile_stack import FragileStack
 from tests.support.service import s3_event
+from tests.support.waiting import wait_until
 
 CLAIM = b"pg_try_advisory_lock"
 CHUNK = b"COPY staging"

@@ -10,9 +10,9 @@ import pytest
 from local.lambda_environments import CONCURRENCY
 from tests.e2e.test_killed_at_any_moment import lead_count, post
 from tests.e2e.test_service import IMPORT, Client
-from tests.support.exports import wait_until
 from tests.support.fault_table import Seen
 from tests.support.fragile_stack import FragileStack
+from tests.support.waiting import wait_until
 
 PHONES = 300
 SKIP = f"{IMPORT}?mergeStrategy=SKIP"

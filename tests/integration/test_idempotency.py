@@ -12,10 +12,10 @@ from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile
 from leads.s3.keys import import_key
 from tests.integration.test_import_leads import BINARY, ROUTE, assert_problem
-from tests.integration.test_process_import_concurrency import wait_until
 from tests.support.expiry import IMPORT, UPLOAD_GONE, how_it_ended, invoke_expire_jobs, make_past, stored_job
 from tests.support.imports import posted, run_import
 from tests.support.service import Answer, Caller, Service, multipart
+from tests.support.waiting import wait_until
 
 CSV = b"name,phone,source\nA,0612345678,web\n"
 DAY = 24 * 3600

@@ -16,11 +16,12 @@ from tests.integration.test_import_leads import BINARY
 from tests.integration.test_import_leads import ROUTE as IMPORT_ROUTE
 from tests.support.expiry import EVENT_GONE, IMPORT, dropped, invoke_expire_jobs, make_past
 from tests.support.exports import ROUTE as EXPORT_ROUTE
-from tests.support.exports import announce_export, asked, store, wait_until, wait_until_free
+from tests.support.exports import announce_export, asked, store, wait_until_free
 from tests.support.hostile_s3 import BucketThatRefuses
 from tests.support.imports import posted
 from tests.support.log_lines import Printed, printed
 from tests.support.service import ROOT, Caller, Service
+from tests.support.waiting import wait_until
 
 CSV = b"name,phone,source\nA,0612345678,web\nB,0612345678,web\n,0612345679,web\n"
 ROWS = {"ImportsCompleted": 1, "RowsImported": 1, "RowsRejected": 1, "RowsSkipped": 1}
