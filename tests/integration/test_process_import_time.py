@@ -19,11 +19,11 @@ from leads.use_cases import import_file as module
 from leads.use_cases import time_left
 from leads.use_cases.attempts import ATTEMPTS, COMPLETED
 from leads.use_cases.import_file import Sizes
-from tests.support.exports import wait_until
 from tests.support.fault_table import Seen
 from tests.support.imports import counts, job_of, pending_uploads, posted, run_import
 from tests.support.lambda_context import FakeLambdaContext
 from tests.support.service import Caller, Service, s3_event
+from tests.support.waiting import wait_until
 
 HEADER = b"name,phone,source\n"
 ROW = b"A,0612345678,web\n"

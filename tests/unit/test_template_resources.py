@@ -158,7 +158,7 @@ def test_the_dashboard_shows_every_function_and_metrics_that_are_counted(paramet
     counted = {(line[1], line[3]) for line in lines if line[0] == NAMESPACE}
     assert counted
     for metric, service in counted:
-        assert f'"{metric}"' in (PROJECT / "functions" / service / "app.py").read_text()
+        assert f'count("{metric}"' in counting_code(service)
     clusters = {line[3] for line in lines if line[0] == "AWS/RDS"}
     assert clusters == ({f"{STACK}-Database"} if not parameters else set())
 
@@ -170,8 +170,22 @@ def test_alarms_of_our_own_metrics_are_of_what_a_function_counts() -> None:
         assert alarm["Namespace"] == NAMESPACE
         (dimension,) = alarm["Dimensions"]
         assert dimension["Name"] == "service", "which Powertools adds"
-        code = (PROJECT / "functions" / dimension["Value"] / "app.py").read_text()
-        assert f'"{alarm["MetricName"]}"' in code
+        assert f'count("{alarm["MetricName"]}"' in counting_code(dimension["Value"])
+
+
+def counting_code(function: str) -> str:
+    """What of a function's code counts: its handler and its use case, with the results of dropped files."""
+    use_cases = PROJECT / "layers/shared/leads/use_cases"
+    paths = [PROJECT / "functions" / function / "app.py", use_cases / f"{function}.py"]
+    if function == "process_import":
+        paths.append(use_cases / "drop_result.py")
+    return "".join(map(Path.read_text, paths))
+
+
+def test_an_answer_with_a_fault_of_ours_raises_an_alarm() -> None:
+    """The function that gives it has not failed, as far as Lambda knows."""
+    (alarm,) = alarms_on("AWS/ApiGateway", "5xx", ApiId=f"{STACK}-LeadsApi")
+    assert (alarm["Statistic"], alarm["Threshold"]) == ("Sum", 0)
 
 
 def test_alarms_tell_the_topic_when_there_is_one() -> None:
