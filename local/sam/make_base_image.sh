@@ -2,7 +2,7 @@
 # Sees to it that Docker has AWS's Lambda image of Python 3.13. Where no registry of images can be reached it makes a
 # stand-in of the same name: a minimal Debian with its Python 3.13, and the runtime client that AWS publishes on PyPI,
 # of the version that the laptop runs. So it has none of what AWS's image brings besides.
-# Needs a Docker daemon; for the stand-in also root, Debian and debootstrap. Exits 3 when the image cannot be had.
+# Prints the image's name. Needs a Docker daemon; for the stand-in also root, Debian and debootstrap. Exits 3 when the image cannot be had.
 set -euo pipefail
 
 readonly image=public.ecr.aws/lambda/python:3.13-x86_64
@@ -14,10 +14,12 @@ cannot() {
 }
 
 if docker image inspect "$image" >/dev/null 2>&1; then
+  echo "$image"
   exit 0
 fi
 echo "Getting $image, once" >&2
 if timeout 300 docker pull --quiet "$image" >/dev/null 2>&1; then
+  echo "$image"
   exit 0
 fi
 
@@ -52,3 +54,4 @@ tar -C "$root" -c . | docker import --message "a stand-in from Debian and PyPI" 
   -c 'ENV LAMBDA_TASK_ROOT=/var/task LAMBDA_RUNTIME_DIR=/var/runtime LANG=C.UTF-8 PATH=/usr/local/bin:/usr/bin:/bin:/opt/bin' \
   -c 'WORKDIR /var/task' - "$image" >/dev/null
 echo "$image is a stand-in now; \`docker image rm $image\` removes it" >&2
+echo "$image"

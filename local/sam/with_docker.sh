@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs a command where a Docker daemon answers and has the image that `sam local invoke` needs. When none answers it
-# starts one, as root, for as long as the command takes. Exits 3 when either cannot be had, else as the command does.
+# Runs a command where a Docker daemon answers and has the image that `sam local invoke` needs, which is LAMBDA_IMAGE
+# in the command's environment. When no daemon answers it starts one, as root, for as long as the command takes. Exits 3 when either cannot be had, else as the command does.
 set -euo pipefail
 
 cannot() {
@@ -36,5 +36,6 @@ if ! answers; then
   answers || cannot "the daemon did not start: $(tail -n 3 "$log")"
 fi
 
-"$(dirname "${BASH_SOURCE[0]}")/make_base_image.sh"
+LAMBDA_IMAGE=$("$(dirname "${BASH_SOURCE[0]}")/make_base_image.sh")
+export LAMBDA_IMAGE
 "$@"
