@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Sees to it that Docker has AWS's Lambda image of Python 3.13. Where no registry of images can be reached it makes a
 # stand-in of the same name: a minimal Debian with its Python 3.13, and the runtime client that AWS publishes on PyPI,
-# of the version that the laptop runs. So it has none of what AWS's image brings besides.
-# Prints the image's name. Needs a Docker daemon; for the stand-in also root, Debian and debootstrap. Exits 3 when the image cannot be had.
+# of the version that the laptop runs. So it has none of what AWS's image brings besides. Prints the image's name.
+# Needs a Docker daemon; for the stand-in also root, Debian and debootstrap. Exits 3 when the image cannot be had.
 set -euo pipefail
 
 readonly image=public.ecr.aws/lambda/python:3.13-x86_64

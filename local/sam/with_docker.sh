@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs a command where a Docker daemon answers and has the image that `sam local invoke` needs, which is LAMBDA_IMAGE
-# in the command's environment. When no daemon answers it starts one, as root, for as long as the command takes. Exits 3 when either cannot be had, else as the command does.
+# in the command's environment. When no daemon answers it starts one, as root, for as long as the command takes.
+# Exits 3 when either cannot be had, else as the command does.
 set -euo pipefail
 
 cannot() {
