@@ -23,8 +23,8 @@ from leads.use_cases.process_import import ImportOutcome
 from tests.support.exports import asked, job_id, run_export
 from tests.support.fault_table import Seen
 from tests.support.imports import job_of, posted, run_import
-from tests.support.service import APP_PASSWORD, Caller, Service, database_settings
-from tests.support.tcp_proxy import TcpProxy
+from tests.support.service import Caller, Service
+from tests.support.tcp_proxy import TcpProxy, database_behind
 from tests.support.waiting import wait_until
 
 CSV = b"name,phone,source\nA,0612345678,web\n"
@@ -143,22 +143,6 @@ class DatabaseOfShortLimits(Database):
         return connection
 
 
-def through(service: Service, proxy: TcpProxy, kind: type[Database] = Database) -> Database:
-    """The functions' database, behind the proxy."""
-    settings = database_settings(service.postgres, "leads_app", APP_PASSWORD)
-    return kind(type(settings)(**{**_fields(settings), "port": proxy.port}), "test")
-
-
-def _fields(settings: Any) -> dict[str, Any]:
-    return {name: getattr(settings, name) for name in settings.__slots__}
-
-
-@pytest.fixture
-def proxy(service: Service) -> Iterator[TcpProxy]:
-    with TcpProxy(lambda: (service.postgres.host, service.postgres.port)) as running:
-        yield running
-
-
 @pytest.fixture
 def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ours, a tenth, too."""
@@ -189,7 +173,7 @@ def hang(service: Service, caller: Caller, proxy: TcpProxy, database: Database, 
 def test_run_whose_packets_are_dropped_completes_its_job(
     service: Service, caller: Caller, proxy: TcpProxy, seen: Seen
 ) -> None:
-    hang(service, caller, proxy, through(service, proxy, DatabaseOfShortLimits), seen)
+    hang(service, caller, proxy, database_behind(service, proxy, DatabaseOfShortLimits), seen)
 
 
 @pytest.mark.slow_fault
@@ -197,7 +181,7 @@ def test_run_whose_packets_are_dropped_completes_its_job(
 def test_run_whose_packets_are_dropped_completes_its_job_within_the_real_limits(
     service: Service, caller: Caller, proxy: TcpProxy, seen: Seen
 ) -> None:
-    hang(service, caller, proxy, through(service, proxy), seen)
+    hang(service, caller, proxy, database_behind(service, proxy), seen)
 
 
 @pytest.mark.slow_fault
@@ -208,7 +192,7 @@ def test_redelivery_of_a_run_whose_machine_is_gone_completes_the_job_within_a_mi
     service: Service, caller: Caller, proxy: TcpProxy, seen: Seen, last: str
 ) -> None:
     file = posted(service, caller, CSV)
-    lost = through(service, proxy).connect()
+    lost = database_behind(service, proxy).connect()
     claim_import_job(
         lost,
         caller.org,

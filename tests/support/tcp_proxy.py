@@ -10,8 +10,12 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import Final
+
+from leads.postgres.connection import Database
+from tests.support.service import APP_PASSWORD, Service, database_settings
 
 SO_ATTACH_FILTER: Final = 26
 """Of Linux, asm-generic/socket.h; Python has no name for it."""
@@ -166,3 +170,9 @@ class TcpProxy:
             link = _Link(self, client, server)
             self._links.append(link)
             link.start()
+
+
+def database_behind(service: Service, proxy: TcpProxy, kind: type[Database] = Database) -> Database:
+    """The functions' database, through a proxy."""
+    settings = database_settings(service.postgres, "leads_app", APP_PASSWORD)
+    return kind(replace(settings, port=proxy.port), "test")
