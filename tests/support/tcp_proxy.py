@@ -88,14 +88,15 @@ class _Link:
     def _look(self, data: bytes) -> None:
         """Finds out whether this connection is the one to hold."""
         seen = self._tail + data
-        for hold in self._proxy.holds:
+        for hold in tuple(self._proxy.holds):
             while (place := seen.find(hold.texts[self._progress.get(hold, 0)])) >= 0:
                 self._progress[hold] = self._progress.get(hold, 0) + 1
                 seen = seen[place + 1 :]
                 if self._progress[hold] == len(hold.texts):
-                    self._proxy.holds.remove(hold)
-                    self._held = hold
-                    return
+                    if self._proxy.take(hold):
+                        self._held = hold
+                        return
+                    break
         self._tail = seen[-200:]
 
     def drop_packets(self) -> None:
@@ -123,6 +124,7 @@ class TcpProxy:
         self._links: list[_Link] = []
         self.port: int = self._listener.getsockname()[1]
         self.holds: list[Hold] = []
+        self._lock = threading.Lock()
         self._lost: list[_Link] = []
 
     def __enter__(self) -> "TcpProxy":
@@ -145,6 +147,14 @@ class TcpProxy:
         hold = Hold(*texts, forward=forward)
         self.holds.append(hold)
         return hold
+
+    def take(self, hold: Hold) -> bool:
+        """Whether a connection that has sent all its texts is the first one."""
+        with self._lock:
+            if hold not in self.holds:
+                return False
+            self.holds.remove(hold)
+            return True
 
     def drop_packets(self) -> None:
         """Lets nothing through any more on the connections that are there; new ones are as they should be."""
