@@ -71,6 +71,10 @@ invoke: SAM_BUILD := --cached
 invoke: $(READY) build ## Invoke a function of the running stack by SAM, in Docker: make invoke FUNCTION=ImportLeadsFunction EVENT=events/import_leads_form.json
 	@$(RUN) -m local.sam.invoke "$$FUNCTION" "$$EVENT"
 
+.PHONY: redrive
+redrive: $(READY) ## Send the dead letters of the running stack through again
+	@exec $(RUN) -m local.redrive
+
 .PHONY: check
 check: $(READY) validate ## Check format, lint, types, security and templates
 	@$(RUN) -m ruff format --check $(CODE)

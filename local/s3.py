@@ -74,8 +74,7 @@ class S3Emulator:
     @cached_property
     def queues(self) -> SQSClient:
         """A boto3 client for SQS. Thread-safe; never tries again, to fail at once when the server stops."""
-        config = Config(retries={"total_max_attempts": 1}, read_timeout=60)
-        return _session().client("sqs", endpoint_url=self.url, config=config)
+        return queues_at(self.url)
 
     def start(self) -> None:
         """Start the server, without waiting for it: that is what the first use of `url` does."""
@@ -151,6 +150,12 @@ class S3Emulator:
         # S3 sends its s3:TestEvent to a queue, and not to a function, whose place the queue takes here.
         self.queues.purge_queue(QueueUrl=url)
         return url
+
+
+def queues_at(url: str) -> SQSClient:
+    """A boto3 client for the SQS of a server, such as the one that a running stack names."""
+    config = Config(retries={"total_max_attempts": 1}, read_timeout=60)
+    return _session().client("sqs", endpoint_url=url, config=config)
 
 
 def _session() -> boto3.Session:

@@ -76,6 +76,8 @@ class Stack:
         self._template: Template | None = None
         self._issuer: TokenIssuer | None = None
         self._app_password = ""
+        self._events: str | None = None
+        self._dead_letters: list[str] = []
 
     @property
     def api(self) -> str:
@@ -218,17 +220,16 @@ class Stack:
         end_unfinished_jobs(self.postgres)
 
     def _connect_bucket(self, template: Template, environments: LambdaEnvironments) -> Notifications | None:
-        for queue in template.queues:
-            self.s3.create_queue(queue)
+        self._dead_letters = [self.s3.create_queue(queue) for queue in template.queues]
         if template.bucket is None:
             return None
         self.s3.create_bucket(template.bucket)
         triggers = [trigger for function in template.functions for trigger in function.triggers]
         if not triggers:
             return None
-        queue_url = self.s3.notify(template.bucket, triggers, f"{STACK_NAME}-notifications")
+        self._events = self.s3.notify(template.bucket, triggers, f"{STACK_NAME}-notifications")
         return Notifications(
-            self.s3, queue_url, template.functions, environments.invoke, retry_seconds=self._retry_seconds
+            self.s3, self._events, template.functions, environments.invoke, retry_seconds=self._retry_seconds
         )
 
     def _log_access(self, line: str) -> None:
@@ -242,6 +243,8 @@ class Stack:
             "databaseOwner": self.postgres.owner_uri,
             "s3": self.s3.url,
             "bucket": _started(self._template).bucket,
+            "events": self._events,
+            "deadLetters": self._dead_letters,
             "pid": os.getpid(),
         }
         return json.dumps(description, indent=2).encode() + b"\n"

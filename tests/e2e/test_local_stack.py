@@ -76,7 +76,7 @@ def _description(stack: Stack) -> Any:
 def test_stack_json_says_where_everything_is(stack: Stack) -> None:
     told = _description(stack)
 
-    assert set(told) == {"api", "database", "databaseOwner", "s3", "bucket", "pid"}
+    assert set(told) == {"api", "database", "databaseOwner", "s3", "bucket", "events", "deadLetters", "pid"}
     assert told["pid"] == os.getpid()
     assert told["bucket"] == "leads-laptop-123456789012"
     assert _rows(told["database"], "SELECT current_user::text")[0][0] == "leads_app"
