@@ -1,59 +1,18 @@
 """Idempotency-Key: a request that is sent again finds the job of the first one, and begins no other."""
 
-import json
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
-from uuid import uuid4
 
 import pytest
 
-from leads.errors import ServiceFault
-from leads.s3.bucket import Bucket
-from leads.s3.events import StoredFile
 from leads.s3.keys import import_key
-from tests.integration.test_import_leads import BINARY, ROUTE, assert_problem
-from tests.support.expiry import IMPORT, UPLOAD_GONE, how_it_ended, invoke_expire_jobs, make_past, stored_job
-from tests.support.imports import posted, run_import
-from tests.support.service import Answer, Caller, Service, multipart
+from tests.integration.test_import_leads import assert_problem
+from tests.support.expiry import IMPORT, make_past, stored_job
+from tests.support.imports import posted
+from tests.support.keyed import CSV, ROUTE, announce_all, job_id, jobs, key, post, upload
+from tests.support.service import Caller, Service, multipart
 from tests.support.waiting import wait_until
 
-CSV = b"name,phone,source\nA,0612345678,web\n"
 DAY = 24 * 3600
-
-
-def key() -> str:
-    """One that no other request has."""
-    return f'"{uuid4()}"'
-
-
-def post(service: Service, caller: Caller, key: str, content: bytes = CSV, **query: str) -> Answer:
-    """Sends a file under a key and does not wait for it."""
-    headers = BINARY | {"Prefer": "respond-async", "Idempotency-Key": key}
-    return service.request("POST", ROUTE, caller, query=query, headers=headers, body=content)
-
-
-def upload(service: Service, caller: Caller, key: str, **wanted: object) -> Answer:
-    """Asks under a key where to put a file."""
-    headers = {"Content-Type": "application/json", "Idempotency-Key": key}
-    body = json.dumps({"filename": "a.csv"} | wanted).encode()
-    return service.request("POST", f"{ROUTE}/uploads", caller, headers=headers, body=body)
-
-
-def job_id(answer: Answer) -> int:
-    assert answer.status in (200, 201, 202), answer
-    return int(answer.json["importJobId"])
-
-
-def announce_all(service: Service, caller: Caller, id: int) -> None:
-    """Announces every version of a job's file, as S3 does."""
-    listed = service.s3.client.list_object_versions(Bucket=service.bucket, Prefix=import_key(caller.org, id))
-    for version in listed["Versions"]:
-        run_import(service, StoredFile(version["Key"], version["VersionId"]))
-
-
-def jobs(service: Service, caller: Caller) -> list[Any]:
-    listed: list[Any] = service.request("GET", f"{ROUTE}/history", caller).json
-    return listed
 
 
 def test_sent_again_a_request_gets_the_first_job_and_its_result(service: Service, caller: Caller) -> None:
@@ -200,96 +159,6 @@ def test_a_key_lives_a_day_and_then_begins_another_job(service: Service, caller:
     kept = [stored_job(service, IMPORT, id) for id in (first, old, second)]
     assert [job["idempotency_key"] for job in kept] == [None, None, again.strip('"')]
     assert [job["file_digest"] is None for job in kept] == [True, True, False]
-
-
-def test_a_job_whose_file_was_not_stored_begins_again(
-    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    put = Bucket.put
-
-    def store_and_fail(bucket: Bucket, key: str, body: bytes, content_type: str) -> None:
-        put(bucket, key, body, content_type)
-        raise ServiceFault("S3 did not answer")
-
-    again = key()
-    monkeypatch.setattr(Bucket, "put", store_and_fail)
-    assert_problem(post(service, caller, again), 500, "on our side")
-    (job,) = jobs(service, caller)
-    assert job["status"] == "FAILED"
-    monkeypatch.undo()
-    repeated = post(service, caller, again)
-    assert (job_id(repeated), repeated.json["status"]) == (job["id"], "PENDING")
-    announce_all(service, caller, job["id"])
-    assert service.job(caller, job["id"])["status"] == "COMPLETED"
-    assert len(service.leads(caller)) == 1, "though two objects were stored"
-
-
-def test_a_job_that_failed_by_a_fault_of_ours_begins_again_and_its_redrive_does_nothing(
-    service: Service, caller: Caller
-) -> None:
-    again = key()
-    id = job_id(post(service, caller, again, mergeStrategy="CREATE_NEW"))
-    letter = service.version(import_key(caller.org, id))
-    with service.owner() as connection:
-        connection.rows(
-            "UPDATE import_job SET status = 'FAILED', failure_code = 'INTERNAL', failure_reason = 'x', "
-            "attempts = 3, object_key = :key, object_version = :version WHERE id = :id",
-            id=id,
-            key=letter.key,
-            version=letter.version,
-        )
-    assert job_id(post(service, caller, again, mergeStrategy="CREATE_NEW")) == id
-    newest = service.version(letter.key)
-    assert newest != letter
-    for file in (newest, letter):
-        run_import(service, file)
-    job = service.job(caller, id)
-    assert (job["status"], job["successCount"], len(service.leads(caller))) == ("COMPLETED", 1, 1)
-
-
-def test_a_request_whose_run_died_before_it_stored_the_file_is_made_good(
-    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    again = key()
-    with monkeypatch.context() as patched:
-        patched.setattr(Bucket, "put", lambda *_: None)
-        id = job_id(post(service, caller, again))
-    assert service.keys(f"imports/{caller.org}/") == []
-    assert job_id(post(service, caller, again)) == id
-    announce_all(service, caller, id)
-    assert service.job(caller, id)["status"] == "COMPLETED"
-
-
-def test_a_repeated_request_that_cannot_store_the_file_ends_no_job(
-    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object) -> None:
-        raise ServiceFault("S3 did not store it")
-
-    again = key()
-    id = job_id(post(service, caller, again))
-    with monkeypatch.context() as patched:
-        patched.setattr(Bucket, "put", refuse)
-        assert_problem(post(service, caller, again), 500, "on our side")
-    assert service.job(caller, id)["status"] == "PENDING", "the first request's file is on its way"
-    announce_all(service, caller, id)
-    assert service.job(caller, id)["status"] == "COMPLETED"
-
-
-def test_an_upload_asked_for_again_has_another_hour(service: Service, caller: Caller) -> None:
-    again = key()
-    id = job_id(upload(service, caller, again))
-    make_past(service, IMPORT, id, created_at=UPLOAD_GONE + 1)
-    assert job_id(upload(service, caller, again)) == id
-    invoke_expire_jobs(service)
-    assert how_it_ended(service, IMPORT, id) == ("PENDING", None)
-
-    make_past(service, IMPORT, id, repeated_at=UPLOAD_GONE + 1)
-    invoke_expire_jobs(service)
-    assert how_it_ended(service, IMPORT, id) == ("FAILED", "NOT_UPLOADED")
-    assert job_id(upload(service, caller, again)) == id
-    invoke_expire_jobs(service)
-    assert how_it_ended(service, IMPORT, id) == ("PENDING", None)
 
 
 def test_requests_without_a_key_are_jobs_of_their_own(service: Service, caller: Caller) -> None:

@@ -11,7 +11,6 @@ from leads.observability import NAMESPACE, metrics
 from leads.s3.bucket import Bucket
 from leads.s3.keys import import_key
 from leads.use_cases import export_file, export_leads, import_file, process_export
-from tests.integration.test_idempotency import key, post
 from tests.integration.test_import_leads import BINARY
 from tests.integration.test_import_leads import ROUTE as IMPORT_ROUTE
 from tests.support.expiry import EVENT_GONE, IMPORT, dropped, invoke_expire_jobs, make_past
@@ -19,6 +18,7 @@ from tests.support.exports import ROUTE as EXPORT_ROUTE
 from tests.support.exports import announce_export, asked, store, wait_until_free
 from tests.support.hostile_s3 import BucketThatRefuses
 from tests.support.imports import posted
+from tests.support.keyed import key, post
 from tests.support.log_lines import Printed, printed
 from tests.support.service import ROOT, Caller, Service
 from tests.support.waiting import wait_until

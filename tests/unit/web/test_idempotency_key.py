@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from leads.errors import InvalidRequest
 from leads.web.parameters import KEY_LENGTH, idempotency_key
+from tests.support.deployed import deployed, of_type
 
 PRINTABLE = st.characters(min_codepoint=0x20, max_codepoint=0x7E)
 
@@ -68,3 +69,8 @@ def test_no_header_is_no_key() -> None:
 def test_every_printable_text_can_be_a_key_in_quotes(key: str) -> None:
     escaped = key.replace("\\", "\\\\").replace('"', '\\"')
     assert idempotency_key({"idempotency-key": f'"{escaped}"'}) == key
+
+
+def test_a_page_may_send_the_header() -> None:
+    (api,) = of_type(deployed(), "AWS::Serverless::HttpApi").values()
+    assert "idempotency-key" in api["CorsConfiguration"]["AllowHeaders"]

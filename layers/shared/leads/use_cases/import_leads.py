@@ -74,7 +74,8 @@ def import_leads(
     is FAILED, and stays so even if S3 took the file and only its answer was lost, until the request is
     repeated.
     """
-    job, begun = _record(principal, order, key, sha256(content).digest(), database)
+    digest = sha256(content).digest() if key is not None else None
+    job, begun = _record(principal, order, key, digest, database)
     if job.status is JobStatus.PENDING:
         # A repeated request's, too: the run that should have stored it may have died before. Of two stored
         # objects the job takes one.
