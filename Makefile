@@ -90,6 +90,10 @@ test: $(READY) ## Run all tests (ARGS="-k export" for some)
 test-faults: $(READY) ## Break things, and print of each fault what was seen; ten minutes
 	@$(RUN) -m pytest -m fault --fault-table $(ARGS)
 
+.PHONY: test-slow
+test-slow: $(READY) ## Hold the import engine to its oracle on 2,000 random files; ten minutes
+	@$(RUN) -m pytest -m slow $(ARGS)
+
 .PHONY: test-sam-local
 test-sam-local: $(READY) $(SAM_READY) ## Invoke each sample of events/ by SAM, in Docker; five minutes
 	@local/sam/with_docker.sh $(RUN) -m pytest tests/sam_local $(ARGS)

@@ -49,8 +49,10 @@ def parameter_default(path: Path, name: str) -> str:
         raise TemplateError(f"the template's parameter {name} has no default") from None
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML with CloudFormation's tags: `!Ref X` becomes {"Ref": "X"}, `!Sub X` {"Fn::Sub": "X"}."""
+class _Loader(yaml.CSafeLoader):
+    """YAML with CloudFormation's tags: `!Ref X` becomes {"Ref": "X"}, `!Sub X` {"Fn::Sub": "X"}. In C, which is
+    ten times as fast as Python.
+    """
 
 
 def _tag(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import io
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -96,8 +97,20 @@ sizes = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(leads_and_files(), strategies, sizes)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=2000, deadline=None)
+def test_engine_agrees_with_the_sequential_oracle_on_thousands_of_files(
+    service: Service,
+    leads_and_file: tuple[list[StoredLead], list[LeadRow]],
+    strategy: MergeStrategy,
+    sizes: Sizes,
+) -> None:
+    _check(service, *leads_and_file, strategy, sizes)
+
+
+@given(leads_and_files(), strategies, sizes)
+@settings(max_examples=50, deadline=None)
 def test_engine_agrees_with_the_sequential_oracle(
     service: Service,
     leads_and_file: tuple[list[StoredLead], list[LeadRow]],
