@@ -50,7 +50,7 @@ def parameter_default(path: Path, name: str) -> str:
 
 
 class _Loader(yaml.CSafeLoader):
-    """YAML with CloudFormation's tags: `!Ref X` becomes {"Ref": "X"}, `!Sub X` {"Fn::Sub": "X"}. In C, which is
+    """YAML with its tags: `!Ref X` becomes {"Ref": "X"}, `!Sub X` {"Fn::Sub": "X"}. In C, which is
     ten times as fast as Python.
     """
 
