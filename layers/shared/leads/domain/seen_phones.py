@@ -33,22 +33,27 @@ class SeenPhones:
         """Of these rows and their phones the rows whose phone may have been seen before, by an earlier one of
         them, too. From now on all of them were.
         """
-        return [row for row, phone in phones if self._seen(phone)]
+        found = []
+        bits = self._bits
+        # Without a call for each row, which would take twice as long.
+        for row, phone in phones:
+            if _CERTAIN.fullmatch(phone):
+                ending = phone[-TAIL:]
+                tail = int(ending if ending.isdecimal() else phone.translate(_MARKS)[-TAIL:])
+                at, bit = tail >> 3, 1 << (tail & 7)
+                if bits[at] & bit:
+                    found.append(row)
+                else:
+                    bits[at] |= bit
+            else:
+                # Of several numbers the key has one, and a short one has no ending: it is as if it was seen.
+                for tail in _endings(phone):
+                    self._see(tail)
+                found.append(row)
+        return found
 
-    def _seen(self, phone: str) -> bool:
-        if _CERTAIN.fullmatch(phone):
-            return self._see(int(phone.translate(_MARKS)[-TAIL:]))
-        # Of several numbers the key has one, and a short one has no ending: whatever it may be was seen.
-        for tail in _endings(phone):
-            self._see(tail)
-        return True
-
-    def _see(self, tail: int) -> bool:
-        """Whether it was seen before."""
-        at, bit = tail >> 3, 1 << (tail & 7)
-        byte = self._bits[at]
-        self._bits[at] = byte | bit
-        return bool(byte & bit)
+    def _see(self, tail: int) -> None:
+        self._bits[tail >> 3] |= 1 << (tail & 7)
 
 
 _MARKS: Final = str.maketrans("", "", "+ .-")

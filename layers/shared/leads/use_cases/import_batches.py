@@ -10,6 +10,7 @@ from typing import NamedTuple, cast
 from leads.csv_format.reader import Chunk, LeadReader
 from leads.csv_format.report import ReportFormat
 from leads.csv_format.text_lines import ByteSource
+from leads.domain.lead import LeadCells
 from leads.domain.row_error import RowError
 from leads.domain.seen_phones import SeenPhones
 from leads.postgres.copy_text import copy_text
@@ -41,7 +42,7 @@ class Batch(NamedTuple):
     """The valid rows whose phone may have been there before; None for all."""
 
     def records(self, rows: Iterable[int]) -> Iterator[list[str]]:
-        """The records of these rows as they were in the file: of faulty ones, or of any when rows may be
+        """The records of these rows as they were in the file: of faulty ones, and of suspects if rows may be
         skipped.
         """
         # Packed by ourselves, in this run of this interpreter.
@@ -62,27 +63,29 @@ def read_batches(
     seen = SeenPhones(stored_tails) if stored_tails is not None else None
     phone = reader.fields.index("phone")
     for chunk in reader.chunks():
+        suspects = None if seen is None else seen.suspects((row, lead[phone]) for row, lead in _leads(chunk))
         yield Batch(
             last_row=chunk.first_row + len(chunk.records) - 1,
             leads=chunk.lead_count,
             faulty=len(chunk.faulty),
             block=copy_text(chunk.leads, chunk.first_row),
             errors=chunk.errors,
-            packed=_packed(chunk, may_skip),
-            suspects=None if seen is None else seen.suspects(_phones(chunk, phone)),
+            packed=_packed(chunk, may_skip, suspects),
+            suspects=suspects,
         )
 
 
-def _phones(chunk: Chunk, column: int) -> Iterator[tuple[int, str]]:
-    return ((row, lead[column]) for row, lead in enumerate(chunk.leads, chunk.first_row) if lead is not None)
+def _leads(chunk: Chunk) -> Iterator[tuple[int, LeadCells]]:
+    """The valid rows, by their numbers."""
+    return ((row, lead) for row, lead in enumerate(chunk.leads, chunk.first_row) if lead is not None)
 
 
-def _packed(chunk: Chunk, may_skip: bool) -> bytes:
+def _packed(chunk: Chunk, may_skip: bool, suspects: list[int] | None) -> bytes:
     """One by one, so that the few that are reported are unpacked without the many that are not: a cell in
     memory takes several times its text.
     """
     places = chunk.faulty
     if may_skip:
-        leads = (at for at, lead in enumerate(chunk.leads) if lead is not None)
-        places = [*leads, *chunk.faulty]
+        rows = suspects if suspects is not None else (row for row, _ in _leads(chunk))
+        places = [*(row - chunk.first_row for row in rows), *chunk.faulty]
     return marshal.dumps({chunk.first_row + at: marshal.dumps(chunk.records[at]) for at in places})
