@@ -84,7 +84,7 @@ def store_as_imported(service: Service, caller: Caller, made: list[Lead]) -> Non
 @given(made=st.lists(leads, min_size=1, max_size=6), format=formats, columns=columns)
 @example(made=[LONGEST], format={}, columns={})
 @example(made=[LONGEST], format={"format": "excel", "gzip": "true"}, columns={})
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_importing_an_export_adds_nothing_changes_nothing_and_makes_the_same_leads_elsewhere(
     service: Service, made: list[Lead], format: dict[str, str], columns: dict[str, str]
 ) -> None:

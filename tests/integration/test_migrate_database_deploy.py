@@ -54,7 +54,7 @@ class _Answers(BaseHTTPRequestHandler):
 @pytest.fixture
 def bucket() -> Iterator[AnswerBucket]:
     with AnswerBucket() as server:
-        thread = Thread(target=server.serve_forever)
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield server
         server.shutdown()

@@ -100,7 +100,7 @@ any_file = given(content=files, strategy=st.sampled_from(["SKIP", "CREATE_NEW"])
 
 
 @any_file
-@settings(max_examples=75, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_any_file_is_imported_row_for_row_or_refused_whole(
     service: Service, owner: Connection, content: bytes, strategy: str, cut: Sizes | None
 ) -> None:

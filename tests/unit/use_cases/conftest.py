@@ -36,6 +36,8 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list["subprocess.Popen[
     monkeypatch.setattr(subprocess, "Popen", ProcessThatIsRemembered)
     threads = set(threading.enumerate())
     files = open_files()
+    # What was there before need not be looked through after each test, which would take longer than the test.
+    gc.freeze()
     yield processes
     # A file that was dropped unclosed says so now, not in a test to come.
     gc.collect()
