@@ -25,6 +25,7 @@ CHOSEN: Final = {
     **PARAMETERS,
     "AlarmTopic": TOPIC,
     "LogDays": "3",
+    "NoncurrentDays": "2",
     "ResultDays": "5",
     "SourceDays": "41",
 }
@@ -116,7 +117,7 @@ def test_every_folder_of_the_bucket_expires_and_no_other_rule_is_there() -> None
     assert len(days) == len(folders)
     sources = {IMPORTS, DROP}
     assert days == {one: CHOSEN["SourceDays" if one in sources else "ResultDays"] for one in KEY_PREFIXES}
-    assert leftovers["NoncurrentVersionExpiration"]
+    assert leftovers["NoncurrentVersionExpiration"] == {"NoncurrentDays": CHOSEN["NoncurrentDays"]}
     assert leftovers["AbortIncompleteMultipartUpload"]
 
 
