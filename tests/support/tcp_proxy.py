@@ -6,8 +6,10 @@ answer to probes, as when a machine or a link is gone.
 
 import contextlib
 import ctypes
+import fcntl
 import socket
 import struct
+import termios
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -104,7 +106,8 @@ class _Link:
         self.lost = True
         for one in (self.client, self.server):
             program = struct.pack("HL", 1, ctypes.addressof(_DROP_ALL))
-            with contextlib.suppress(OSError):  # Closed already.
+            with contextlib.suppress(OSError, ValueError):  # Closed already.
+                _wait_until_taken(one)
                 one.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
 
     def close(self) -> None:
@@ -112,6 +115,17 @@ class _Link:
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
             one.close()
+
+
+def _wait_until_taken(one: socket.socket) -> None:
+    """Waits a moment for what was sent to be acknowledged: else it is sent again and again, and the other
+    side takes that for signs of life, which it would not get with its link gone.
+    """
+    for _ in range(200):
+        (unacknowledged,) = struct.unpack("i", fcntl.ioctl(one, termios.TIOCOUTQ, bytes(4)))
+        if not unacknowledged:
+            return
+        threading.Event().wait(0.005)
 
 
 class TcpProxy:
