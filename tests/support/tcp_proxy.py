@@ -188,10 +188,15 @@ class TcpProxy:
             except OSError:
                 client.close()
                 continue
-            server.settimeout(None)
-            for one in (client, server):
-                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             link = _Link(self, client, server)
+            try:
+                server.settimeout(None)
+                for one in (client, server):
+                    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            except OSError:
+                # One of them has gone already.
+                link.close()
+                continue
             self._links.append(link)
             link.start()
 
