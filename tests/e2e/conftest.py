@@ -15,9 +15,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FragileStack]:
-    """Another one, for the tests that break it."""
+    """Another one, for the tests that break it. Its proxy lives in this process, where the unit tests turn
+    sockets off: it must be gone by then.
+    """
     running = FragileStack(tmp_path_factory.mktemp("fragile"))
     with running:
         yield running
