@@ -47,8 +47,7 @@ def every_call_is_granted(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fails a test in which a function asked AWS for what its own policy in template.yaml does not allow."""
     service = request.getfixturevalue("service") if "service" in request.fixturenames else None
     yield
-    if isinstance(
-        service, Service
-    ):  # tests of the laptop's stack have a service of their own, in other processes
+    # Tests of the laptop's stack have a service of their own, in other processes.
+    if isinstance(service, Service):
         refused = service.aws_calls.refused()
         assert not refused, "template.yaml does not grant what these functions called"
