@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leads.domain.seen_phones import SeenPhones
+from leads.domain.seen_phones import KnownPhones, SeenPhones
 from tests.support.service import Service
 
 EXAMPLES = {
@@ -153,13 +153,15 @@ def test_no_phone_that_was_seen_is_taken_for_a_new_one(service: Service, written
     """What SeenPhones promises, on keys as Postgres makes them: of earlier rows and of stored leads."""
     with service.owner() as connection:
         keys = [connection.value("SELECT phone_key(:cell)", cell=cell) for cell in written]
-    suspects = SeenPhones("").suspects(enumerate(written))
+    suspects, originals = SeenPhones(KnownPhones("", recent=len(written))).suspect(enumerate(written))
     repeated = {at for at, key in enumerate(keys) if key is not None and key in keys[:at]}
     assert repeated <= set(suspects), [written[at] for at in repeated - set(suspects)]
+    first = {keys.index(keys[at]) for at in repeated}
+    assert first <= {*suspects, *originals}, [written[at] for at in first - {*suspects, *originals}]
     for cell, key in zip(written, keys, strict=True):
         if isinstance(key, str):
-            stored = SeenPhones(key[-8:] if len(key) > 8 else "")
-            assert stored.suspects([(1, cell)]) == [1], f"{cell!r} is the stored {key}"
+            stored = SeenPhones(KnownPhones(key[-8:] if len(key) > 8 else "", recent=1))
+            assert stored.suspect([(1, cell)]).suspects == [1], f"{cell!r} is the stored {key}"
 
 
 def test_two_ways_to_write_a_phone_of_the_table_are_never_two_phones(service: Service) -> None:
@@ -168,4 +170,5 @@ def test_two_ways_to_write_a_phone_of_the_table_are_never_two_phones(service: Se
         by_key.setdefault(key, []).append(written)
     for several in by_key.values():
         for one, other in permutations(several, 2):
-            assert SeenPhones("").suspects([(1, one), (2, other)])[-1:] == [2], (one, other)
+            seen = SeenPhones(KnownPhones("", recent=2))
+            assert seen.suspect([(1, one), (2, other)]).suspects[-1:] == [2], (one, other)

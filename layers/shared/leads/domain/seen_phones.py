@@ -6,7 +6,7 @@ phones of the same key have the same last eight digits, and here is a bit for ea
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 TAIL: Final = 8
 """Digits of an ending: fewer tell fewer phones apart, and one more takes ten times the 12.5 MB."""
@@ -18,23 +18,48 @@ _DROPPED: Final = re.compile(r"\([^0-9()]*0[^0-9()]*\)")
 """What the key may leave out: the 0 of +33 (0)6."""
 
 
+class KnownPhones(NamedTuple):
+    """What is known before the first row."""
+
+    tails: str
+    """The last eight digits of the keys of stored leads, one after another without a mark; shorter keys may
+    be left out.
+    """
+    recent: int
+    """How many rows, at most, are not stored yet when another one comes."""
+
+
+class Suspicion(NamedTuple):
+    """Numbers of rows."""
+
+    suspects: list[int]
+    """Rows whose phone may have been there before."""
+    originals: list[int]
+    """Rows, no suspects, whose phones the suspects may repeat: of those that may not be stored yet."""
+
+
 class SeenPhones:
     """The phones so far. It may take a phone for one that was seen, never one that was seen for a new one."""
 
-    def __init__(self, tails: str) -> None:
-        """`tails` are the last eight digits of the keys of stored leads, one after another without a mark.
-        Shorter keys may be left out.
-        """
+    def __init__(self, known: KnownPhones) -> None:
         self._bits = bytearray((10**TAIL + 7) // 8)
-        for at in range(0, len(tails), TAIL):
-            self._see(int(tails[at : at + TAIL]))
+        # By the ending of their phones, which no two share. In two halves: the older one goes at once.
+        self._recent = known.recent
+        self._rows: dict[int, int] = {}
+        self._older_rows: dict[int, int] = {}
+        for at in range(0, len(known.tails), TAIL):
+            self._see(int(known.tails[at : at + TAIL]))
 
-    def suspects(self, phones: Iterable[tuple[int, str]]) -> list[int]:
-        """Of these rows and their phones the rows whose phone may have been seen before, by an earlier one of
-        them, too. From now on all of them were.
+    def suspect(self, phones: Iterable[tuple[int, str]]) -> Suspicion:
+        """Which of these rows and their phones may have been seen before, one of an earlier one of them, too.
+        From now on all of them were.
         """
         found = []
+        repeated = []
         bits = self._bits
+        if len(self._rows) >= self._recent:
+            self._older_rows, self._rows = self._rows, {}
+        rows = self._rows
         # Without a call for each row, which would take twice as long.
         for row, phone in phones:
             if _CERTAIN.fullmatch(phone):
@@ -43,14 +68,21 @@ class SeenPhones:
                 at, bit = tail >> 3, 1 << (tail & 7)
                 if bits[at] & bit:
                     found.append(row)
+                    repeated.append(tail)
                 else:
                     bits[at] |= bit
+                    rows[tail] = row
             else:
                 # Of several numbers the key has one, and a short one has no ending: it is as if it was seen.
                 for tail in _endings(phone):
                     self._see(tail)
+                    repeated.append(tail)
                 found.append(row)
-        return found
+        return Suspicion(found, self._originals(repeated))
+
+    def _originals(self, tails: Iterable[int]) -> list[int]:
+        rows = (self._rows.get(tail, self._older_rows.get(tail)) for tail in dict.fromkeys(tails))
+        return [row for row in rows if row is not None]
 
     def _see(self, tail: int) -> None:
         self._bits[tail >> 3] |= 1 << (tail & 7)

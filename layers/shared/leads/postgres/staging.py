@@ -77,29 +77,29 @@ def merge(
     org_id: str,
     strategy: MergeStrategy,
     created_by: str,
-    suspects: Sequence[int] | None,
+    candidates: Sequence[int] | None,
 ) -> list[int]:
     """Merges the staged rows into the organisation's leads and empties the table.
 
-    For SKIP only the `suspects` may be duplicates; None for all. Gives the numbers of the rows that
-    SKIP left out, in order. Raises DatabaseFault.
+    For SKIP duplicates and what they are duplicates of are among the `candidates`, or stored; None for all.
+    Gives the numbers of the rows that SKIP left out, in order. Raises DatabaseFault.
     """
     values: dict[str, object] = {"org_id": org_id, "created_by": created_by}
     skipped: list[int] = []
     if strategy is MergeStrategy.SKIP:
-        if suspects is None or suspects:
-            skipped = _duplicates(connection, org_id, suspects)
+        if candidates is None or candidates:
+            skipped = _duplicates(connection, org_id, candidates)
         values["skipped"] = _array(skipped)
     connection.rows(statement(_MERGES[strategy]), **values)
     connection.script("TRUNCATE staging")
     return skipped
 
 
-def _duplicates(connection: Connection, org_id: str, suspects: Sequence[int] | None) -> list[int]:
+def _duplicates(connection: Connection, org_id: str, candidates: Sequence[int] | None) -> list[int]:
     found = connection.value(
         statement("staging_duplicates"),
         org_id=org_id,
-        suspects=None if suspects is None else _array(suspects),
+        candidates=None if candidates is None else _array(candidates),
     )
     return sorted(map(int, cast(str, found).split(","))) if found else []
 

@@ -1,20 +1,12 @@
 -- The numbers of the rows that SKIP leaves out: their phone is that of an earlier row, or of an active lead.
--- `suspects` are the rows of which that may be so, null for all; what they may be duplicates of is found by their last
--- eight digits (domain/seen_phones.py), in parentheses with IS TRUE so that it stays a hash that is asked for each row.
+-- It is so of none but `candidates`, null for all, and the earlier rows are among them (domain/seen_phones.py).
 -- The look-up is LATERAL, once for each phone, and compares phone and organisation as one row, which only
 -- dossier_duplicates serves: statistics that do not know a new organisation would have each merge read all of its leads,
 -- and a phone that many organisations have must not be looked up in all of them.
-WITH suspect AS MATERIALIZED (
+WITH candidate AS MATERIALIZED (
     SELECT row_number, phone_key(phone) COLLATE "C" AS phone_key
     FROM staging
-    WHERE CAST(:suspects AS bigint[]) IS NULL OR row_number = ANY (CAST(:suspects AS bigint[]))
-), candidate AS MATERIALIZED (
-    SELECT row_number, phone_key FROM suspect
-    UNION ALL
-    SELECT row_number, phone_key(phone) COLLATE "C"
-    FROM staging
-    WHERE row_number <> ALL (CAST(:suspects AS bigint[]))
-        AND (right(translate(phone, ' .-', ''), 8) IN (SELECT right(phone_key, 8) FROM suspect)) IS TRUE
+    WHERE CAST(:candidates AS bigint[]) IS NULL OR row_number = ANY (CAST(:candidates AS bigint[]))
 )
 SELECT string_agg(CAST(row_number AS text), ',')
 FROM (

@@ -12,7 +12,7 @@ from leads.csv_format.report import ReportFormat
 from leads.csv_format.text_lines import ByteSource
 from leads.domain.lead import LeadCells
 from leads.domain.row_error import RowError
-from leads.domain.seen_phones import SeenPhones
+from leads.domain.seen_phones import KnownPhones, SeenPhones
 from leads.postgres.copy_text import copy_text
 
 
@@ -38,8 +38,10 @@ class Batch(NamedTuple):
     """Everything that is wrong with the faulty rows, in file order."""
     packed: bytes
     """The records that may have to be reported; `records` unpacks them."""
-    suspects: list[int] | None = None
-    """The valid rows whose phone may have been there before; None for all."""
+    candidates: list[int] | None = None
+    """The rows among which duplicates are looked for: suspects, and their originals, which may be rows of
+    earlier batches; None for all.
+    """
 
     def records(self, rows: Iterable[int]) -> Iterator[list[str]]:
         """The records of these rows as they were in the file: of faulty ones, and of suspects if rows may be
@@ -51,27 +53,27 @@ class Batch(NamedTuple):
 
 
 def read_batches(
-    source: ByteSource, *, chunk_rows: int, may_skip: bool, stored_tails: str | None = None
+    source: ByteSource, *, chunk_rows: int, may_skip: bool, known: KnownPhones | None = None
 ) -> Generator[FileLayout | Batch, None, None]:
     """The layout, then the batches. `may_skip` says that valid rows, too, may have to be reported, and
-    `stored_tails` what SeenPhones begins with, or None to suspect every row.
+    `known` what SeenPhones begins with, or None to suspect every row.
 
     Raises InvalidFile where the file turns out to be none that can be read, and what the source raises.
     """
     reader = LeadReader(source, chunk_rows=chunk_rows)
     yield FileLayout(reader.fields, reader.ignored_columns, reader.report_format)
-    seen = SeenPhones(stored_tails) if stored_tails is not None else None
+    seen = SeenPhones(known) if known is not None else None
     phone = reader.fields.index("phone")
     for chunk in reader.chunks():
-        suspects = None if seen is None else seen.suspects((row, lead[phone]) for row, lead in _leads(chunk))
+        found = None if seen is None else seen.suspect((row, lead[phone]) for row, lead in _leads(chunk))
         yield Batch(
             last_row=chunk.first_row + len(chunk.records) - 1,
             leads=chunk.lead_count,
             faulty=len(chunk.faulty),
             block=copy_text(chunk.leads, chunk.first_row),
             errors=chunk.errors,
-            packed=_packed(chunk, may_skip, suspects),
-            suspects=suspects,
+            packed=_packed(chunk, may_skip, None if found is None else found.suspects),
+            candidates=None if found is None else found.suspects + found.originals,
         )
 
 

@@ -20,6 +20,7 @@ from multiprocessing.connection import Connection
 from typing import Final
 
 from leads.csv_format.text_lines import BLOCK_SIZE, ByteSource
+from leads.domain.seen_phones import KnownPhones
 from leads.errors import FailureCode, InvalidFile, ServiceFault
 from leads.use_cases.import_batches import Batch, FileLayout, read_batches
 
@@ -33,7 +34,7 @@ _END: Final = "end of the file"
 
 
 def read_batches_apart(
-    source: ByteSource, *, chunk_rows: int, may_skip: bool, stored_tails: str | None = None
+    source: ByteSource, *, chunk_rows: int, may_skip: bool, known: KnownPhones | None = None
 ) -> Generator[FileLayout | Batch, None, None]:
     """The same as `read_batches`, from another process. Close it to end that before the file ends.
 
@@ -54,7 +55,7 @@ def read_batches_apart(
         # A user with many pipes may not have large ones; then it is slower.
         with suppress(OSError, AttributeError):
             fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
-    feeder = _Feeder(source, process.stdin, stored_tails)
+    feeder = _Feeder(source, process.stdin, known)
     answers = Connection(os.dup(process.stdout.fileno()), writable=False)
     try:
         feeder.start()
@@ -97,10 +98,10 @@ def _receive(answers: Connection) -> object:
 class _Feeder(threading.Thread):
     """Hands the process the endings of stored phones, for which an argument is too short, and the file."""
 
-    def __init__(self, source: ByteSource, pipe: FileIO, stored_tails: str | None) -> None:
+    def __init__(self, source: ByteSource, pipe: FileIO, known: KnownPhones | None) -> None:
         super().__init__(name="feed", daemon=True)
-        known = stored_tails is not None
-        self._before = b"%d %d\n" % (known, len(stored_tails or "")) + (stored_tails or "").encode()
+        self._before = b"-1 0\n" if known is None else b"%d %d\n" % (known.recent, len(known.tails))
+        self._tails = b"" if known is None else known.tails.encode()
         self._source = source
         self._pipe = pipe
         self._error: BaseException | None = None
@@ -108,7 +109,7 @@ class _Feeder(threading.Thread):
     def run(self) -> None:
         with self._pipe:
             try:
-                if not self._write(memoryview(self._before)):
+                if not (self._write(memoryview(self._before)) and self._write(memoryview(self._tails))):
                     return
                 while (block := self._source.read(BLOCK_SIZE)) and self._write(memoryview(block)):
                     pass
@@ -131,12 +132,12 @@ class _Feeder(threading.Thread):
             raise self._error
 
 
-def _read_tails(pipe: FileIO) -> str | None:
-    known, size = pipe.readline().split()
+def _read_known(pipe: FileIO) -> KnownPhones | None:
+    recent, size = map(int, pipe.readline().split())
     read = bytearray()
-    while len(read) < int(size):
-        read += pipe.read(int(size) - len(read)) or b""
-    return read.decode() if known == b"1" else None
+    while len(read) < size:
+        read += pipe.read(size - len(read)) or b""
+    return None if recent < 0 else KnownPhones(read.decode(), recent)
 
 
 def _main(chunk_rows: int, may_skip: bool) -> None:
@@ -149,10 +150,8 @@ def _main(chunk_rows: int, may_skip: bool) -> None:
     with suppress(BrokenPipeError):
         try:
             file = FileIO(0)
-            stored_tails = _read_tails(file)
-            for item in read_batches(
-                file, chunk_rows=chunk_rows, may_skip=may_skip, stored_tails=stored_tails
-            ):
+            known = _read_known(file)
+            for item in read_batches(file, chunk_rows=chunk_rows, may_skip=may_skip, known=known):
                 answers.send(item)
             answers.send(_END)
         except InvalidFile as error:

@@ -14,6 +14,7 @@ from leads.csv_format.reader import CHUNK_ROWS
 from leads.domain.import_job import REPORTED_FAULTS, FinishedImport, ImportCounts
 from leads.domain.merge_strategy import MergeStrategy
 from leads.domain.row_error import RowError
+from leads.domain.seen_phones import KnownPhones
 from leads.errors import STATEMENT_TIMEOUT, DatabaseFault, ServiceFault
 from leads.postgres.connection import Connection, Database, Transaction
 from leads.postgres.import_jobs import ClaimedImportJob, complete_import_job, record_progress
@@ -123,7 +124,8 @@ def _merge_file(
     may_skip = job.merge_strategy is MergeStrategy.SKIP
     few_suspects = may_skip and source.size > sizes.suspects_bytes
     tails = stored_tails(connection, job.org_id) if few_suspects else None
-    batches = read(source, chunk_rows=sizes.chunk_rows, may_skip=may_skip, stored_tails=tails)
+    known = KnownPhones(tails, recent=sizes.merge_rows) if tails is not None else None
+    batches = read(source, chunk_rows=sizes.chunk_rows, may_skip=may_skip, known=known)
     with closing(read_ahead(batches)) as ready, closing(Progress(database, _record(job))) as show:
         layout = _layout(ready)
         with ImportReport(bucket, report_key(job.org_id, job.id), layout.report_format) as report:
@@ -208,13 +210,13 @@ class _Run:
             report_key=self._report.close(),
         )
 
-    def _suspects(self) -> list[int] | None:
-        suspects: list[int] = []
+    def _candidates(self) -> list[int] | None:
+        candidates: list[int] = []
         for batch in self._waiting:
-            if batch.suspects is None:
+            if batch.candidates is None:
                 return None
-            suspects.extend(batch.suspects)
-        return suspects
+            candidates.extend(batch.candidates)
+        return candidates
 
     def _merge(self) -> None:
         leads = sum(batch.leads for batch in self._waiting)
@@ -223,7 +225,7 @@ class _Run:
             self._time_left.limit_statements()
             job = self._job
             skipped = merge(
-                self._connection, job.org_id, job.merge_strategy, job.created_by, self._suspects()
+                self._connection, job.org_id, job.merge_strategy, job.created_by, self._candidates()
             )
         so_far = self._counts
         self._counts = ImportCounts(
