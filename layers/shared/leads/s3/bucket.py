@@ -41,6 +41,12 @@ _CONFIG: Final = Config(
 )
 
 
+_REGIONAL: Final = Config(s3={"addressing_style": "virtual"})
+"""Or links and forms would name the endpoint of all regions: that one redirects for hours to a bucket that is
+new, where a signature is good no more, and refuses regions that are opened after 2019.
+"""
+
+
 class Bucket:
     """S3 behind the operations of the use cases; a failure of S3's is a ServiceFault."""
 
@@ -51,7 +57,8 @@ class Bucket:
     @classmethod
     def from_settings(cls, settings: BucketSettings) -> Self:
         """With a client made from the environment. Make it once per process: it takes a tenth of a second."""
-        return cls(boto3.client("s3", config=_CONFIG), settings.name)
+        config = _CONFIG if settings.emulated else _CONFIG.merge(_REGIONAL)
+        return cls(boto3.client("s3", config=config), settings.name)
 
     def put(self, key: str, body: bytes | IO[bytes], content_type: str) -> str:
         """Stores a small object and gives its version. Raises ServiceFault."""
