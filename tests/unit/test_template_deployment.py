@@ -175,15 +175,40 @@ def test_new_code_meets_the_new_schema() -> None:
         assert waits is (folder != "migrate_database"), name
 
 
-def test_the_database_is_migrated_when_layer_or_database_change() -> None:
+def test_the_database_is_migrated_when_layer_code_or_database_change() -> None:
     migration = only(ALONE, "Custom::DatabaseMigration")
     name = FUNCTIONS["migrate_database"]
     assert migration["ServiceToken"] == f"<{name}.Arn>"
     assert migration["Layer"] == f"{STACK}-SharedLayer"
     assert migration["Database"] == f"{STACK}-DatabaseWriter"
-    assert only(INTO, "Custom::DatabaseMigration")["Database"] == PARAMETERS["DatabaseHost"]
+    into = only(INTO, "Custom::DatabaseMigration")
+    assert into["Database"] == PARAMETERS["DatabaseHost"]
+    assert into["Cluster"] == PARAMETERS["DatabaseResourceId"]
+    for name_of, parameter in {
+        "Port": "DatabasePort",
+        "Name": "DatabaseName",
+        "Owner": "DatabaseOwner",
+        "Auth": "DatabaseAuth",
+    }.items():
+        changed = only(deployed({**PARAMETERS, parameter: "another"}), "Custom::DatabaseMigration")
+        assert changed[name_of] == "another"
+        assert changed != into
     assert ALONE["Resources"][name]["Properties"]["Timeout"] < migration["ServiceTimeout"]
     assert only(ALONE, "AWS::Lambda::EventInvokeConfig")["MaximumRetryAttempts"] == 0
+
+
+def test_a_change_of_any_functions_code_is_seen() -> None:
+    """SAM names a layer's version by the checksum of its content, so a reference to it changes with that."""
+    layers = of_type(ALONE, "AWS::Serverless::LayerVersion")
+    migration = only(ALONE, "Custom::DatabaseMigration")
+    watched = {
+        (PROJECT / layers[value.removeprefix(f"{STACK}-")]["ContentUri"]).resolve()
+        for value in migration.values()
+        if isinstance(value, str) and value.removeprefix(f"{STACK}-") in layers
+    }
+    shared = {ALONE["Resources"][name]["Properties"]["CodeUri"] for name in FUNCTIONS.values()}
+    assert watched >= {(PROJECT / "layers/shared").resolve()}
+    assert all(any((PROJECT / code).resolve().is_relative_to(one) for one in watched) for code in shared)
 
 
 def test_the_answer_of_a_stack_that_goes_has_its_way_to_s3_still() -> None:
