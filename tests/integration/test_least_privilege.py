@@ -44,7 +44,7 @@ GRANTED = [
     for action, resource in grants(statements)
 ]
 
-BUCKET = f"arn:aws:s3:::{STACK}-{ACCOUNT_ID}"
+BUCKET = f"arn:aws:s3:::{STACK}-{ACCOUNT_ID}-{REGION}"
 FOLDERS = {f"{BUCKET}/{prefix}*" for prefix in KEY_PREFIXES}
 ROLES = f"arn:aws:rds-db:{REGION}:{ACCOUNT_ID}:dbuser:{CLUSTER}/"
 

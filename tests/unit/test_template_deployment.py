@@ -29,7 +29,7 @@ INTO: Final = deployed(PARAMETERS)
 FOR_A_DATABASE: Final = {"AWS::EC2", "AWS::RDS"}
 FOR_SIGN_IN: Final = {"AWS::Cognito"}
 FUNCTIONS: Final = functions(ALONE)
-BUCKET: Final = f"arn:aws:s3:::{STACK}-123456789012"
+BUCKET: Final = f"arn:aws:s3:::{STACK}-123456789012-eu-west-3"
 CLAIMS: Final = {"custom:org_id", "custom:role"}
 
 

@@ -14,6 +14,7 @@ import pytest
 from leads.observability import NAMESPACE
 from leads.s3.keys import DROP, EXPORT_REQUESTS, IMPORTS
 from leads.use_cases.attempts import ATTEMPTS
+from local.s3 import ACCOUNT_ID, REGION
 from local.state import PROJECT
 from local.template import load_template
 from tests.support.deployed import PARAMETERS, STACK, deployed, functions, of_type, policies
@@ -119,6 +120,16 @@ def test_every_folder_of_the_bucket_expires_and_no_other_rule_is_there() -> None
     assert days == {one: CHOSEN["SourceDays" if one in sources else "ResultDays"] for one in KEY_PREFIXES}
     assert leftovers["NoncurrentVersionExpiration"] == {"NoncurrentDays": CHOSEN["NoncurrentDays"]}
     assert leftovers["AbortIncompleteMultipartUpload"]
+
+
+def test_a_stack_may_be_in_several_regions_and_its_name_as_long_as_the_readme_says() -> None:
+    """Names of buckets are the whole world's, and have at most 63 characters (S3 user guide, "General purpose
+    bucket naming rules"); no region's name is longer than ap-southeast-2's.
+    """
+    (bucket,) = of_type(TEMPLATE, "AWS::S3::Bucket").values()
+    assert bucket["BucketName"] == f"{STACK}-{ACCOUNT_ID}-{REGION}"
+    (most,) = re.findall(r"lower case and have at most (\d+) characters", (PROJECT / "README.md").read_text())
+    assert int(most) + len(f"-{ACCOUNT_ID}-ap-southeast-2") == 63
 
 
 @pytest.mark.parametrize("name", NAMES)

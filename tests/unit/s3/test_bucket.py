@@ -23,7 +23,7 @@ def function_of_the_region(monkeypatch: pytest.MonkeyPatch) -> None:
         "AWS_ACCESS_KEY_ID": "access",
         "AWS_SECRET_ACCESS_KEY": "secret",
         "AWS_SESSION_TOKEN": "session",
-        "BUCKET_NAME": "leads-io-123456789012",
+        "BUCKET_NAME": "leads-io-123456789012-eu-west-3",
     }.items():
         monkeypatch.setenv(name, value)
     # boto3's session of this process may be another test's.
@@ -39,7 +39,7 @@ def urls() -> list[tuple[str, str]]:
 
 
 def test_forms_and_links_name_the_region() -> None:
-    host = "leads-io-123456789012.s3.eu-west-3.amazonaws.com"
+    host = "leads-io-123456789012-eu-west-3.s3.eu-west-3.amazonaws.com"
     assert urls() == [(host, "/"), (host, f"/{KEY}")]
 
 
@@ -47,5 +47,5 @@ def test_the_laptops_s3_has_buckets_in_its_paths(monkeypatch: pytest.MonkeyPatch
     """`laptop.localhost` is where `sam local` finds it, and no host is below that name."""
     for host in ("127.0.0.1:5000", "laptop.localhost:5000"):
         monkeypatch.setenv(ENDPOINT, f"http://{host}")
-        path = "/leads-io-123456789012"
+        path = "/leads-io-123456789012-eu-west-3"
         assert urls() == [(host, path), (host, f"{path}/{KEY}")]
