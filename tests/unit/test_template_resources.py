@@ -132,6 +132,22 @@ def test_a_stack_may_be_in_several_regions_and_its_name_as_long_as_the_readme_sa
     assert int(most) + len(f"-{ACCOUNT_ID}-ap-southeast-2") == 63
 
 
+def test_names_that_are_given_begin_with_the_stacks() -> None:
+    """Two stacks may be in one account."""
+    named = ("BucketName", "DashboardName", "LayerName", "LogGroupName", "UserPoolName")
+    template = deployed({})
+    given = [
+        value.removeprefix("/aws/lambda/").removeprefix("/aws/vendedlogs/")
+        for resource in template["Resources"].values()
+        for name, value in resource["Properties"].items()
+        if name in named or name.endswith("Name") and resource["Type"].startswith("AWS::Serverless::")
+    ]
+    assert len(given) >= len(named)
+    assert not [one for one in given if not one.startswith(STACK)]
+    layers = of_type(template, "AWS::Serverless::LayerVersion").values()
+    assert all("LayerName" in one for one in layers), "or two stacks add versions to one layer"
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_function_has_logs_that_expire(name: str) -> None:
     groups = of_type(TEMPLATE, "AWS::Logs::LogGroup").values()
