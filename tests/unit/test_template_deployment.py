@@ -73,6 +73,14 @@ def test_functions_are_where_their_database_is() -> None:
     assert own["Environment"]["Variables"]["DATABASE_TLS"] == "on"
 
 
+def test_subnets_are_in_the_zones_that_are_named_or_in_the_regions_first_two() -> None:
+    named = deployed({"FirstZone": "eu-west-3b", "SecondZone": "eu-west-3c"})
+    zones = [one["AvailabilityZone"] for one in of_type(named, "AWS::EC2::Subnet").values()]
+    assert zones == ["eu-west-3b", "eu-west-3c"]
+    zones = [one["AvailabilityZone"] for one in of_type(ALONE, "AWS::EC2::Subnet").values()]
+    assert zones == [{"Fn::Select": [at, {"Fn::GetAZs": ""}]} for at in (0, 1)]
+
+
 def test_roles_may_do_the_same_in_both() -> None:
     assert policies(ALONE) == policies(INTO)
 
@@ -272,6 +280,9 @@ def test_the_api_believes_the_tokens_of_the_pool_or_of_the_issuer() -> None:
             {**PARAMETERS, "DatabaseAuth": "password", "DatabasePassword": ""},
             "password needs DatabasePassword",
         ),
+        ({"FirstZone": "eu-west-3a"}, "Aurora wants two zones"),
+        ({"SecondZone": "eu-west-3a"}, "Aurora wants two zones"),
+        ({"FirstZone": "eu-west-3a", "SecondZone": "eu-west-3a"}, "two different ones"),
         ({"OrganisationClaim": "org"}, "leave OrganisationClaim and RoleClaim out"),
         ({"JwtIssuer": "https://issuer.example"}, "told apart by JwtAudience; name one"),
     ],
@@ -285,4 +296,5 @@ def test_parameters_that_do_not_go_together_are_refused_at_once(
 
 def test_parameters_that_go_together_are_taken() -> None:
     assert broken_rules({}) == broken_rules(PARAMETERS) == []
+    assert broken_rules({"FirstZone": "eu-west-3a", "SecondZone": "eu-west-3c"}) == []
     assert broken_rules({**PARAMETERS, "DatabaseAuth": "password", "DatabaseResourceId": ""}) == []
