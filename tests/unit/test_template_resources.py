@@ -210,6 +210,25 @@ def counting_code(function: str) -> str:
     return "".join(map(Path.read_text, paths))
 
 
+def test_every_alarm_is_explained_and_no_other() -> None:
+    """By its name, or as one of `…ErrorsAlarm`."""
+    text = (PROJECT / "docs/operations.md").read_text()
+    table = text.partition("\n| alarm |")[2].partition("\n\n")[0]
+    explained = {
+        name for row in table.splitlines() for name in re.findall(r"`(\S+Alarm)`", row.split("|")[1])
+    }
+    families = {name.removeprefix("…") for name in explained if name.startswith("…")}
+    assert families == {"ErrorsAlarm"}, "each function has one"
+    named = {name for name in explained if not name.startswith("…")}
+    assert named <= ALARMS.keys()
+    assert not {one for one in ALARMS.keys() - named if not one.endswith(tuple(families))}
+
+
+def test_jobs_that_nobody_else_ended_raise_an_alarm() -> None:
+    (alarm,) = alarms_on(NAMESPACE, "JobsBrokenOff", service="expire_jobs")
+    assert (alarm["Statistic"], alarm["Threshold"]) == ("Sum", 0)
+
+
 def test_an_answer_with_a_fault_of_ours_raises_an_alarm() -> None:
     """The function that gives it has not failed, as far as Lambda knows."""
     (alarm,) = alarms_on("AWS/ApiGateway", "5xx", ApiId=f"{STACK}-LeadsApi")
