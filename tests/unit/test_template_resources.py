@@ -108,6 +108,49 @@ def test_every_queue_of_dead_letters_has_its_alarm() -> None:
         assert alarm["Threshold"] == 0
 
 
+def test_the_bucket_is_shut_to_the_public_and_to_whoever_speaks_without_tls() -> None:
+    (name,) = of_type(TEMPLATE, "AWS::S3::Bucket")
+    bucket = of_type(TEMPLATE, "AWS::S3::Bucket")[name]
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert len(bucket["PublicAccessBlockConfiguration"]) == 4
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert bucket["BucketEncryption"]
+    (policy,) = of_type(TEMPLATE, "AWS::S3::BucketPolicy").values()
+    assert policy["Bucket"] == bucket["BucketName"]
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    arn = f"arn:aws:s3:::{bucket['BucketName']}"
+    assert {word: statement[word] for word in ("Effect", "Principal", "Action", "Resource", "Condition")} == {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [arn, f"{arn}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+
+
+def test_pages_that_may_call_the_api_may_use_the_bucket() -> None:
+    """And no others: both are told by one parameter."""
+    template = deployed({**PARAMETERS, "AllowedOrigins": "https://crm.example"})
+    (api,) = of_type(template, "AWS::Serverless::HttpApi").values()
+    (bucket,) = of_type(template, "AWS::S3::Bucket").values()
+    (rule,) = bucket["CorsConfiguration"]["CorsRules"]
+    assert api["CorsConfiguration"]["AllowOrigins"] == rule["AllowedOrigins"] == "https://crm.example"
+    # A form's upload, and a link's download.
+    assert set(rule["AllowedMethods"]) == {"GET", "POST"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_function_is_traced(name: str) -> None:
+    own = TEMPLATE["Resources"][functions(TEMPLATE)[name]]["Properties"]
+    assert (TEMPLATE["Globals"]["Function"] | own)["Tracing"] == "Active"
+
+
+@pytest.mark.parametrize("name", ["process_import", "process_export"])
+def test_what_works_on_whole_files_has_two_processors(name: str) -> None:
+    """1,769 MB are one (Lambda developer guide, "Configure Lambda function memory")."""
+    assert FUNCTIONS[name].memory >= 2 * 1769
+
+
 def test_every_folder_of_the_bucket_expires_and_no_other_rule_is_there() -> None:
     (bucket,) = of_type(TEMPLATE, "AWS::S3::Bucket").values()
     rules = bucket["LifecycleConfiguration"]["Rules"]
