@@ -24,6 +24,7 @@ def function_of_the_region(monkeypatch: pytest.MonkeyPatch) -> None:
         "AWS_SECRET_ACCESS_KEY": "secret",
         "AWS_SESSION_TOKEN": "session",
         "BUCKET_NAME": "leads-io-123456789012-eu-west-3",
+        "RESULT_DAYS": "7",
     }.items():
         monkeypatch.setenv(name, value)
     # boto3's session of this process may be another test's.
