@@ -1,5 +1,6 @@
 """A database that has a table `dossier` of its own, such as a CRM's, is not adopted: it stays as it is."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import unquote, urlsplit
@@ -9,7 +10,7 @@ import pytest
 from leads.errors import MigrationFailed
 from leads.postgres.connection import Database
 from leads.use_cases.migrate_database import migrate_database
-from tests.support.service import APP_PASSWORD, Service, database_settings
+from tests.support.service import APP_PASSWORD, ROOT, Service, database_settings
 
 SHAPE = """
 SELECT string_agg(concat(kind, ' ', name), ', ' ORDER BY kind, name) FROM (
@@ -18,6 +19,9 @@ SELECT string_agg(concat(kind, ' ', name), ', ' ORDER BY kind, name) FROM (
     UNION ALL SELECT 'column', attname FROM pg_attribute WHERE attrelid = 'dossier'::regclass AND attnum > 0
 ) AS parts
 """
+
+
+OPERATIONS = (ROOT / "docs/operations.md").read_text()
 
 
 @pytest.fixture
@@ -30,6 +34,7 @@ def crm(service: Service) -> Iterator[Database]:
         connection.script("CREATE DATABASE crm OWNER leads_owner")
         yield Database(replace(owner, name="crm"), "tests")
         connection.script("DROP DATABASE crm")
+        connection.script("DROP ROLE IF EXISTS crm")
 
 
 def test_a_table_of_the_crms_is_left_as_it_is_and_the_deployment_says_what_to_do(crm: Database) -> None:
@@ -47,3 +52,26 @@ def test_a_table_of_the_crms_is_left_as_it_is_and_the_deployment_says_what_to_do
     with crm.connect() as connection:
         assert connection.value(SHAPE) == before
         assert connection.value("SELECT count(*) FROM dossier") == 1
+
+
+def test_the_crm_works_on_the_services_table_as_the_documents_say(crm: Database) -> None:
+    """Its leads are copied in by the owner; then it writes as a role of its own, and gets phone keys."""
+    migrate_database(crm, app_password=APP_PASSWORD, seconds=60)
+    (columns,) = re.findall(r"copy dossier (\([a-z_, ]+\)) FROM", OPERATIONS)
+    grants = re.findall(r"^    ((?:GRANT|CREATE POLICY) .* dossier TO crm.*)$", OPERATIONS, re.MULTILINE)
+    assert len(grants) == 2
+    with crm.connect() as connection:
+        copied = b"acme,Ana,0612345678,web,NEW,2024-01-15T10:30:00Z\n"
+        connection.copy_in(f"COPY dossier {columns} FROM STDIN CSV", [copied])
+        connection.script("CREATE ROLE crm")
+        connection.script("GRANT crm TO CURRENT_USER WITH SET TRUE")
+        for grant in grants:
+            connection.script(grant)
+        connection.script("SET ROLE crm")
+        connection.script(
+            "INSERT INTO dossier (org_id, name, phone) VALUES ('acme', 'Bob', '06 12 34 56 78')"
+        )
+        assert connection.rows("SELECT name, phone_key FROM dossier ORDER BY id") == [
+            ["Ana", "+33612345678"],
+            ["Bob", "+33612345678"],
+        ]
