@@ -9,6 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from leads.errors import LeadsError, ServiceFault
 from leads.observability import count, flush_metrics, logger, metrics, where
 from leads.postgres.connection import Database
+from leads.postgres.overdue_jobs import OverdueKind
 from leads.s3.bucket import Bucket
 from leads.settings import BucketSettings, DatabaseSettings
 from leads.use_cases.expire_jobs import expire_jobs
@@ -57,6 +58,10 @@ def _details(shown: ShownImport) -> str:
 
 def _report(counts: dict[str, int], faults: int) -> None:
     logger.info("jobs expired", expired=counts, faults=faults)
+    # An upload that never came is its sender's; all else had a run that died, or an event that was lost.
+    if broken_off := sum(number for kind, number in counts.items() if kind != OverdueKind.UPLOAD):
+        count("JobsBrokenOff", broken_off)
+        flush_metrics()
     for kind, number in counts.items():
         metrics.add_dimension("kind", kind)
         count("JobsExpired", number)

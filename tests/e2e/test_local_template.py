@@ -21,7 +21,7 @@ def test_the_projects_own_template_is_understood() -> None:
     template = load_template(PROJECT / "template.yaml", parameters, stack_name="laptop")
 
     functions = {function.code.name: function for function in template.functions}
-    assert template.bucket == "laptop-123456789012"
+    assert template.bucket == "laptop-123456789012-eu-west-3"
     assert functions["import_leads"].timeout == 29
     assert functions["import_leads"].environment["BUCKET_NAME"] == template.bucket
     assert Route("POST", "/api/v1/leads/import") in functions["import_leads"].routes

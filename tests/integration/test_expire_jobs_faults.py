@@ -49,6 +49,29 @@ def test_handler_counts_by_kind(service: Service, caller: Caller, capsys: pytest
     assert "upload" not in invoke_expire_jobs(service)
 
 
+def test_an_alarm_hears_of_jobs_that_were_broken_off_and_of_no_upload_that_never_came(
+    service: Service, caller: Caller, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken_off() -> float:
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+        several = [line for line in lines if "JobsBrokenOff" in line]
+        # The alarm finds it by its function alone.
+        assert all("kind" not in line for line in several)
+        return float(sum(line["JobsBrokenOff"][0] for line in several))
+
+    invoke_expire_jobs(service)
+    broken_off()
+    make_past(service, IMPORT, upload(service, caller), created_at=UPLOAD_GONE + 1)
+    ended = invoke_expire_jobs(service)
+    assert ended["upload"] == 1
+    assert broken_off() == sum(ended.values()) - 1
+    _, id = dropped(service, caller, CSV)
+    make_past(service, IMPORT, id, created_at=EVENT_GONE)
+    ended = invoke_expire_jobs(service)
+    assert ended["import"] >= 1
+    assert broken_off() == sum(ended.values())
+
+
 def test_handler_raises_when_a_job_could_not_be_ended(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:

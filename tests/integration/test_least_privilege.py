@@ -12,6 +12,7 @@ import pytest
 
 from leads.errors import DatabaseFault, ServiceFault
 from leads.s3.bucket import Bucket
+from leads.s3.keys import DROP, IMPORTS
 from leads.s3.multipart_writer import PART_SIZE
 from leads.use_cases import import_file
 from local.s3 import ACCOUNT_ID, REGION
@@ -31,7 +32,7 @@ from tests.support.expiry import (
     upload,
 )
 from tests.support.exports import ROUTE, announce_export, asked, lose_commits, store_many, wait_until_free
-from tests.support.hostile_s3 import ClientThatFailsOn
+from tests.support.hostile_s3 import BucketThatHidesWhatIsGone, ClientThatFailsOn
 from tests.support.iam_policy import grants, matches
 from tests.support.imports import posted, uploaded
 from tests.support.key_prefixes import KEY_PREFIXES
@@ -43,17 +44,12 @@ GRANTED = [
     for action, resource in grants(statements)
 ]
 
-NEVER_CALLED = {
-    (
-        "process_import",
-        "s3:ListBucket",
-    ): "S3 answers 404 for an object that is gone, not 403, to who may list",
-}
-"""What is granted for another reason than a call of the function's."""
-
-BUCKET = f"arn:aws:s3:::{STACK}-{ACCOUNT_ID}"
+BUCKET = f"arn:aws:s3:::{STACK}-{ACCOUNT_ID}-{REGION}"
 FOLDERS = {f"{BUCKET}/{prefix}*" for prefix in KEY_PREFIXES}
 ROLES = f"arn:aws:rds-db:{REGION}:{ACCOUNT_ID}:dbuser:{CLUSTER}/"
+
+LISTINGS = {"s3:ListBucket", "s3:ListBucketVersions"}
+"""What is granted on the bucket, and by its condition in some folders of it."""
 
 FAULTY = "name,phone,source,blob\nAna,1,web,\nBob,1,web,\n,2,web,\n"
 ROWS = PART_SIZE // 1000 + 500
@@ -86,6 +82,14 @@ def drive_imports(service: Service) -> None:
     # A part of a report is on its way, with the first 5,000 rows, when the file turns out to be none.
     rows = f",2,web,{'x' * 1200}\n" * ROWS
     service.announce(uploaded(service, caller, f'{FAULTY}{rows}Cy,3,web,"open\n'.encode()))
+
+    # S3 denies what is gone, so whether it is gone has to be asked.
+    gone = service.put(f"drop/{caller.org}/gone.csv", FAULTY.encode())
+    service.s3.client.delete_object(Bucket=service.bucket, Key=gone.key, VersionId=gone.version)
+    with pytest.MonkeyPatch.context() as patched:
+        hiding = BucketThatHidesWhatIsGone(service.bucket_of("process_import"))
+        patched.setattr(service.module("process_import"), "bucket", hiding)
+        service.announce(gone)
 
     # A report is there when its job cannot be completed.
     file = posted(service, caller, FAULTY)
@@ -142,8 +146,6 @@ def s3_that_completes_nothing(service: Service, function: str) -> Iterator[None]
 def test_what_a_function_is_granted_it_calls(
     calls: list[Call], function: str, action: str, resource: str
 ) -> None:
-    if (function, action) in NEVER_CALLED:
-        return
     used = [
         call
         for call in calls
@@ -152,17 +154,12 @@ def test_what_a_function_is_granted_it_calls(
     assert used, f"{function} may {action} on {resource} and never does; all its ways are driven above"
 
 
-def test_what_is_granted_without_a_call_is_still_granted_and_not_called(calls: list[Call]) -> None:
-    assert {(function, action) for function, action, _ in GRANTED} >= NEVER_CALLED.keys()
-    assert not {(call.function, call.action) for call in calls} & NEVER_CALLED.keys()
-
-
 @pytest.mark.parametrize(("function", "action", "resource"), GRANTED)
 def test_a_grant_is_of_one_action_in_one_folder_or_for_one_role(
     function: str, action: str, resource: str
 ) -> None:
     assert "*" not in action and "?" not in action
-    if action == "s3:ListBucket":
+    if action in LISTINGS:
         assert resource == BUCKET
     elif action == "rds-db:connect":
         assert resource in (f"{ROLES}leads_app", f"{ROLES}leads_owner")
@@ -214,6 +211,24 @@ def test_expire_jobs_lists_uploads_and_no_other_folder(service: Service, caller:
     bucket.stored_at(f"exports/{caller.org}/1/leads.csv")
     (refused,) = service.aws_calls.refused()
     assert refused.action == "s3:ListBucket"
+
+
+@pytest.mark.parametrize("folder", sorted(KEY_PREFIXES))
+def test_process_import_lists_versions_of_files_alone(service: Service, caller: Caller, folder: str) -> None:
+    bucket = BucketThatHidesWhatIsGone(service.bucket_of("process_import"))
+    with pytest.raises(FileNotFoundError):
+        bucket.open(f"{folder}{caller.org}/1/x.csv", "gone")
+    refused = [call.action for call in service.aws_calls.refused()]
+    assert refused == ([] if folder in (IMPORTS, DROP) else ["s3:GetObjectVersion", "s3:ListBucketVersions"])
+
+
+def test_listings_are_of_folders_that_are_named() -> None:
+    for statements in policies(deployed()).values():
+        for statement in statements:
+            if LISTINGS & {action for action, _ in grants([statement])}:
+                folders = statement["Condition"]["StringLike"]["s3:prefix"]
+                several = [folders] if isinstance(folders, str) else folders
+                assert {f"{BUCKET}/{one}" for one in several} <= FOLDERS
 
 
 def test_a_login_as_another_role_is_noticed(service: Service) -> None:

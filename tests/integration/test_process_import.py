@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from leads.errors import ServiceFault
 from leads.observability import logger
 from leads.s3.keys import import_key
 from leads.use_cases.import_file import Sizes
+from tests.support.hostile_s3 import BucketThatHidesWhatIsGone
 from tests.support.imports import counts, job_of, posted, run_import
 from tests.support.service import ROOT, Caller, Service
 
@@ -221,6 +223,40 @@ def test_object_that_is_gone_fails_its_job(service: Service, caller: Caller) -> 
         "FAILED",
         "The file was deleted before it was imported",
     )
+
+
+@pytest.mark.fault("an event for an object that is gone")
+@pytest.mark.parametrize("newer", [False, True])
+def test_object_that_is_gone_and_that_s3_denies_fails_its_job(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, newer: bool
+) -> None:
+    """S3 tells 404 from 403 only to whom may list the whole bucket."""
+    own = service.bucket_of("process_import")
+    monkeypatch.setattr(service.module("process_import"), "bucket", BucketThatHidesWhatIsGone(own))
+    job_id = service.post_csv(caller, HEADER)
+    file = service.version(import_key(caller.org, job_id))
+    service.s3.client.delete_object(Bucket=service.bucket, Key=file.key, VersionId=file.version)
+    service.put(f"{file.key}.another", HEADER.encode())
+    if newer:
+        service.put(file.key, HEADER.encode())
+    service.announce(file)
+    job = service.job(caller, job_id)
+    assert job["failureReason"] == "The file was deleted before it was imported. Send it again."
+
+
+def test_object_that_s3_denies_and_that_is_there_is_a_fault_of_ours(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = service.post_csv(caller, HEADER)
+    file = service.version(import_key(caller.org, job_id))
+    hiding = BucketThatHidesWhatIsGone(service.bucket_of("process_import"), hides=file.key)
+    monkeypatch.setattr(service.module("process_import"), "bucket", hiding)
+    with pytest.raises(ServiceFault):
+        service.announce(file)
+    assert service.job(caller, job_id)["status"] == "PROCESSING"
+    monkeypatch.undo()
+    service.announce(file)
+    assert service.job(caller, job_id)["status"] == "COMPLETED"
 
 
 def test_progress_and_times_are_recorded(service: Service, caller: Caller) -> None:

@@ -22,6 +22,7 @@ _ACTIONS: Final = {
     "DeleteObject": "s3:DeleteObject",
     "GetObject": "s3:GetObject",
     "HeadObject": "s3:GetObject",
+    "ListObjectVersions": "s3:ListBucketVersions",
     "ListObjectsV2": "s3:ListBucket",
     "PutObject": "s3:PutObject",
     "UploadPart": "s3:PutObject",
@@ -108,7 +109,7 @@ class AwsCalls:
             action = _ACTIONS.get(operation, UNKNOWN) if service == "S3" else UNKNOWN
             if "VersionId" in params:
                 action = _OF_A_VERSION.get(operation, UNKNOWN)
-            # The condition key of a listing (Service Authorization Reference, ListBucket).
+            # The condition key of listings (Service Authorization Reference, ListBucket, ListBucketVersions).
             about = {"s3:prefix": str(params["Prefix"])} if "Prefix" in params else {}
             actions = [action, *(besides for name, besides in _BESIDES.items() if name in params)]
             for one in actions:

@@ -98,6 +98,8 @@ def policies(template: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
         assert "Role" not in properties, f"{name}: its policies are to be read here, so SAM makes its role"
         written = properties.get("Policies", [])
         assert all("Statement" in one for one in written), f"{name}: policies have statements, not names"
+        # Without it IAM takes the version of 2008, in which a variable is a text like any other.
+        assert all(one["Version"] == "2012-10-17" for one in written), f"{name}: an old policy language"
         found[folder] = [statement for one in written for statement in one["Statement"]]
     return found
 

@@ -1,6 +1,7 @@
 """S3 as it may be at its worst: stand-ins named for their malice."""
 
 import threading
+from http import HTTPStatus
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -30,6 +31,38 @@ class ClientThatFailsOn:
             return getattr(self._client, self._operation)(**arguments)
         self.failed.set()
         raise ClientError({"Error": {"Code": "SlowDown"}}, self._operation)
+
+
+class BucketThatHidesWhatIsGone(Bucket):
+    """Says of what is not there that it may not be read, as S3 does to whom may not list the whole bucket."""
+
+    def __init__(self, bucket: Bucket, *, hides: str = "") -> None:
+        """`hides` is a key that may not be read, though it is there."""
+        super().__init__(_HidingClient(bucket.client, hides), bucket.name)  # type: ignore[arg-type]
+
+
+class _HidingClient:
+    def __init__(self, client: Any, hides: str) -> None:
+        self._client = client
+        self._hides = hides
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def get_object(self, **arguments: Any) -> Any:
+        try:
+            answer = self._client.get_object(**arguments)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] != HTTPStatus.NOT_FOUND:
+                raise
+        else:
+            if arguments["Key"] != self._hides:
+                return answer
+        denied: Any = {
+            "Error": {"Code": "AccessDenied"},
+            "ResponseMetadata": {"HTTPStatusCode": HTTPStatus.FORBIDDEN},
+        }
+        raise ClientError(denied, "GetObject")
 
 
 class BucketThatRefuses(Bucket):

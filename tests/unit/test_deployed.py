@@ -26,7 +26,8 @@ Resources:
     Properties:
       CodeUri: functions/one/
       Policies:
-        - Statement:
+        - Version: "2012-10-17"
+          Statement:
             - {Effect: Allow, Action: s3:GetObject, Resource: !Sub "${Bucket.Arn}/${!aws:PrincipalTag/org}/*"}
             - !If
               - Both

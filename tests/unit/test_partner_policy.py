@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from local.s3 import ACCOUNT_ID
+from local.s3 import ACCOUNT_ID, REGION
 from tests.support.deployed import STACK, deployed
 from tests.support.iam_policy import allows
 from tests.support.key_prefixes import KEY_PREFIXES
 
 TEMPLATE = deployed()
 DOCUMENT: dict[str, Any] = TEMPLATE["Resources"]["PartnerDropPolicy"]["Properties"]["PolicyDocument"]
-BUCKET = f"arn:aws:s3:::{STACK}-{ACCOUNT_ID}"
+BUCKET = f"arn:aws:s3:::{STACK}-{ACCOUNT_ID}-{REGION}"
 TAG = "aws:PrincipalTag/org_id"
 
 

@@ -34,6 +34,9 @@ def test_settings_are_read_from_the_environment() -> None:
         True,
     )
     assert BucketSettings.from_environment({"BUCKET_NAME": "leads-bucket"}).name == "leads-bucket"
+    for endpoint, emulated in (("", False), ("http://s3", True)):
+        named = KINDS[BucketSettings] | {"AWS_ENDPOINT_URL_S3": endpoint}
+        assert BucketSettings.from_environment(named).emulated is emulated
     claims = ClaimSettings.from_environment(KINDS[ClaimSettings])
     assert (claims.organisation, claims.role) == ("custom:org_id", "custom:role")
 

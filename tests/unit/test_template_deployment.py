@@ -29,7 +29,7 @@ INTO: Final = deployed(PARAMETERS)
 FOR_A_DATABASE: Final = {"AWS::EC2", "AWS::RDS"}
 FOR_SIGN_IN: Final = {"AWS::Cognito"}
 FUNCTIONS: Final = functions(ALONE)
-BUCKET: Final = f"arn:aws:s3:::{STACK}-123456789012"
+BUCKET: Final = f"arn:aws:s3:::{STACK}-123456789012-eu-west-3"
 CLAIMS: Final = {"custom:org_id", "custom:role"}
 
 
@@ -71,6 +71,14 @@ def test_functions_are_where_their_database_is() -> None:
     assert given["Environment"]["Variables"]["DATABASE_HOST"] == PARAMETERS["DatabaseHost"]
     assert own["Environment"]["Variables"]["DATABASE_AUTH"] == "iam"
     assert own["Environment"]["Variables"]["DATABASE_TLS"] == "on"
+
+
+def test_subnets_are_in_the_zones_that_are_named_or_in_the_regions_first_two() -> None:
+    named = deployed({"FirstZone": "eu-west-3b", "SecondZone": "eu-west-3c"})
+    zones = [one["AvailabilityZone"] for one in of_type(named, "AWS::EC2::Subnet").values()]
+    assert zones == ["eu-west-3b", "eu-west-3c"]
+    zones = [one["AvailabilityZone"] for one in of_type(ALONE, "AWS::EC2::Subnet").values()]
+    assert zones == [{"Fn::Select": [at, {"Fn::GetAZs": ""}]} for at in (0, 1)]
 
 
 def test_roles_may_do_the_same_in_both() -> None:
@@ -175,15 +183,40 @@ def test_new_code_meets_the_new_schema() -> None:
         assert waits is (folder != "migrate_database"), name
 
 
-def test_the_database_is_migrated_when_layer_or_database_change() -> None:
+def test_the_database_is_migrated_when_layer_code_or_database_change() -> None:
     migration = only(ALONE, "Custom::DatabaseMigration")
     name = FUNCTIONS["migrate_database"]
     assert migration["ServiceToken"] == f"<{name}.Arn>"
     assert migration["Layer"] == f"{STACK}-SharedLayer"
     assert migration["Database"] == f"{STACK}-DatabaseWriter"
-    assert only(INTO, "Custom::DatabaseMigration")["Database"] == PARAMETERS["DatabaseHost"]
+    into = only(INTO, "Custom::DatabaseMigration")
+    assert into["Database"] == PARAMETERS["DatabaseHost"]
+    assert into["Cluster"] == PARAMETERS["DatabaseResourceId"]
+    for name_of, parameter in {
+        "Port": "DatabasePort",
+        "Name": "DatabaseName",
+        "Owner": "DatabaseOwner",
+        "Auth": "DatabaseAuth",
+    }.items():
+        changed = only(deployed({**PARAMETERS, parameter: "another"}), "Custom::DatabaseMigration")
+        assert changed[name_of] == "another"
+        assert changed != into
     assert ALONE["Resources"][name]["Properties"]["Timeout"] < migration["ServiceTimeout"]
     assert only(ALONE, "AWS::Lambda::EventInvokeConfig")["MaximumRetryAttempts"] == 0
+
+
+def test_a_change_of_any_functions_code_is_seen() -> None:
+    """SAM names a layer's version by the checksum of its content, so a reference to it changes with that."""
+    layers = of_type(ALONE, "AWS::Serverless::LayerVersion")
+    migration = only(ALONE, "Custom::DatabaseMigration")
+    watched = {
+        (PROJECT / layers[value.removeprefix(f"{STACK}-")]["ContentUri"]).resolve()
+        for value in migration.values()
+        if isinstance(value, str) and value.removeprefix(f"{STACK}-") in layers
+    }
+    shared = {ALONE["Resources"][name]["Properties"]["CodeUri"] for name in FUNCTIONS.values()}
+    assert watched >= {(PROJECT / "layers/shared").resolve()}
+    assert all(any((PROJECT / code).resolve().is_relative_to(one) for one in watched) for code in shared)
 
 
 def test_the_answer_of_a_stack_that_goes_has_its_way_to_s3_still() -> None:
@@ -247,6 +280,9 @@ def test_the_api_believes_the_tokens_of_the_pool_or_of_the_issuer() -> None:
             {**PARAMETERS, "DatabaseAuth": "password", "DatabasePassword": ""},
             "password needs DatabasePassword",
         ),
+        ({"FirstZone": "eu-west-3a"}, "Aurora wants two zones"),
+        ({"SecondZone": "eu-west-3a"}, "Aurora wants two zones"),
+        ({"FirstZone": "eu-west-3a", "SecondZone": "eu-west-3a"}, "two different ones"),
         ({"OrganisationClaim": "org"}, "leave OrganisationClaim and RoleClaim out"),
         ({"JwtIssuer": "https://issuer.example"}, "told apart by JwtAudience; name one"),
     ],
@@ -260,4 +296,5 @@ def test_parameters_that_do_not_go_together_are_refused_at_once(
 
 def test_parameters_that_go_together_are_taken() -> None:
     assert broken_rules({}) == broken_rules(PARAMETERS) == []
+    assert broken_rules({"FirstZone": "eu-west-3a", "SecondZone": "eu-west-3c"}) == []
     assert broken_rules({**PARAMETERS, "DatabaseAuth": "password", "DatabaseResourceId": ""}) == []

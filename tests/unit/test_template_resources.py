@@ -14,6 +14,7 @@ import pytest
 from leads.observability import NAMESPACE
 from leads.s3.keys import DROP, EXPORT_REQUESTS, IMPORTS
 from leads.use_cases.attempts import ATTEMPTS
+from local.s3 import ACCOUNT_ID, REGION
 from local.state import PROJECT
 from local.template import load_template
 from tests.support.deployed import PARAMETERS, STACK, deployed, functions, of_type, policies
@@ -107,6 +108,49 @@ def test_every_queue_of_dead_letters_has_its_alarm() -> None:
         assert alarm["Threshold"] == 0
 
 
+def test_the_bucket_is_shut_to_the_public_and_to_whoever_speaks_without_tls() -> None:
+    (name,) = of_type(TEMPLATE, "AWS::S3::Bucket")
+    bucket = of_type(TEMPLATE, "AWS::S3::Bucket")[name]
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert len(bucket["PublicAccessBlockConfiguration"]) == 4
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert bucket["BucketEncryption"]
+    (policy,) = of_type(TEMPLATE, "AWS::S3::BucketPolicy").values()
+    assert policy["Bucket"] == bucket["BucketName"]
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    arn = f"arn:aws:s3:::{bucket['BucketName']}"
+    assert {word: statement[word] for word in ("Effect", "Principal", "Action", "Resource", "Condition")} == {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [arn, f"{arn}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+
+
+def test_pages_that_may_call_the_api_may_use_the_bucket() -> None:
+    """And no others: both are told by one parameter."""
+    template = deployed({**PARAMETERS, "AllowedOrigins": "https://crm.example"})
+    (api,) = of_type(template, "AWS::Serverless::HttpApi").values()
+    (bucket,) = of_type(template, "AWS::S3::Bucket").values()
+    (rule,) = bucket["CorsConfiguration"]["CorsRules"]
+    assert api["CorsConfiguration"]["AllowOrigins"] == rule["AllowedOrigins"] == "https://crm.example"
+    # A form's upload, and a link's download.
+    assert set(rule["AllowedMethods"]) == {"GET", "POST"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_function_is_traced(name: str) -> None:
+    own = TEMPLATE["Resources"][functions(TEMPLATE)[name]]["Properties"]
+    assert (TEMPLATE["Globals"]["Function"] | own)["Tracing"] == "Active"
+
+
+@pytest.mark.parametrize("name", ["process_import", "process_export"])
+def test_what_works_on_whole_files_has_two_processors(name: str) -> None:
+    """1,769 MB are one (Lambda developer guide, "Configure Lambda function memory")."""
+    assert FUNCTIONS[name].memory >= 2 * 1769
+
+
 def test_every_folder_of_the_bucket_expires_and_no_other_rule_is_there() -> None:
     (bucket,) = of_type(TEMPLATE, "AWS::S3::Bucket").values()
     rules = bucket["LifecycleConfiguration"]["Rules"]
@@ -119,6 +163,32 @@ def test_every_folder_of_the_bucket_expires_and_no_other_rule_is_there() -> None
     assert days == {one: CHOSEN["SourceDays" if one in sources else "ResultDays"] for one in KEY_PREFIXES}
     assert leftovers["NoncurrentVersionExpiration"] == {"NoncurrentDays": CHOSEN["NoncurrentDays"]}
     assert leftovers["AbortIncompleteMultipartUpload"]
+
+
+def test_a_stack_may_be_in_several_regions_and_its_name_as_long_as_the_readme_says() -> None:
+    """Names of buckets are the whole world's, and have at most 63 characters (S3 user guide, "General purpose
+    bucket naming rules"); no region's name is longer than ap-southeast-2's.
+    """
+    (bucket,) = of_type(TEMPLATE, "AWS::S3::Bucket").values()
+    assert bucket["BucketName"] == f"{STACK}-{ACCOUNT_ID}-{REGION}"
+    (most,) = re.findall(r"lower case and have at most (\d+) characters", (PROJECT / "README.md").read_text())
+    assert int(most) + len(f"-{ACCOUNT_ID}-ap-southeast-2") == 63
+
+
+def test_names_that_are_given_begin_with_the_stacks() -> None:
+    """Two stacks may be in one account."""
+    named = ("BucketName", "DashboardName", "LayerName", "LogGroupName", "UserPoolName")
+    template = deployed({})
+    given = [
+        value.removeprefix("/aws/lambda/").removeprefix("/aws/vendedlogs/")
+        for resource in template["Resources"].values()
+        for name, value in resource["Properties"].items()
+        if name in named or name.endswith("Name") and resource["Type"].startswith("AWS::Serverless::")
+    ]
+    assert len(given) >= len(named)
+    assert not [one for one in given if not one.startswith(STACK)]
+    layers = of_type(template, "AWS::Serverless::LayerVersion").values()
+    assert all("LayerName" in one for one in layers), "or two stacks add versions to one layer"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -181,6 +251,25 @@ def counting_code(function: str) -> str:
     if function == "process_import":
         paths.append(use_cases / "drop_result.py")
     return "".join(map(Path.read_text, paths))
+
+
+def test_every_alarm_is_explained_and_no_other() -> None:
+    """By its name, or as one of `…ErrorsAlarm`."""
+    text = (PROJECT / "docs/operations.md").read_text()
+    table = text.partition("\n| alarm |")[2].partition("\n\n")[0]
+    explained = {
+        name for row in table.splitlines() for name in re.findall(r"`(\S+Alarm)`", row.split("|")[1])
+    }
+    families = {name.removeprefix("…") for name in explained if name.startswith("…")}
+    assert families == {"ErrorsAlarm"}, "each function has one"
+    named = {name for name in explained if not name.startswith("…")}
+    assert named <= ALARMS.keys()
+    assert not {one for one in ALARMS.keys() - named if not one.endswith(tuple(families))}
+
+
+def test_jobs_that_nobody_else_ended_raise_an_alarm() -> None:
+    (alarm,) = alarms_on(NAMESPACE, "JobsBrokenOff", service="expire_jobs")
+    assert (alarm["Statistic"], alarm["Threshold"]) == ("Sum", 0)
 
 
 def test_an_answer_with_a_fault_of_ours_raises_an_alarm() -> None:

@@ -179,7 +179,13 @@ class MigrationFailed(ServiceFault):
     """A migration did not succeed; what it did was rolled back."""
 
     def __init__(self, name: str, fault: DatabaseFault) -> None:
+        # SQLSTATEs of a function, a table and another object that are there already.
+        foreign = (
+            ": what it makes is there already, and no migration made it. Give the service a database of its "
+            "own (DatabaseName); docs/operations.md says how leads get there"
+        )
         hint = {
+            **dict.fromkeys(("42723", "42P07", "42710"), foreign),
             LOCK_NOT_AVAILABLE: ": its tables were locked all the time",
             STATEMENT_TIMEOUT: ": it took too long",
         }

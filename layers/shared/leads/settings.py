@@ -62,12 +62,17 @@ class BucketSettings:
     """The one bucket that holds uploads, dropped files and exports."""
 
     name: str
+    emulated: bool = False
+    """Whether it is the laptop's, whose buckets have no host names of their own."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """Reads BUCKET_NAME. Raises MissingSettings."""
+        """Reads BUCKET_NAME, and whether boto3's AWS_ENDPOINT_URL_S3 is set, as no deployed function has it.
+
+        Raises MissingSettings.
+        """
         (name,) = read_environment(environ, "BUCKET_NAME")
-        return cls(name=name)
+        return cls(name=name, emulated=bool(environ.get("AWS_ENDPOINT_URL_S3")))
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,11 @@ GZIP_TYPE: Final = "application/gzip"
 _GONE: Final = ("NoSuchKey", "NoSuchVersion", "MethodNotAllowed")
 """S3's codes for an object that was deleted; the last one is its answer for a delete marker's version."""
 
+_HIDDEN: Final = "AccessDenied"
+"""S3's code for what a caller may not read, and also for what is not there, unless the caller may list the
+whole bucket.
+"""
+
 _CONFIG: Final = Config(
     signature_version="s3v4",
     # A stall of S3 is cut after 10 s, three times at the most: shorter than a transaction may idle (55 s) and
@@ -39,6 +44,12 @@ _CONFIG: Final = Config(
     read_timeout=10,
     retries={"mode": "standard", "total_max_attempts": 3},
 )
+
+
+_REGIONAL: Final = Config(s3={"addressing_style": "virtual"})
+"""Or links and forms would name the endpoint of all regions: that one redirects for hours to a bucket that is
+new, where a signature is good no more, and refuses regions that are opened after 2019.
+"""
 
 
 class Bucket:
@@ -51,7 +62,8 @@ class Bucket:
     @classmethod
     def from_settings(cls, settings: BucketSettings) -> Self:
         """With a client made from the environment. Make it once per process: it takes a tenth of a second."""
-        return cls(boto3.client("s3", config=_CONFIG), settings.name)
+        config = _CONFIG if settings.emulated else _CONFIG.merge(_REGIONAL)
+        return cls(boto3.client("s3", config=config), settings.name)
 
     def put(self, key: str, body: bytes | IO[bytes], content_type: str) -> str:
         """Stores a small object and gives its version. Raises ServiceFault."""
@@ -68,10 +80,26 @@ class Bucket:
         try:
             answer = self.client.get_object(Bucket=self.name, Key=key, VersionId=version)
         except (BotoCoreError, ClientError) as error:
-            if isinstance(error, ClientError) and error.response["Error"]["Code"] in _GONE:
+            code = error.response["Error"]["Code"] if isinstance(error, ClientError) else None
+            if code in _GONE or (code == _HIDDEN and not self._holds(key, version)):
                 raise FileNotFoundError("the object is gone") from error
             raise ServiceFault("S3 did not give an object") from error
         return ObjectReader(answer["Body"], answer["ContentLength"])
+
+    def _holds(self, key: str, version: str) -> bool:
+        """Whether this version is listed, be it in vain that it was asked for. Raises ServiceFault."""
+        pages = self.client.get_paginator("list_object_versions").paginate(Bucket=self.name, Prefix=key)
+        try:
+            # Its own versions come before those of all that it is the beginning of.
+            for page in pages:
+                for one in page.get("Versions", ()):
+                    if one["Key"] != key:
+                        return False
+                    if one["VersionId"] == version:
+                        return True
+        except (BotoCoreError, ClientError) as error:
+            raise ServiceFault("S3 did not list an object's versions") from error
+        return False
 
     def stored_at(self, key: str) -> datetime | None:
         """When the object was stored, in UTC, or None when it is not there: by its listing, which needs no

@@ -1,0 +1,77 @@
+"""A database that has a table `dossier` of its own, such as a CRM's, is not adopted: it stays as it is."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from leads.errors import MigrationFailed
+from leads.postgres.connection import Database
+from leads.use_cases.migrate_database import migrate_database
+from tests.support.service import APP_PASSWORD, ROOT, Service, database_settings
+
+SHAPE = """
+SELECT string_agg(concat(kind, ' ', name), ', ' ORDER BY kind, name) FROM (
+    SELECT 'relation' AS kind, relname AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace
+    UNION ALL SELECT 'function', proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+    UNION ALL SELECT 'column', attname FROM pg_attribute WHERE attrelid = 'dossier'::regclass AND attnum > 0
+) AS parts
+"""
+
+
+OPERATIONS = (ROOT / "docs/operations.md").read_text()
+
+
+@pytest.fixture
+def crm(service: Service) -> Iterator[Database]:
+    """The owner's way into a database whose leads are a CRM's."""
+    user = urlsplit(service.postgres.superuser_uri)
+    owner = database_settings(service.postgres, "leads_owner", service.postgres.owner_password)
+    superuser = replace(owner, user=user.username or "", password=unquote(user.password or ""))
+    with Database(superuser, "tests").connect() as connection:
+        connection.script("CREATE DATABASE crm OWNER leads_owner")
+        yield Database(replace(owner, name="crm"), "tests")
+        connection.script("DROP DATABASE crm")
+        connection.script("DROP ROLE IF EXISTS crm")
+
+
+def test_a_table_of_the_crms_is_left_as_it_is_and_the_deployment_says_what_to_do(crm: Database) -> None:
+    with crm.connect() as connection:
+        connection.script("CREATE TABLE dossier (id int PRIMARY KEY, phone text)")
+        connection.script("INSERT INTO dossier VALUES (1, '06')")
+        before = connection.value(SHAPE)
+
+    with pytest.raises(
+        MigrationFailed, match=r"0001_dossier .* there already.*a database of its own"
+    ) as told:
+        migrate_database(crm, app_password=APP_PASSWORD, seconds=60)
+
+    assert "DatabaseName" in str(told.value)
+    with crm.connect() as connection:
+        assert connection.value(SHAPE) == before
+        assert connection.value("SELECT count(*) FROM dossier") == 1
+
+
+def test_the_crm_works_on_the_services_table_as_the_documents_say(crm: Database) -> None:
+    """Its leads are copied in by the owner; then it writes as a role of its own, and gets phone keys."""
+    migrate_database(crm, app_password=APP_PASSWORD, seconds=60)
+    (columns,) = re.findall(r"copy dossier (\([a-z_, ]+\)) FROM", OPERATIONS)
+    grants = re.findall(r"^    ((?:GRANT|CREATE POLICY) .* dossier TO crm.*)$", OPERATIONS, re.MULTILINE)
+    assert len(grants) == 2
+    with crm.connect() as connection:
+        copied = b"acme,Ana,0612345678,web,NEW,2024-01-15T10:30:00Z\n"
+        connection.copy_in(f"COPY dossier {columns} FROM STDIN CSV", [copied])
+        connection.script("CREATE ROLE crm")
+        connection.script("GRANT crm TO CURRENT_USER WITH SET TRUE")
+        for grant in grants:
+            connection.script(grant)
+        connection.script("SET ROLE crm")
+        connection.script(
+            "INSERT INTO dossier (org_id, name, phone) VALUES ('acme', 'Bob', '06 12 34 56 78')"
+        )
+        assert connection.rows("SELECT name, phone_key FROM dossier ORDER BY id") == [
+            ["Ana", "+33612345678"],
+            ["Bob", "+33612345678"],
+        ]
