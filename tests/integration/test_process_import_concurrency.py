@@ -129,6 +129,23 @@ def test_what_the_database_would_only_refuse_again_ends_the_job_at_once(
     assert job_of(service, caller, file)["status"] == "FAILED"
 
 
+@pytest.mark.parametrize("sqlstate", ["25006", "58030", "XX000"])
+def test_what_the_database_may_not_refuse_again_is_raised_and_the_next_delivery_completes_the_job(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, sqlstate: str
+) -> None:
+    file = posted(service, caller, CSV)
+
+    def fail(*_: object) -> None:
+        raise DatabaseFault(sqlstate)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "merge", fail)
+        with pytest.raises(ServiceFault):
+            service.announce(file)
+    service.announce(file)
+    assert job_of(service, caller, file)["status"] == "COMPLETED"
+
+
 def test_one_file_that_fails_keeps_no_other_waiting_and_is_counted(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -158,9 +158,8 @@ class DatabaseFault(ServiceFault):
     answer.
     """
 
-    # Classes of SQLSTATE (PostgreSQL, appendix A): connection, rollback, resources, lock not available,
-    # operator.
-    _TRANSIENT = ("08", "40", "53", "55", "57")
+    # Classes of SQLSTATE (PostgreSQL, appendix A): data, integrity, syntax and rights.
+    _PERMANENT = ("22", "23", "42")
 
     def __init__(self, sqlstate: str | None, subject: str = "") -> None:
         about = f" on {subject}" if subject else ""
@@ -171,8 +170,15 @@ class DatabaseFault(ServiceFault):
 
     @property
     def transient(self) -> bool:
-        """Whether the same statement may succeed when it is tried again."""
-        return self.sqlstate is None or self.sqlstate.startswith(self._TRANSIENT)
+        """Whether the same statement may succeed when it is tried again: always, unless it is about what the
+        statement says or does itself.
+
+        So 25 (a writer that has become a reader, a transaction that idled), 28 (a token that had run out),
+        54 (a limit), 58 (the server's disk) and XX (an error within the server) may pass, and what nobody
+        has thought of, too. 0A, a feature that is missing, will not, and costs three attempts: of two
+        mistakes about a state that is not listed, to give up a file for good is the worse one.
+        """
+        return self.sqlstate is None or not self.sqlstate.startswith(self._PERMANENT)
 
 
 class MigrationFailed(ServiceFault):
