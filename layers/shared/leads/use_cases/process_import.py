@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from leads.domain.import_job import ImportCounts
-from leads.errors import DatabaseFault, FailureCode, ImportTooLong, InvalidFile, JobAtWork
+from leads.errors import DatabaseFault, FailureCode, ImportTooLong, InvalidFile, JobAtWork, ServiceFault
 from leads.observability import correlation_id, count, logger, name_job
 from leads.postgres.connection import Connection, Database
 from leads.postgres.import_jobs import (
@@ -30,7 +30,7 @@ from leads.use_cases.attempts import ATTEMPTS, COMPLETED, IGNORED
 from leads.use_cases.drop_result import leave_drop_result, told_when_missing
 from leads.use_cases.import_file import Sizes, import_file
 from leads.use_cases.shown_import import ShownImport
-from leads.use_cases.taken_job import claim_when_free
+from leads.use_cases.taken_job import claim_when_free, take_again
 
 DROP_USER: Final = "drop-folder"
 """Who created the leads of a dropped file: S3 does not say whose key put it there."""
@@ -127,7 +127,27 @@ class _Run:
         self._attempt = 0
 
     def process(self) -> ImportOutcome:
-        """Tries, and after a fault of the database's once more. Raises ServiceFault."""
+        """Tries, and after a fault of the database's once more. Raises what ends no job before the last
+        attempt.
+        """
+        try:
+            return self._twice()
+        except Exception:
+            if self._found is not None and self._attempt >= ATTEMPTS:
+                # What failed must be told.
+                with suppress(ServiceFault):
+                    self._fail(self._found)
+            raise
+
+    def _fail(self, found: "_FoundJob") -> None:
+        # The connection that had the job is closed, and may have been dead before: the job may be another
+        # run's by now, which is to end it.
+        with self._database.connect() as connection:
+            take_again(connection, "import_job", found.job_id)
+            if fail_import_job(connection, found.org_id, found.job_id, FailureCode.INTERNAL, _OUR_FAULT):
+                count("ImportsFailed")
+
+    def _twice(self) -> ImportOutcome:
         try:
             return self._try()
         except DatabaseFault as fault:
@@ -218,14 +238,6 @@ class _Run:
                 # anew.
                 fail_import_job(connection, job.org_id, job.id, FailureCode.IMPORT_TOO_LONG, _TOO_LONG)
                 return ImportOutcome(job.id, FailureCode.IMPORT_TOO_LONG)
-            will_try_again = (
-                isinstance(error, DatabaseFault) and self._tries == 1 and self._left() >= _WORTH_A_TRY
-            )
-            if job.attempts >= ATTEMPTS and not will_try_again:
-                # The connection at hand may be dead.
-                with self._database.connect() as another:
-                    fail_import_job(another, job.org_id, job.id, FailureCode.INTERNAL, _OUR_FAULT)
-                count("ImportsFailed")
             raise
         return ImportOutcome(job.id, COMPLETED, counts)
 

@@ -11,13 +11,16 @@ from typing import Final, TypeVar
 
 from leads.errors import JobAtWork, JobTaken
 from leads.postgres.connection import Connection
-from leads.postgres.job_lock import signs_of_life
+from leads.postgres.job_lock import lock_job, signs_of_life
 
 PATIENCE: Final = 60.0
 """Seconds after which the lock of a dead run is gone: the server's limits come to 55 at the most."""
 
 PAUSE: Final = 0.25
 """Seconds between two tries. A run at work asks for something several times a second."""
+
+LET_GO: Final = 5.0
+"""Seconds for the server to see that the run's own connection was closed: a moment, unless that had hung."""
 
 _Claimed = TypeVar("_Claimed")
 
@@ -43,4 +46,22 @@ def claim_when_free(
                 before = signs
             if time.monotonic() > deadline:
                 raise
+        time.sleep(PAUSE)
+
+
+def take_again(connection: Connection, table: str, id: int) -> None:
+    """Takes a job whose lock went with this run's last connection, so that the run may end it: another run
+    may have claimed it since.
+
+    Raises JobTaken when it has, or when the lock of a hanging connection is there still; DatabaseFault.
+    """
+    deadline = time.monotonic() + LET_GO
+    while True:
+        try:
+            lock_job(connection, table, id)
+        except JobTaken:
+            if time.monotonic() > deadline:
+                raise
+        else:
+            return
         time.sleep(PAUSE)
