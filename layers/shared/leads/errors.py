@@ -169,6 +169,11 @@ class DatabaseFault(ServiceFault):
         self.sqlstate = sqlstate
 
     @property
+    def away(self) -> bool:
+        """Whether there was no database to talk to: it went away, starts, or has no connection left."""
+        return self.sqlstate is None or self.sqlstate.startswith("57P0") or self.sqlstate == "53300"
+
+    @property
     def transient(self) -> bool:
         """Whether the same statement may succeed when it is tried again: always, unless it is about what the
         statement says or does itself.

@@ -24,6 +24,7 @@ from leads.s3.events import StoredFile
 from leads.s3.keys import JobKey, parse_export_request_key
 from leads.use_cases.attempts import ATTEMPTS, COMPLETED, IGNORED
 from leads.use_cases.export_file import OUR_FAULT, export_file
+from leads.use_cases.outage import WORTH_A_TRY, connect_when_back
 from leads.use_cases.progress import Progress
 from leads.use_cases.taken_job import claim_when_free, take_again
 
@@ -31,10 +32,6 @@ _TOO_LONG: Final = (
     "The export takes longer than a run may. Ask for a part of it: narrow it with startDate and endDate, "
     "status or source."
 )
-
-
-_WORTH_A_TRY: Final = 60.0
-"""Seconds that must be left for a second try within one run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +73,7 @@ class _Run:
         self._database = database
         self._bucket = bucket
         self._deadline = time.monotonic() + seconds
+        self._connected = False
         self._tries = 0
         self._attempts = 0
         self._exporting = False
@@ -107,7 +105,8 @@ class _Run:
         try:
             return self._try()
         except DatabaseFault as fault:
-            if self._left() < _WORTH_A_TRY:
+            # Without a connection the first one has tried for long enough.
+            if not self._connected or self._left() < WORTH_A_TRY:
                 raise
             logger.warning("export tried once more", fault=str(fault))
             count("ExportRetries")
@@ -123,7 +122,8 @@ class _Run:
             return ExportOutcome(None, IGNORED)
         name_job("export_job", key.job_id)
         ignored = ExportOutcome(key.job_id, IGNORED)
-        with self._database.connect() as connection:
+        with connect_when_back(self._database, self._deadline) as connection:
+            self._connected = True
             try:
                 # On a second try it may be this very run's dead connection that has the job.
                 attempts = claim_when_free(

@@ -29,6 +29,7 @@ from leads.s3.reader import ObjectReader
 from leads.use_cases.attempts import ATTEMPTS, COMPLETED, IGNORED
 from leads.use_cases.drop_result import leave_drop_result, told_when_missing
 from leads.use_cases.import_file import Sizes, import_file
+from leads.use_cases.outage import WORTH_A_TRY, connect_when_back
 from leads.use_cases.shown_import import ShownImport
 from leads.use_cases.taken_job import claim_when_free, take_again
 
@@ -45,9 +46,6 @@ _TOO_LONG: Final = (
     "The import takes longer than a run may. Nothing of the file was imported: cut it into smaller files and "
     "send them one after the other."
 )
-
-_WORTH_A_TRY: Final = 60.0
-"""Seconds that must be left for a second try within one run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +120,7 @@ class _Run:
         self._bucket = bucket
         self._sizes = sizes
         self._found: _FoundJob | None = None
+        self._connected = False
         self._tries = 0
         self._claimed = False
         self._attempt = 0
@@ -151,7 +150,8 @@ class _Run:
         try:
             return self._try()
         except DatabaseFault as fault:
-            if self._left() < _WORTH_A_TRY:
+            # Without a connection the first one has tried for long enough.
+            if not self._connected or self._left() < WORTH_A_TRY:
                 raise
             logger.warning("import tried once more", fault=str(fault))
             count("ImportRetries")
@@ -181,7 +181,8 @@ class _Run:
 
     def _try(self) -> ImportOutcome:
         self._tries += 1
-        with self._database.connect() as connection:
+        with connect_when_back(self._database, self._deadline) as connection:
+            self._connected = True
             self._found = _find_job(connection, self._file)
             if self._found is None:
                 return ImportOutcome(None, IGNORED)
