@@ -8,6 +8,8 @@ import pytest
 
 from leads.errors import DatabaseFault
 from leads.postgres.connection import Connection, Database
+from leads.postgres.export import copy_leads
+from leads.postgres.staging import merge
 from leads.s3.events import StoredFile
 from leads.use_cases import export_file, import_file, outage
 from leads.use_cases.attempts import COMPLETED
@@ -66,7 +68,7 @@ def test_import_whose_database_goes_away_in_the_middle_waits_for_it_and_tries_on
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, sqlstate: str | None
 ) -> None:
     database = DatabaseThatIsAway(service.database, sqlstate, SECONDS)
-    merge, merges = import_file.merge, []
+    merges: list[object] = []
 
     def lose_once(connection: Connection, *arguments: Any) -> list[int]:
         merges.append(arguments)
@@ -87,7 +89,7 @@ def test_export_whose_database_goes_away_in_the_middle_waits_for_it_and_tries_on
     store(service, caller, name="Ana")
     request = asked(service, caller)
     database = DatabaseThatIsAway(service.database, None, SECONDS)
-    copy_leads, copies = export_file.copy_leads, []
+    copies: list[object] = []
 
     def lose_once(connection: Connection, *arguments: Any) -> int:
         copies.append(arguments)

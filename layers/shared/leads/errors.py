@@ -16,6 +16,7 @@
         ├── MigrationFailed     the schema stays as it was                 500
         ├── JobTaken            a run has the same job, dead or alive       500
         │   └── JobAtWork       and it is alive: nothing is left to do      500
+        ├── OrganisationBusy    its turn did not come: again later  500
         ├── ImportTooLong       its run has no more time: FAILED
         └── ExportTooLong       its run has no more time: handed over, or FAILED
 
@@ -86,8 +87,8 @@ class UnsupportedMediaType(LeadsError):
 
 
 class FailureCode(StrEnum):
-    """Why a job FAILED, for programs. An event that comes again finds INTERNAL worth another attempt, and
-    NOT_UPLOADED when the file comes after all.
+    """Why a job FAILED, for programs. An event that comes again finds INTERNAL and ORGANISATION_BUSY
+    worth another attempt, and NOT_UPLOADED when the file comes after all.
     """
 
     EMPTY_FILE = "EMPTY_FILE"
@@ -100,6 +101,7 @@ class FailureCode(StrEnum):
     FILE_GONE = "FILE_GONE"
     REJECTED_BY_DATABASE = "REJECTED_BY_DATABASE"
     INTERNAL = "INTERNAL"
+    ORGANISATION_BUSY = "ORGANISATION_BUSY"
     NOT_STORED = "NOT_STORED"
     NOT_UPLOADED = "NOT_UPLOADED"
     STACK_RESTARTED = "STACK_RESTARTED"
@@ -112,6 +114,7 @@ class FailureCode(StrEnum):
         return self in (
             FailureCode.REJECTED_BY_DATABASE,
             FailureCode.INTERNAL,
+            FailureCode.ORGANISATION_BUSY,
             FailureCode.NOT_STORED,
             FailureCode.STACK_RESTARTED,
         )
@@ -195,6 +198,10 @@ class MigrationFailed(ServiceFault):
             STATEMENT_TIMEOUT: ": it took too long",
         }
         super().__init__(f"migration {name} failed: {fault}{hint.get(fault.sqlstate or '', '')}")
+
+
+class OrganisationBusy(ServiceFault):
+    """Other imports of the organisation were under way for so long that this one's run is over."""
 
 
 class ImportTooLong(ServiceFault):

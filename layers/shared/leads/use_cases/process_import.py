@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from leads.domain.import_job import ImportCounts
-from leads.errors import DatabaseFault, FailureCode, ImportTooLong, InvalidFile, JobAtWork, ServiceFault
+from leads.errors import (
+    DatabaseFault,
+    FailureCode,
+    ImportTooLong,
+    InvalidFile,
+    JobAtWork,
+    OrganisationBusy,
+    ServiceFault,
+)
 from leads.observability import correlation_id, count, logger, name_job
 from leads.postgres.connection import Connection, Database
 from leads.postgres.import_jobs import (
@@ -42,10 +50,18 @@ _OUR_FAULT: Final = (
     "The import failed because of a fault on our side. Nothing of the file was imported; send it again."
 )
 
+_BUSY: Final = (
+    "Other imports of your organisation were under way all the time. Nothing of the file was imported: send "
+    "it again when they are over."
+)
+
 _TOO_LONG: Final = (
     "The import takes longer than a run may. Nothing of the file was imported: cut it into smaller files and "
     "send them one after the other."
 )
+
+_HARDLY_ANY: Final = 60.0
+"""Seconds that may be spent of a run before an import begins, and it had the whole of it all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +130,7 @@ class _Run:
     def __init__(
         self, file: StoredFile, database: Database, bucket: Bucket, seconds: float, sizes: Sizes
     ) -> None:
+        self._seconds = seconds
         self._deadline = time.monotonic() + seconds
         self._file = file
         self._database = database
@@ -121,7 +138,6 @@ class _Run:
         self._sizes = sizes
         self._found: _FoundJob | None = None
         self._connected = False
-        self._tries = 0
         self._claimed = False
         self._attempt = 0
 
@@ -131,19 +147,21 @@ class _Run:
         """
         try:
             return self._twice()
-        except Exception:
+        except Exception as error:
             if self._found is not None and self._attempt >= ATTEMPTS:
                 # What failed must be told.
                 with suppress(ServiceFault):
-                    self._fail(self._found)
+                    self._fail(self._found, isinstance(error, OrganisationBusy))
             raise
 
-    def _fail(self, found: "_FoundJob") -> None:
+    def _fail(self, found: "_FoundJob", busy: bool) -> None:
+        code = FailureCode.ORGANISATION_BUSY if busy else FailureCode.INTERNAL
+        reason = _BUSY if busy else _OUR_FAULT
         # The connection that had the job is closed, and may have been dead before: the job may be another
         # run's by now, which is to end it.
         with self._database.connect() as connection:
             take_again(connection, "import_job", found.job_id)
-            if fail_import_job(connection, found.org_id, found.job_id, FailureCode.INTERNAL, _OUR_FAULT):
+            if fail_import_job(connection, found.org_id, found.job_id, code, reason):
                 count("ImportsFailed")
 
     def _twice(self) -> ImportOutcome:
@@ -180,7 +198,6 @@ class _Run:
                 name_job("import_job", self._found.job_id, job.correlation_id if job else None)
 
     def _try(self) -> ImportOutcome:
-        self._tries += 1
         with connect_when_back(self._database, self._deadline) as connection:
             self._connected = True
             self._found = _find_job(connection, self._file)
@@ -215,6 +232,7 @@ class _Run:
         if job.attempts > 1 and not self._attempt:
             count("ImportRetries")
         self._attempt = job.attempts
+        spent = self._seconds - self._left()
         try:
             if problem is not None:
                 raise InvalidFile(FailureCode.INVALID_KEY, problem)
@@ -234,8 +252,8 @@ class _Run:
             if isinstance(error, DatabaseFault) and not error.transient:
                 fail_import_job(connection, job.org_id, job.id, FailureCode.REJECTED_BY_DATABASE, _OUR_FAULT)
                 return ImportOutcome(job.id, FailureCode.REJECTED_BY_DATABASE, fault=str(error))
-            if isinstance(error, ImportTooLong) and self._tries == 1:
-                # After a second try it is not known: the first one had its time, and the next delivery begins
+            if isinstance(error, ImportTooLong) and spent <= _HARDLY_ANY:
+                # Else it is not known: an outage or a first try had its time, and the next delivery begins
                 # anew.
                 fail_import_job(connection, job.org_id, job.id, FailureCode.IMPORT_TOO_LONG, _TOO_LONG)
                 return ImportOutcome(job.id, FailureCode.IMPORT_TOO_LONG)

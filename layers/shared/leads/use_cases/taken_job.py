@@ -30,21 +30,28 @@ def claim_when_free(
 ) -> _Claimed:
     """What `claim` gives, which is tried again as long as it raises JobTaken.
 
-    Raises JobAtWork as soon as the run that has the job is seen at work, so that a duplicate ends; JobTaken
-    when it neither was nor let go: then the event must come again. Raises ServiceFault.
+    Raises JobAtWork as soon as the run that has the job is seen at work, so that a duplicate ends, or when
+    it has been waiting for a lock for longer than a dead one could; JobTaken when it neither was seen nor let
+    go: then the event must come again. Raises ServiceFault.
     """
     deadline = time.monotonic() + PATIENCE
     before = None
+    since = deadline
     while True:
         try:
             return claim()
         except JobTaken as taken:
             signs = signs_of_life(connection, table, org_id, id)
             if signs.holder is not None:
-                if before is not None and signs != before:
+                if before is None:
+                    since = time.monotonic()
+                elif (signs.holder, signs.progress) != (before.holder, before.progress):
                     raise JobAtWork(f"{taken} and is at work") from None
                 before = signs
-            if time.monotonic() > deadline:
+                if signs.waits and time.monotonic() > since + PATIENCE:
+                    # Its connection was looked at for longer than the server keeps a dead one.
+                    raise JobAtWork(f"{taken} and waits") from None
+            if time.monotonic() > deadline and not (signs.holder and signs.waits):
                 raise
         time.sleep(PAUSE)
 
