@@ -13,7 +13,7 @@ from leads.s3.events import StoredFile
 from leads.use_cases import import_file as module
 from leads.use_cases.attempts import COMPLETED, IGNORED
 from leads.use_cases.import_file import Sizes
-from leads.use_cases.process_import import ImportOutcome
+from leads.use_cases.import_outcome import ImportOutcome
 from tests.support.hostile_s3 import BucketThatStalls, ReaderThatStalls
 from tests.support.imports import job_of, posted, run_import
 from tests.support.lambda_context import FakeLambdaContext

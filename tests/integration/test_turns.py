@@ -17,7 +17,7 @@ from leads.s3.events import StoredFile
 from leads.s3.reader import ObjectReader
 from leads.use_cases import import_file, taken_job, time_left
 from leads.use_cases.attempts import ATTEMPTS, COMPLETED, IGNORED
-from leads.use_cases.process_import import ImportOutcome
+from leads.use_cases.import_outcome import ImportOutcome
 from tests.integration.test_process_import_time import BucketThatDribbles
 from tests.support.fault_table import Seen
 from tests.support.hostile_s3 import BucketThatStalls, ReaderThatStalls

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from leads.errors import DatabaseFault, FailureCode, ServiceFault
-from leads.observability import logger, name_job, one_job
+from leads.observability import count, logger, name_job, one_job
 from leads.postgres.connection import Connection, Database
 from leads.postgres.import_jobs import read_import_job
 from leads.postgres.overdue_jobs import (
@@ -74,6 +74,14 @@ _DIRECT_EXPORT: Final = _Ending(
     "The export was broken off by a fault on our side. Ask for it again.",
 )
 
+_FAILED: Final = {
+    OverdueKind.UPLOAD: "ImportsFailed",
+    OverdueKind.IMPORT: "ImportsFailed",
+    OverdueKind.EXPORT: "ExportsFailed",
+    OverdueKind.DIRECT_EXPORT: "ExportsFailed",
+}
+"""How what was ended is counted among all that FAILED."""
+
 
 def expire_jobs(
     *,
@@ -111,6 +119,7 @@ def expire_jobs(
                     continue
                 if ending is not None:
                     ended[ending.kind] += 1
+                    count(_FAILED[ending.kind])
                     log = logger.info if ending.code is FailureCode.NOT_UPLOADED else logger.error
                     log("job expired", kind=ending.kind, code=ending.code)
     return Expired(ended, faults)

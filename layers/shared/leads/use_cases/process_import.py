@@ -7,10 +7,10 @@ again, an event finds its job over, or a run at work on it, and does nothing.
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+from dataclasses import replace
+from typing import Final
 
-from leads.domain.import_job import ImportCounts
+from leads.domain.job_status import JobStatus
 from leads.errors import (
     DatabaseFault,
     FailureCode,
@@ -20,29 +20,26 @@ from leads.errors import (
     OrganisationBusy,
     ServiceFault,
 )
-from leads.observability import correlation_id, count, logger, name_job
+from leads.observability import count, logger, name_job
 from leads.postgres.connection import Connection, Database
 from leads.postgres.import_jobs import (
     ClaimedImportJob,
-    NewImportJob,
     claim_import_job,
-    create_import_job,
     fail_import_job,
     get_import_job,
 )
 from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile
-from leads.s3.keys import DROP, parse_drop_key, parse_upload_key
+from leads.s3.keys import DROP
 from leads.s3.reader import ObjectReader
+from leads.use_cases.announced_job import AnnouncedJob, announced_job
 from leads.use_cases.attempts import ATTEMPTS, COMPLETED, IGNORED
 from leads.use_cases.drop_result import leave_drop_result, told_when_missing
 from leads.use_cases.import_file import Sizes, import_file
+from leads.use_cases.import_outcome import ImportOutcome, count_outcome
 from leads.use_cases.outage import WORTH_A_TRY, connect_when_back
 from leads.use_cases.shown_import import ShownImport
 from leads.use_cases.taken_job import claim_when_free, take_again
-
-DROP_USER: Final = "drop-folder"
-"""Who created the leads of a dropped file: S3 does not say whose key put it there."""
 
 _SIZES: Final = Sizes()
 
@@ -62,18 +59,6 @@ _TOO_LONG: Final = (
 
 _HARDLY_ANY: Final = 60.0
 """Seconds that may be spent of a run before an import begins, and it had the whole of it all the same."""
-
-
-@dataclass(frozen=True, slots=True)
-class ImportOutcome:
-    """What became of an event: `job_id` is None when there is no job, `ended` what this run did to it:
-    COMPLETED, IGNORED, or the code of its failure, of which `fault` says more when it is ours.
-    """
-
-    job_id: int | None
-    ended: str
-    counts: ImportCounts = ImportCounts()
-    fault: str | None = None
 
 
 def process_import(
@@ -98,30 +83,20 @@ def process_import(
     run = _Run(file, database, bucket, seconds, sizes)
     try:
         outcome = run.process()
-        _count(outcome)
+        count_outcome(outcome)
     except Exception:
         # What failed must be told, and a job that it ended has a result like any other.
         with suppress(Exception):
             run.leave_drop_result(describe)
         raise
-    run.leave_drop_result(describe)
     if outcome.ended == IGNORED:
         run.name_ignored()
+    try:
+        run.leave_drop_result(describe)
+    except Exception:
+        # It has been logged, and the job is over all the same.
+        return replace(outcome, untold=True)
     return outcome
-
-
-def _count(outcome: ImportOutcome) -> None:
-    if outcome.job_id is None:
-        count("ForeignKeys")
-    elif outcome.ended == IGNORED:
-        count("EventsIgnored")
-    elif outcome.ended == COMPLETED:
-        count("ImportsCompleted")
-        count("RowsImported", outcome.counts.success)
-        count("RowsRejected", outcome.counts.error)
-        count("RowsSkipped", outcome.counts.skipped)
-    else:
-        count("ImportsFailed")
 
 
 class _Run:
@@ -136,7 +111,7 @@ class _Run:
         self._database = database
         self._bucket = bucket
         self._sizes = sizes
-        self._found: _FoundJob | None = None
+        self._found: AnnouncedJob | None = None
         self._connected = False
         self._claimed = False
         self._attempt = 0
@@ -154,7 +129,7 @@ class _Run:
                     self._fail(self._found, isinstance(error, OrganisationBusy))
             raise
 
-    def _fail(self, found: "_FoundJob", busy: bool) -> None:
+    def _fail(self, found: AnnouncedJob, busy: bool) -> None:
         code = FailureCode.ORGANISATION_BUSY if busy else FailureCode.INTERNAL
         reason = _BUSY if busy else _OUR_FAULT
         # The connection that had the job is closed, and may have been dead before: the job may be another
@@ -200,7 +175,7 @@ class _Run:
     def _try(self) -> ImportOutcome:
         with connect_when_back(self._database, self._deadline) as connection:
             self._connected = True
-            self._found = _find_job(connection, self._file)
+            self._found = announced_job(connection, self._file)
             if self._found is None:
                 return ImportOutcome(None, IGNORED)
             org_id, job_id, problem = self._found
@@ -213,9 +188,18 @@ class _Run:
             except JobAtWork:
                 return ImportOutcome(job_id, IGNORED)
             if job is None:
-                return ImportOutcome(job_id, IGNORED)
+                return self._over(connection, org_id, job_id)
             self._claimed = True
             return self._run(connection, job, problem)
+
+    def _over(self, connection: Connection, org_id: str, job_id: int) -> ImportOutcome:
+        """Of a job that cannot be claimed: by a second try because only the answer to the first one's COMMIT
+        was lost.
+        """
+        done = get_import_job(connection, org_id, job_id) if self._claimed else None
+        if done is None or done.status is not JobStatus.COMPLETED:
+            return ImportOutcome(job_id, IGNORED)
+        return ImportOutcome(job_id, COMPLETED, done.counts, done.dry_run)
 
     def _claim(self, connection: Connection, org_id: str, job_id: int) -> ClaimedImportJob | None:
         return claim_import_job(
@@ -246,19 +230,17 @@ class _Run:
                 sizes=self._sizes,
             )
         except InvalidFile as fault:
-            fail_import_job(connection, job.org_id, job.id, fault.code, str(fault))
-            return ImportOutcome(job.id, fault.code)
+            return _failed(connection, job, fault.code, str(fault))
         except Exception as error:
             if isinstance(error, DatabaseFault) and not error.transient:
-                fail_import_job(connection, job.org_id, job.id, FailureCode.REJECTED_BY_DATABASE, _OUR_FAULT)
-                return ImportOutcome(job.id, FailureCode.REJECTED_BY_DATABASE, fault=str(error))
+                rejected = _failed(connection, job, FailureCode.REJECTED_BY_DATABASE, _OUR_FAULT)
+                return replace(rejected, fault=str(error))
             if isinstance(error, ImportTooLong) and spent <= _HARDLY_ANY:
                 # Else it is not known: an outage or a first try had its time, and the next delivery begins
                 # anew.
-                fail_import_job(connection, job.org_id, job.id, FailureCode.IMPORT_TOO_LONG, _TOO_LONG)
-                return ImportOutcome(job.id, FailureCode.IMPORT_TOO_LONG)
+                return _failed(connection, job, FailureCode.IMPORT_TOO_LONG, _TOO_LONG)
             raise
-        return ImportOutcome(job.id, COMPLETED, counts)
+        return ImportOutcome(job.id, COMPLETED, counts, job.dry_run)
 
     def _open(self) -> ObjectReader:
         try:
@@ -269,29 +251,7 @@ class _Run:
             ) from error
 
 
-class _FoundJob(NamedTuple):
-    org_id: str
-    job_id: int
-    problem: str | None
-    """Why the file cannot be imported, whatever it holds."""
-
-
-def _find_job(connection: Connection, file: StoredFile) -> _FoundJob | None:
-    """The file's job; a dropped file's begins here."""
-    if not file.key.startswith(DROP):
-        upload = parse_upload_key(file.key)
-        return _FoundJob(upload.org_id, upload.job_id, None) if upload else None
-    drop = parse_drop_key(file.key)
-    if drop is None:
-        return None
-    new = NewImportJob(
-        drop.org_id,
-        drop.filename,
-        drop.merge_strategy,
-        dry_run=False,
-        created_by=DROP_USER,
-        correlation_id=correlation_id(),
-        object_key=file.key,
-        object_version=file.version,
-    )
-    return _FoundJob(drop.org_id, create_import_job(connection, new), drop.problem)
+def _failed(connection: Connection, job: ClaimedImportJob, code: FailureCode, reason: str) -> ImportOutcome:
+    """Ends the job, unless somebody else has: then this run did nothing to it."""
+    ended = fail_import_job(connection, job.org_id, job.id, code, reason)
+    return ImportOutcome(job.id, code if ended else IGNORED)
