@@ -74,14 +74,6 @@ _DIRECT_EXPORT: Final = _Ending(
     "The export was broken off by a fault on our side. Ask for it again.",
 )
 
-_FAILED: Final = {
-    OverdueKind.UPLOAD: "ImportsFailed",
-    OverdueKind.IMPORT: "ImportsFailed",
-    OverdueKind.EXPORT: "ExportsFailed",
-    OverdueKind.DIRECT_EXPORT: "ExportsFailed",
-}
-"""How what was ended is counted among all that FAILED."""
-
 
 def expire_jobs(
     *,
@@ -119,7 +111,10 @@ def expire_jobs(
                     continue
                 if ending is not None:
                     ended[ending.kind] += 1
-                    count(_FAILED[ending.kind])
+                    if ending.kind in (OverdueKind.UPLOAD, OverdueKind.IMPORT):
+                        count("ImportsFailed")
+                    else:
+                        count("ExportsFailed")
                     log = logger.info if ending.code is FailureCode.NOT_UPLOADED else logger.error
                     log("job expired", kind=ending.kind, code=ending.code)
     return Expired(ended, faults)
