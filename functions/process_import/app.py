@@ -12,7 +12,8 @@ from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile, stored_files
 from leads.settings import BucketSettings, DatabaseSettings
 from leads.use_cases.attempts import IGNORED
-from leads.use_cases.process_import import ImportOutcome, process_import
+from leads.use_cases.import_outcome import ImportOutcome
+from leads.use_cases.process_import import process_import
 from leads.use_cases.shown_import import ShownImport
 
 LAST_SECONDS = 90.0
@@ -58,7 +59,7 @@ def _process(file: StoredFile, context: LambdaContext) -> bool:
         return False
     else:
         _report(outcome, time.monotonic() - started)
-        return True
+        return not outcome.untold
     finally:
         flush_metrics()
 
@@ -82,7 +83,7 @@ def _report(outcome: ImportOutcome, seconds: float) -> None:
         seconds=round(seconds, 3),
         fault=outcome.fault,
     )
-    if outcome.fault is not None:
+    if outcome.fault is not None or outcome.untold:
         count("ImportFaults")
     if outcome.job_id is not None and outcome.ended != IGNORED:
         took("ImportSeconds", seconds)

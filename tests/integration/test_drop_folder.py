@@ -1,6 +1,7 @@
 """Files that a partner drops, who has no API: what is imported how, and the result that is left for them."""
 
 import gzip
+import io
 import json
 import threading
 from typing import Any
@@ -215,11 +216,17 @@ def test_result_that_is_missing_is_written_by_the_next_delivery(service: Service
     assert [lead["name"] for lead in service.leads(caller)] == ["A", "B"]
 
 
-def test_result_that_s3_refuses_is_written_by_the_next_delivery(service: Service, caller: Caller) -> None:
+def test_result_that_s3_refuses_is_written_by_the_next_delivery(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, log: io.StringIO
+) -> None:
     file = service.put(f"drop/{caller.org}/CREATE_NEW/x.csv", CSV)
     refusing = BucketThatRefuses(service.bucket_of("process_import"), "drop-results/")
-    with pytest.raises(ServiceFault, match="did not store"):
-        run_import(service, file, bucket=refusing)
+    with monkeypatch.context() as patched:
+        patched.setattr(service.module("process_import"), "bucket", refusing)
+        with pytest.raises(ServiceFault, match="deliver the event again"):
+            service.announce(file)
+    logged = [json.loads(line)["message"] for line in log.getvalue().splitlines()]
+    assert logged == ["drop result not written", "import ended"], "the import has not failed"
     assert (only_job(service, caller)["status"], results(service, caller)) == (COMPLETED, {})
     service.announce(file)
     assert_result(service, caller, "x.csv")

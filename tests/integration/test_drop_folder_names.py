@@ -4,7 +4,7 @@ import pytest
 
 from leads.s3.events import StoredFile
 from leads.use_cases.attempts import IGNORED
-from leads.use_cases.process_import import ImportOutcome
+from leads.use_cases.import_outcome import ImportOutcome
 from tests.support.hostile_s3 import BucketThatNotes
 from tests.support.imports import run_import
 from tests.support.service import Caller, Service

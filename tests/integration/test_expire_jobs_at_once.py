@@ -19,7 +19,7 @@ from leads.s3.events import StoredFile
 from leads.s3.keys import import_key
 from leads.use_cases.attempts import ATTEMPTS, COMPLETED
 from leads.use_cases.expire_jobs import Expired
-from leads.use_cases.process_import import ImportOutcome
+from leads.use_cases.import_outcome import ImportOutcome
 from tests.support.expiry import (
     CSV,
     EVENT_GONE,

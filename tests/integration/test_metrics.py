@@ -6,16 +6,29 @@ from typing import Any
 
 import pytest
 
-from leads.errors import DatabaseFault, ExportTooLong, ServiceFault
+from leads.errors import DatabaseFault, ExportTooLong, FailureCode, ServiceFault
 from leads.observability import NAMESPACE, metrics
+from leads.postgres.import_jobs import fail_import_job
 from leads.s3.bucket import Bucket
+from leads.s3.events import StoredFile
 from leads.s3.keys import import_key
 from leads.use_cases import export_file, export_leads, import_file, process_export
 from tests.integration.test_import_leads import BINARY
 from tests.integration.test_import_leads import ROUTE as IMPORT_ROUTE
-from tests.support.expiry import EVENT_GONE, IMPORT, dropped, invoke_expire_jobs, make_past
+from tests.support.expiry import (
+    EVENT_GONE,
+    EXPORT,
+    IMPORT,
+    UPLOAD_GONE,
+    dropped,
+    invoke_expire_jobs,
+    make_past,
+    unattended,
+    upload,
+)
 from tests.support.exports import ROUTE as EXPORT_ROUTE
 from tests.support.exports import announce_export, asked, store, wait_until_free
+from tests.support.exports import job_id as export_id
 from tests.support.hostile_s3 import BucketThatRefuses
 from tests.support.imports import posted
 from tests.support.keyed import key, post
@@ -108,6 +121,92 @@ def test_imports_that_failed(
     assert counted() == {"ImportsFailed": 1, "ImportSeconds": True, "ImportFaults": 1}
 
 
+def test_rows_of_a_dry_run_are_not_counted_for_none_is_kept(
+    service: Service, caller: Caller, counted: Callable[[], dict[str, float]]
+) -> None:
+    service.announce(posted(service, caller, CSV, dryRun="true"))
+    assert counted() == {"ImportsCompleted": 1, "DryRuns": 1, "ImportSeconds": True}
+
+
+def test_rows_of_an_import_whose_answer_to_commit_was_lost_are_counted(
+    service: Service,
+    caller: Caller,
+    counted: Callable[[], dict[str, float]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    complete, calls = import_file._complete, []
+
+    def lose(*arguments: Any) -> None:
+        calls.append(arguments)
+        complete(*arguments)
+        raise DatabaseFault(None)
+
+    monkeypatch.setattr(import_file, "_complete", lose)
+    file = posted(service, caller, CSV)
+    service.announce(file)
+    assert counted() == ROWS | {"ImportSeconds": True, "ImportRetries": 1}
+    assert len(calls) == 1
+    assert len(service.leads(caller)) == 1
+    service.announce(file)
+    assert counted() == {"EventsIgnored": 1}
+
+
+def test_import_that_somebody_else_has_ended_is_counted_by_that_one(
+    service: Service,
+    caller: Caller,
+    counted: Callable[[], dict[str, float]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = posted(service, caller, CSV)
+
+    def end_first(*_: object) -> Any:
+        with service.app() as somebody:
+            id = int(file.key.split("/")[2])
+            fail_import_job(somebody, caller.org, id, FailureCode.NOT_STORED, "x")
+        raise DatabaseFault("23514")
+
+    monkeypatch.setattr(import_file, "merge", end_first)
+    service.announce(file)
+    assert counted() == {"EventsIgnored": 1, "ImportFaults": 1}
+
+
+def test_file_that_s3_stored_without_saying_so_is_not_counted_as_failed_when_it_was_imported(
+    service: Service,
+    caller: Caller,
+    counted: Callable[[], dict[str, float]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    put = Bucket.put
+
+    def lose_the_answer(bucket: Bucket, key: str, *arguments: Any) -> str:
+        version = put(bucket, key, *arguments)
+        if key.startswith("imports/"):
+            service.announce(StoredFile(key, version))
+            raise ServiceFault("S3 did not store it")
+        return version
+
+    monkeypatch.setattr(Bucket, "put", lose_the_answer)
+    assert service.request("POST", IMPORT_ROUTE, caller, headers=BINARY, body=CSV).status == 500
+    assert counted() == ROWS | {"ImportSeconds": True}
+
+
+def test_jobs_that_expire_are_counted_as_failed(
+    service: Service, caller: Caller, counted: Callable[[], dict[str, float]]
+) -> None:
+    invoke_expire_jobs(service)
+    counted()
+    make_past(service, IMPORT, upload(service, caller), created_at=UPLOAD_GONE + 1)
+    _, id = dropped(service, caller, CSV)
+    make_past(service, IMPORT, id, created_at=EVENT_GONE)
+    export = export_id(asked(service, caller))
+    make_past(service, EXPORT, export, created_at=EVENT_GONE)
+    for table, job in ((IMPORT, id), (EXPORT, export)):
+        unattended(service, table, job)
+    counted()
+    invoke_expire_jobs(service)
+    assert counted() == {"ImportsFailed": 2, "ExportsFailed": 1, "JobsExpired": 3}
+
+
 def test_retries_of_an_import_and_its_last_one(
     service: Service,
     caller: Caller,
@@ -140,7 +239,7 @@ def test_results_of_dropped_files_that_cannot_be_written(
         monkeypatch.setattr(service.module(function), "bucket", refusing)
     file = service.put(f"drop/{caller.org}/x.csv", CSV)
     failing(lambda: service.announce(file))
-    assert counted() == ROWS | {"DropResultsNotWritten": 1, "ImportFaults": 1}, "its rows are imported"
+    assert counted() == ROWS | {"DropResultsNotWritten": 1, "ImportFaults": 1, "ImportSeconds": True}
 
     broken = service.put(f"drop/{caller.org}/CREATE_NEW/x.csv", CSV)
     with monkeypatch.context() as patched:

@@ -1,6 +1,7 @@
 """process_import: from the S3 event to the leads and the job's record."""
 
 import io
+import json
 import logging
 from pathlib import Path
 
@@ -204,16 +205,26 @@ def test_event_delivered_again_does_nothing(service: Service, caller: Caller) ->
 
 
 @pytest.mark.fault("a second object for a finished job")
-def test_second_object_for_a_finished_job_is_ignored(service: Service, caller: Caller) -> None:
+def test_second_object_for_a_finished_job_is_logged_and_ignored(
+    service: Service, caller: Caller, log: io.StringIO
+) -> None:
     job_id = service.post_csv(caller, HEADER + "A,1,,web,,,\n", "CREATE_NEW")
     key = import_key(caller.org, job_id)
     service.announce(service.version(key))
-    service.announce(service.put(key, (HEADER + "B,2,,web,,,\n").encode()))
+    second = service.put(key, (HEADER + "B,2,,web,,,\n").encode())
+    log.truncate(0)
+    log.seek(0)
+    service.announce(second)
     assert [lead["name"] for lead in service.leads(caller)] == ["A"]
+    line = json.loads(log.getvalue())
+    assert (line["message"], line["outcome"]) == ("import ended", "IGNORED")
+    assert (line["import_job_id"], line["version"]) == (job_id, second.version)
 
 
 @pytest.mark.fault("an event for an object that is gone")
-def test_object_that_is_gone_fails_its_job(service: Service, caller: Caller) -> None:
+def test_object_that_is_gone_fails_its_job_and_is_logged(
+    service: Service, caller: Caller, log: io.StringIO
+) -> None:
     job_id = service.post_csv(caller, HEADER)
     file = service.version(import_key(caller.org, job_id))
     service.s3.client.delete_object(Bucket=service.bucket, Key=file.key, VersionId=file.version)
@@ -223,6 +234,9 @@ def test_object_that_is_gone_fails_its_job(service: Service, caller: Caller) -> 
         "FAILED",
         "The file was deleted before it was imported",
     )
+    line = json.loads(log.getvalue().splitlines()[-1])
+    assert (line["message"], line["outcome"]) == ("import ended", "FILE_GONE")
+    assert (line["import_job_id"], line["version"]) == (job_id, file.version)
 
 
 @pytest.mark.fault("an event for an object that is gone")

@@ -13,7 +13,7 @@ from leads.s3.events import StoredFile
 from leads.use_cases import import_file as module
 from leads.use_cases.attempts import COMPLETED, IGNORED
 from leads.use_cases.import_file import Sizes
-from leads.use_cases.process_import import ImportOutcome
+from leads.use_cases.import_outcome import ImportOutcome
 from tests.support.hostile_s3 import BucketThatStalls, ReaderThatStalls
 from tests.support.imports import job_of, posted, run_import
 from tests.support.lambda_context import FakeLambdaContext
@@ -127,6 +127,23 @@ def test_what_the_database_would_only_refuse_again_ends_the_job_at_once(
     monkeypatch.setattr(module, "merge", fail)
     service.announce(file)
     assert job_of(service, caller, file)["status"] == "FAILED"
+
+
+@pytest.mark.parametrize("sqlstate", ["25006", "58030", "XX000"])
+def test_what_the_database_may_not_refuse_again_is_raised_and_the_next_delivery_completes_the_job(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, sqlstate: str
+) -> None:
+    file = posted(service, caller, CSV)
+
+    def fail(*_: object) -> None:
+        raise DatabaseFault(sqlstate)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "merge", fail)
+        with pytest.raises(ServiceFault):
+            service.announce(file)
+    service.announce(file)
+    assert job_of(service, caller, file)["status"] == "COMPLETED"
 
 
 def test_one_file_that_fails_keeps_no_other_waiting_and_is_counted(

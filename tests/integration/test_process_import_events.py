@@ -2,30 +2,16 @@
 
 import io
 import json
-import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from leads.observability import logger
 from leads.s3.events import StoredFile
 from leads.s3.keys import import_key
 from tests.support.lambda_context import FakeLambdaContext
 from tests.support.service import Caller, Service, s3_event
 
 HEADER = "name,phone,email,source,lead_source,score,notes\n"
-
-
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    """What the functions log."""
-    lines = io.StringIO()
-    handler = logging.StreamHandler(lines)
-    handler.setFormatter(logger.registered_formatter)
-    logger.addHandler(handler)
-    yield lines
-    logging.getLogger(logger.name).removeHandler(handler)
 
 
 @pytest.mark.parametrize(
@@ -47,9 +33,15 @@ def test_foreign_keys_make_no_job(service: Service, key: str) -> None:
 
 
 @pytest.mark.parametrize("event", [{}, {"Records": []}, {"Service": "Amazon S3", "Event": "s3:TestEvent"}])
+@pytest.mark.parametrize("function", ["process_import", "process_export"])
 @pytest.mark.fault("s3:TestEvent")
-def test_events_without_files_do_nothing(service: Service, event: dict[str, Any]) -> None:
-    service.handler("process_import")(event, FakeLambdaContext("process_import"))
+def test_events_without_files_do_nothing_but_are_logged(
+    service: Service, log: io.StringIO, event: dict[str, Any], function: str
+) -> None:
+    service.handler(function)(event, FakeLambdaContext(function))
+    (line,) = (json.loads(line) for line in log.getvalue().splitlines() if "_aws" not in line)
+    assert (line["level"], line["message"]) == ("WARNING", "event without files")
+    assert line["keys"] == sorted(event), "by which it is known for what it is"
 
 
 def test_folder_marks_are_ignored(service: Service, caller: Caller) -> None:

@@ -141,7 +141,7 @@ def test_lock_that_somebody_holds_is_waited_for_with_a_bound_and_the_next_delive
 ) -> None:
     service.import_csv(caller, HEADER + ROW)
     file = posted(service, caller, HEADER + b"B,0612345678,web\n", "OVERWRITE")
-    monkeypatch.setattr(staging, "IMPORT_WAIT", "300ms")
+    monkeypatch.setattr(staging, "LEADS_WAIT", "300ms")
     with held_lead(service, caller), pytest.raises(DatabaseFault) as fault:
         run_import(service, file)
     assert fault.value.sqlstate == "55P03"
@@ -159,7 +159,7 @@ def test_lock_that_somebody_holds_for_ever_fails_the_job_after_the_last_attempt(
 ) -> None:
     service.import_csv(caller, HEADER + ROW)
     file = posted(service, caller, HEADER + b"B,0612345678,web\nC,0612345679,web\n", "OVERWRITE")
-    monkeypatch.setattr(staging, "IMPORT_WAIT", "100ms")
+    monkeypatch.setattr(staging, "LEADS_WAIT", "100ms")
     with held_lead(service, caller):
         for _ in range(ATTEMPTS):
             with pytest.raises(ServiceFault):

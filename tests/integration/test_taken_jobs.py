@@ -19,7 +19,7 @@ from leads.postgres.job_lock import lock_job
 from leads.s3.events import StoredFile
 from leads.use_cases import taken_job
 from leads.use_cases.attempts import COMPLETED, IGNORED
-from leads.use_cases.process_import import ImportOutcome
+from leads.use_cases.import_outcome import ImportOutcome
 from tests.support.exports import asked, job_id, run_export
 from tests.support.fault_table import Seen
 from tests.support.imports import job_of, posted, run_import

@@ -13,7 +13,8 @@ from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile
 from leads.s3.keys import import_key
 from leads.use_cases.import_file import Sizes
-from leads.use_cases.process_import import ImportOutcome, process_import
+from leads.use_cases.import_outcome import ImportOutcome
+from leads.use_cases.process_import import process_import
 from leads.use_cases.shown_import import ShownImport
 from leads.web.schemas import ImportDetails
 from tests.support.service import Caller, Service

@@ -245,11 +245,11 @@ def test_alarms_of_our_own_metrics_are_of_what_a_function_counts() -> None:
 
 
 def counting_code(function: str) -> str:
-    """What of a function's code counts: its handler and its use case, with the results of dropped files."""
+    """What of a function's code counts: its handler and use case, with outcomes and results of imports."""
     use_cases = PROJECT / "layers/shared/leads/use_cases"
     paths = [PROJECT / "functions" / function / "app.py", use_cases / f"{function}.py"]
     if function == "process_import":
-        paths.append(use_cases / "drop_result.py")
+        paths += [use_cases / "drop_result.py", use_cases / "import_outcome.py"]
     return "".join(map(Path.read_text, paths))
 
 

@@ -16,6 +16,7 @@
         ├── MigrationFailed     the schema stays as it was                 500
         ├── JobTaken            a run has the same job, dead or alive       500
         │   └── JobAtWork       and it is alive: nothing is left to do      500
+        ├── OrganisationBusy    its turn did not come: again later  500
         ├── ImportTooLong       its run has no more time: FAILED
         └── ExportTooLong       its run has no more time: handed over, or FAILED
 
@@ -86,8 +87,8 @@ class UnsupportedMediaType(LeadsError):
 
 
 class FailureCode(StrEnum):
-    """Why a job FAILED, for programs. An event that comes again finds INTERNAL worth another attempt, and
-    NOT_UPLOADED when the file comes after all.
+    """Why a job FAILED, for programs. An event that comes again finds INTERNAL and ORGANISATION_BUSY
+    worth another attempt, and NOT_UPLOADED when the file comes after all.
     """
 
     EMPTY_FILE = "EMPTY_FILE"
@@ -100,6 +101,7 @@ class FailureCode(StrEnum):
     FILE_GONE = "FILE_GONE"
     REJECTED_BY_DATABASE = "REJECTED_BY_DATABASE"
     INTERNAL = "INTERNAL"
+    ORGANISATION_BUSY = "ORGANISATION_BUSY"
     NOT_STORED = "NOT_STORED"
     NOT_UPLOADED = "NOT_UPLOADED"
     STACK_RESTARTED = "STACK_RESTARTED"
@@ -112,6 +114,7 @@ class FailureCode(StrEnum):
         return self in (
             FailureCode.REJECTED_BY_DATABASE,
             FailureCode.INTERNAL,
+            FailureCode.ORGANISATION_BUSY,
             FailureCode.NOT_STORED,
             FailureCode.STACK_RESTARTED,
         )
@@ -158,9 +161,8 @@ class DatabaseFault(ServiceFault):
     answer.
     """
 
-    # Classes of SQLSTATE (PostgreSQL, appendix A): connection, rollback, resources, lock not available,
-    # operator.
-    _TRANSIENT = ("08", "40", "53", "55", "57")
+    # Classes of SQLSTATE (PostgreSQL, appendix A): data, integrity, syntax and rights.
+    _PERMANENT = ("22", "23", "42")
 
     def __init__(self, sqlstate: str | None, subject: str = "") -> None:
         about = f" on {subject}" if subject else ""
@@ -170,9 +172,21 @@ class DatabaseFault(ServiceFault):
         self.sqlstate = sqlstate
 
     @property
+    def away(self) -> bool:
+        """Whether there was no database to talk to: it went away, starts, or has no connection left."""
+        return self.sqlstate is None or self.sqlstate.startswith("57P0") or self.sqlstate == "53300"
+
+    @property
     def transient(self) -> bool:
-        """Whether the same statement may succeed when it is tried again."""
-        return self.sqlstate is None or self.sqlstate.startswith(self._TRANSIENT)
+        """Whether the same statement may succeed when it is tried again: always, unless it is about what the
+        statement says or does itself.
+
+        So 25 (a writer that has become a reader, a transaction that idled), 28 (a token that had run out),
+        54 (a limit), 58 (the server's disk) and XX (an error within the server) may pass, and what nobody
+        has thought of, too. 0A, a feature that is missing, will not, and costs three attempts: of two
+        mistakes about a state that is not listed, to give up a file for good is the worse one.
+        """
+        return self.sqlstate is None or not self.sqlstate.startswith(self._PERMANENT)
 
 
 class MigrationFailed(ServiceFault):
@@ -190,6 +204,10 @@ class MigrationFailed(ServiceFault):
             STATEMENT_TIMEOUT: ": it took too long",
         }
         super().__init__(f"migration {name} failed: {fault}{hint.get(fault.sqlstate or '', '')}")
+
+
+class OrganisationBusy(ServiceFault):
+    """Other imports of the organisation were under way for so long that this one's run is over."""
 
 
 class ImportTooLong(ServiceFault):

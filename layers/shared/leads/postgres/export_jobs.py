@@ -95,11 +95,12 @@ def complete_export_job(
     return _job(records[0])
 
 
-def fail_export_job(connection: Connection, org_id: str, id: int, code: FailureCode, reason: str) -> None:
-    """Ends a job that has not ended, in a transaction of its own."""
+def fail_export_job(connection: Connection, org_id: str, id: int, code: FailureCode, reason: str) -> bool:
+    """Ends a job in a transaction of its own, unless it has ended; whether it did."""
     with connection.transaction(org_id) as transaction:
-        connection.rows(statement("export_job_fail"), id=id, org_id=org_id, code=code, reason=reason)
+        rows = connection.rows(statement("export_job_fail"), id=id, org_id=org_id, code=code, reason=reason)
         transaction.commit()
+    return bool(rows)
 
 
 def record_export_progress(connection: Connection, org_id: str, id: int, row_count: int) -> None:

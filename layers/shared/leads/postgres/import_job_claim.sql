@@ -6,5 +6,5 @@ SET status = 'PROCESSING', attempts = attempts + CAST(:counted AS integer), star
     object_version = :object_version, unattended_since = NULL
 WHERE id = :id AND org_id = :org_id
     AND (object_version IS NULL OR (object_key = :object_key AND object_version = :object_version))
-    AND (status IN ('PENDING', 'PROCESSING') OR (status = 'FAILED' AND failure_code IN ('INTERNAL', 'NOT_UPLOADED')))
+    AND (status IN ('PENDING', 'PROCESSING') OR (status = 'FAILED' AND failure_code IN ('INTERNAL', 'ORGANISATION_BUSY', 'NOT_UPLOADED')))
 RETURNING merge_strategy, dry_run, created_by, attempts, correlation_id

@@ -9,7 +9,7 @@ from leads.domain.import_job import FinishedImport, ImportCounts, ImportJob
 from leads.domain.job_status import JobStatus
 from leads.domain.merge_strategy import MergeStrategy
 from leads.domain.row_error import RowError
-from leads.errors import FailureCode
+from leads.errors import FailureCode, ServiceFault
 from leads.postgres.connection import Connection
 from leads.postgres.job_lock import lock_job
 from leads.postgres.statements import statement
@@ -108,11 +108,11 @@ def claim_import_job(
 
 
 def complete_import_job(connection: Connection, job: ClaimedImportJob, finished: FinishedImport) -> None:
-    """Ends a job in the transaction that the caller holds, so that its result and its leads are one
-    commit.
+    """Ends a job in the transaction that the caller holds, so that its result and its leads are one commit.
+    Raises ServiceFault when it has ended meanwhile: then nothing may be kept.
     """
     counts = finished.counts
-    connection.rows(
+    rows = connection.rows(
         statement("import_job_complete"),
         id=job.id,
         org_id=job.org_id,
@@ -125,15 +125,18 @@ def complete_import_job(connection: Connection, job: ClaimedImportJob, finished:
         ignored_columns=_jsonb(finished.ignored_columns),
         report_key=finished.report_key,
     )
+    if not rows:
+        raise ServiceFault(f"import {job.id} was ended by somebody else")
 
 
-def fail_import_job(connection: Connection, org_id: str, id: int, code: FailureCode, reason: str) -> None:
-    """Ends a job that has not ended, in a transaction of its own."""
+def fail_import_job(connection: Connection, org_id: str, id: int, code: FailureCode, reason: str) -> bool:
+    """Ends a job in a transaction of its own, unless it has ended; whether it did."""
     with connection.transaction(org_id) as transaction:
-        connection.rows(
+        rows = connection.rows(
             statement("import_job_fail"), id=id, org_id=org_id, code=code, reason=_storable(reason)
         )
         transaction.commit()
+    return bool(rows)
 
 
 def record_progress(connection: Connection, org_id: str, id: int, processed: int) -> None:

@@ -26,12 +26,14 @@ def is_job_locked(connection: Connection, table: str, id: int) -> bool:
 
 
 class SignsOfLife(NamedTuple):
-    """Of the run that has a job. When they change it was at work in between."""
+    """Of the run that has a job. When its holder or its progress change it was at work in between."""
 
     holder: str | None
     """Its connection, and when that was last asked for something; None when nobody has the job."""
     progress: int | None
     """Rows that it has shown."""
+    waits: bool
+    """Whether it waits for a lock, as imports do for those of their organisation."""
 
 
 def signs_of_life(connection: Connection, table: str, org_id: str, id: int) -> SignsOfLife:
@@ -40,7 +42,11 @@ def signs_of_life(connection: Connection, table: str, org_id: str, id: int) -> S
         (record,) = connection.records(
             statement(f"{table}_signs_of_life"), job=_name(table, id), org_id=org_id, id=id
         )
-    return SignsOfLife(cast("str | None", record["holder"]), cast("int | None", record["progress"]))
+    return SignsOfLife(
+        cast("str | None", record["holder"]),
+        cast("int | None", record["progress"]),
+        cast(bool, record["waits"]),
+    )
 
 
 def _name(table: str, id: int) -> str:

@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from typing import Final, cast
 
 from leads.domain.merge_strategy import MergeStrategy
+from leads.errors import LOCK_NOT_AVAILABLE, DatabaseFault, OrganisationBusy
 from leads.postgres.connection import Connection
 from leads.postgres.statements import statement
 
-IMPORT_WAIT: Final = "120s"
-"""How long an import waits for another one of its organisation; then it is tried again, as for any lock
-(55P03).
-"""
+LEADS_WAIT: Final = "120s"
+"""How long an import waits for a lead that somebody else holds; then it is tried again (55P03)."""
 
 _SETTINGS: Final = "; ".join(
     (
@@ -45,12 +44,32 @@ each row up is hardly slower.
 """
 
 
-def begin_staging(connection: Connection, org_id: str, strategy: MergeStrategy) -> None:
-    """Waits for the organisation's other imports, so that SKIP makes no doubles between them, and makes the
-    table.
+def take_turn(connection: Connection, org_id: str) -> bool:
+    """Takes the organisation's turn, so that SKIP makes no doubles between its imports; False when another
+    one has it or waits for it. Raises DatabaseFault.
     """
-    connection.rows("SELECT set_config('lock_timeout', :wait, true)", wait=IMPORT_WAIT)
-    connection.rows("SELECT pg_advisory_xact_lock(hashtextextended(:org, 1))", org=org_id)
+    return cast(
+        bool, connection.value("SELECT pg_try_advisory_xact_lock(hashtextextended(:org, 1))", org=org_id)
+    )
+
+
+def wait_for_turn(connection: Connection, org_id: str, seconds: float) -> None:
+    """Takes the organisation's turn when those that came before have had theirs. Raises OrganisationBusy when
+    that takes longer, DatabaseFault.
+    """
+    limit = str(max(1, int(seconds * 1000)))
+    connection.rows("SELECT set_config('lock_timeout', :limit, true)", limit=limit)
+    try:
+        connection.rows("SELECT pg_advisory_xact_lock(hashtextextended(:org, 1))", org=org_id)
+    except DatabaseFault as fault:
+        if fault.sqlstate == LOCK_NOT_AVAILABLE:
+            raise OrganisationBusy("other imports of the organisation were under way all the time") from fault
+        raise
+
+
+def begin_staging(connection: Connection, strategy: MergeStrategy) -> None:
+    """Makes the table, in the transaction that has its organisation's turn."""
+    connection.rows("SELECT set_config('lock_timeout', :wait, true)", wait=LEADS_WAIT)
     connection.script(_SETTINGS)
     connection.script(statement("staging_create"))
     if strategy is MergeStrategy.OVERWRITE:

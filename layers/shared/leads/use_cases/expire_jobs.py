@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from leads.errors import DatabaseFault, FailureCode, ServiceFault
-from leads.observability import logger, name_job, one_job
+from leads.observability import count, logger, name_job, one_job
 from leads.postgres.connection import Connection, Database
 from leads.postgres.import_jobs import read_import_job
 from leads.postgres.overdue_jobs import (
@@ -111,6 +111,10 @@ def expire_jobs(
                     continue
                 if ending is not None:
                     ended[ending.kind] += 1
+                    if ending.kind in (OverdueKind.UPLOAD, OverdueKind.IMPORT):
+                        count("ImportsFailed")
+                    else:
+                        count("ExportsFailed")
                     log = logger.info if ending.code is FailureCode.NOT_UPLOADED else logger.error
                     log("job expired", kind=ending.kind, code=ending.code)
     return Expired(ended, faults)

@@ -61,8 +61,8 @@ def export_leads(
             # What failed first must be told. The connection at hand may be dead. Not INTERNAL, which would be
             # tried again if S3 had stored the request after all: its caller was told that it failed.
             with suppress(DatabaseFault), database.connect(patience=_MARGIN) as another:
-                fail_export_job(another, job.org_id, job.id, FailureCode.NOT_STORED, OUR_FAULT)
-                count("ExportsFailed")
+                if fail_export_job(another, job.org_id, job.id, FailureCode.NOT_STORED, OUR_FAULT):
+                    count("ExportsFailed")
             raise
     return show_export(done, bucket)
 

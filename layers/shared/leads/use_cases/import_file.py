@@ -27,6 +27,7 @@ from leads.use_cases.import_batches_apart import read_batches_apart
 from leads.use_cases.import_report import ImportReport
 from leads.use_cases.progress import Progress
 from leads.use_cases.time_left import TimeLeft, TimelyReader
+from leads.use_cases.turn import open_in_turn
 
 MERGE_ROWS: Final = 40_000
 """Rows merged at once: a merge has fixed costs, and finds phones that lie close together faster. Not more,
@@ -71,7 +72,8 @@ def import_file(
 ) -> ImportCounts:
     """Imports what `open_file` gives and ends the job as COMPLETED, which is all that a dry run keeps.
 
-    Raises InvalidFile, ImportTooLong after `seconds`, and ServiceFault: then nothing is kept.
+    Raises InvalidFile, ImportTooLong after `seconds`, OrganisationBusy when too many of them went by
+    before its turn came, and ServiceFault: then nothing is kept.
     """
     with connection.transaction(job.org_id) as transaction:
         time_left = TimeLeft(transaction, seconds)
@@ -117,9 +119,8 @@ def _merge_file(
     time_left: TimeLeft,
     sizes: Sizes,
 ) -> FinishedImport:
-    begin_staging(connection, job.org_id, job.merge_strategy)
-    # Opened after the wait for other imports: S3 drops a stream that nobody reads.
-    source = TimelyReader(open_file(), time_left)
+    source = TimelyReader(open_in_turn(connection, job.org_id, open_file, time_left), time_left)
+    begin_staging(connection, job.merge_strategy)
     read = read_batches_apart if source.size > sizes.apart_bytes else read_batches
     may_skip = job.merge_strategy is MergeStrategy.SKIP
     few_suspects = may_skip and source.size > sizes.suspects_bytes

@@ -133,8 +133,10 @@ def _store(job: ImportJob, begun: bool, content: bytes, database: Database, buck
     except ServiceFault:
         if begun:
             with database.connect(patience=ANSWER_PATIENCE) as connection:
-                fail_import_job(connection, job.org_id, job.id, FailureCode.NOT_STORED, _NOT_STORED)
-            count("ImportsFailed")
+                code, reason = FailureCode.NOT_STORED, _NOT_STORED
+                # S3 may have stored it and not said so: then the job may be over, or under way.
+                if fail_import_job(connection, job.org_id, job.id, code, reason):
+                    count("ImportsFailed")
         raise
 
 

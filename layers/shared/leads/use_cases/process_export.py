@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from leads.domain.export_job import ExportJob
-from leads.errors import DatabaseFault, ExportTooLong, FailureCode, JobAtWork
+from leads.errors import DatabaseFault, ExportTooLong, FailureCode, JobAtWork, ServiceFault
 from leads.observability import count, logger, name_job
 from leads.postgres.connection import Connection, Database
 from leads.postgres.export_jobs import (
@@ -24,17 +24,14 @@ from leads.s3.events import StoredFile
 from leads.s3.keys import JobKey, parse_export_request_key
 from leads.use_cases.attempts import ATTEMPTS, COMPLETED, IGNORED
 from leads.use_cases.export_file import OUR_FAULT, export_file
+from leads.use_cases.outage import WORTH_A_TRY, connect_when_back
 from leads.use_cases.progress import Progress
-from leads.use_cases.taken_job import claim_when_free
+from leads.use_cases.taken_job import claim_when_free, take_again
 
 _TOO_LONG: Final = (
     "The export takes longer than a run may. Ask for a part of it: narrow it with startDate and endDate, "
     "status or source."
 )
-
-
-_WORTH_A_TRY: Final = 60.0
-"""Seconds that must be left for a second try within one run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +73,7 @@ class _Run:
         self._database = database
         self._bucket = bucket
         self._deadline = time.monotonic() + seconds
+        self._connected = False
         self._tries = 0
         self._attempts = 0
         self._exporting = False
@@ -89,8 +87,11 @@ class _Run:
         except Exception:
             if self._key is not None and self._attempts >= ATTEMPTS:
                 # What failed must be told.
-                with suppress(DatabaseFault):
-                    self._fail(self._key, FailureCode.INTERNAL, OUR_FAULT)
+                with suppress(ServiceFault), self._database.connect() as connection:
+                    # The connection that had the job is closed, and may have been dead before: the job may be
+                    # another run's by now, which is to end it.
+                    take_again(connection, "export_job", self._key.job_id)
+                    self._fail(connection, self._key, FailureCode.INTERNAL, OUR_FAULT)
             raise
 
     def name_ignored(self) -> None:
@@ -104,7 +105,8 @@ class _Run:
         try:
             return self._try()
         except DatabaseFault as fault:
-            if self._left() < _WORTH_A_TRY:
+            # Without a connection the first one has tried for long enough.
+            if not self._connected or self._left() < WORTH_A_TRY:
                 raise
             logger.warning("export tried once more", fault=str(fault))
             count("ExportRetries")
@@ -120,7 +122,8 @@ class _Run:
             return ExportOutcome(None, IGNORED)
         name_job("export_job", key.job_id)
         ignored = ExportOutcome(key.job_id, IGNORED)
-        with self._database.connect() as connection:
+        with connect_when_back(self._database, self._deadline) as connection:
+            self._connected = True
             try:
                 # On a second try it may be this very run's dead connection that has the job.
                 attempts = claim_when_free(
@@ -168,17 +171,22 @@ class _Run:
             if self._tries > 1:
                 # The first try had its time: the next delivery begins anew.
                 raise
-            self._fail(key, FailureCode.EXPORT_TOO_LONG, _TOO_LONG)
+            self._fail_here(connection, key, FailureCode.EXPORT_TOO_LONG, _TOO_LONG)
             return ExportOutcome(job.id, FailureCode.EXPORT_TOO_LONG)
         except DatabaseFault as fault:
             if fault.transient:
                 raise
-            self._fail(key, FailureCode.REJECTED_BY_DATABASE, OUR_FAULT)
+            self._fail_here(connection, key, FailureCode.REJECTED_BY_DATABASE, OUR_FAULT)
             return ExportOutcome(job.id, FailureCode.REJECTED_BY_DATABASE, fault=str(fault))
         return ExportOutcome(job.id, COMPLETED, done.row_count, done.size_bytes)
 
-    def _fail(self, key: JobKey, code: FailureCode, reason: str) -> None:
-        # The connection at hand may be dead.
+    def _fail_here(self, connection: Connection, key: JobKey, code: FailureCode, reason: str) -> None:
+        """By another connection: a COPY that is given up takes its own with it, and the job's lock."""
+        connection.close()
         with self._database.connect() as another:
-            fail_export_job(another, key.org_id, key.job_id, code, reason)
-        count("ExportsFailed")
+            take_again(another, "export_job", key.job_id)
+            self._fail(another, key, code, reason)
+
+    def _fail(self, connection: Connection, key: JobKey, code: FailureCode, reason: str) -> None:
+        if fail_export_job(connection, key.org_id, key.job_id, code, reason):
+            count("ExportsFailed")

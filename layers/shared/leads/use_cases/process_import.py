@@ -7,33 +7,39 @@ again, an event finds its job over, or a run at work on it, and does nothing.
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+from dataclasses import replace
+from typing import Final
 
-from leads.domain.import_job import ImportCounts
-from leads.errors import DatabaseFault, FailureCode, ImportTooLong, InvalidFile, JobAtWork
-from leads.observability import correlation_id, count, logger, name_job
+from leads.domain.job_status import JobStatus
+from leads.errors import (
+    DatabaseFault,
+    FailureCode,
+    ImportTooLong,
+    InvalidFile,
+    JobAtWork,
+    OrganisationBusy,
+    ServiceFault,
+)
+from leads.observability import count, logger, name_job
 from leads.postgres.connection import Connection, Database
 from leads.postgres.import_jobs import (
     ClaimedImportJob,
-    NewImportJob,
     claim_import_job,
-    create_import_job,
     fail_import_job,
     get_import_job,
 )
 from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile
-from leads.s3.keys import DROP, parse_drop_key, parse_upload_key
+from leads.s3.keys import DROP
 from leads.s3.reader import ObjectReader
+from leads.use_cases.announced_job import AnnouncedJob, announced_job
 from leads.use_cases.attempts import ATTEMPTS, COMPLETED, IGNORED
 from leads.use_cases.drop_result import leave_drop_result, told_when_missing
 from leads.use_cases.import_file import Sizes, import_file
+from leads.use_cases.import_outcome import ImportOutcome, count_outcome
+from leads.use_cases.outage import WORTH_A_TRY, connect_when_back
 from leads.use_cases.shown_import import ShownImport
-from leads.use_cases.taken_job import claim_when_free
-
-DROP_USER: Final = "drop-folder"
-"""Who created the leads of a dropped file: S3 does not say whose key put it there."""
+from leads.use_cases.taken_job import claim_when_free, take_again
 
 _SIZES: Final = Sizes()
 
@@ -41,25 +47,18 @@ _OUR_FAULT: Final = (
     "The import failed because of a fault on our side. Nothing of the file was imported; send it again."
 )
 
+_BUSY: Final = (
+    "Other imports of your organisation were under way all the time. Nothing of the file was imported: send "
+    "it again when they are over."
+)
+
 _TOO_LONG: Final = (
     "The import takes longer than a run may. Nothing of the file was imported: cut it into smaller files and "
     "send them one after the other."
 )
 
-_WORTH_A_TRY: Final = 60.0
-"""Seconds that must be left for a second try within one run."""
-
-
-@dataclass(frozen=True, slots=True)
-class ImportOutcome:
-    """What became of an event: `job_id` is None when there is no job, `ended` what this run did to it:
-    COMPLETED, IGNORED, or the code of its failure, of which `fault` says more when it is ours.
-    """
-
-    job_id: int | None
-    ended: str
-    counts: ImportCounts = ImportCounts()
-    fault: str | None = None
+_HARDLY_ANY: Final = 60.0
+"""Seconds that may be spent of a run before an import begins, and it had the whole of it all the same."""
 
 
 def process_import(
@@ -84,30 +83,20 @@ def process_import(
     run = _Run(file, database, bucket, seconds, sizes)
     try:
         outcome = run.process()
-        _count(outcome)
+        count_outcome(outcome)
     except Exception:
         # What failed must be told, and a job that it ended has a result like any other.
         with suppress(Exception):
             run.leave_drop_result(describe)
         raise
-    run.leave_drop_result(describe)
     if outcome.ended == IGNORED:
         run.name_ignored()
+    try:
+        run.leave_drop_result(describe)
+    except Exception:
+        # It has been logged, and the job is over all the same.
+        return replace(outcome, untold=True)
     return outcome
-
-
-def _count(outcome: ImportOutcome) -> None:
-    if outcome.job_id is None:
-        count("ForeignKeys")
-    elif outcome.ended == IGNORED:
-        count("EventsIgnored")
-    elif outcome.ended == COMPLETED:
-        count("ImportsCompleted")
-        count("RowsImported", outcome.counts.success)
-        count("RowsRejected", outcome.counts.error)
-        count("RowsSkipped", outcome.counts.skipped)
-    else:
-        count("ImportsFailed")
 
 
 class _Run:
@@ -116,22 +105,46 @@ class _Run:
     def __init__(
         self, file: StoredFile, database: Database, bucket: Bucket, seconds: float, sizes: Sizes
     ) -> None:
+        self._seconds = seconds
         self._deadline = time.monotonic() + seconds
         self._file = file
         self._database = database
         self._bucket = bucket
         self._sizes = sizes
-        self._found: _FoundJob | None = None
-        self._tries = 0
+        self._found: AnnouncedJob | None = None
+        self._connected = False
         self._claimed = False
         self._attempt = 0
 
     def process(self) -> ImportOutcome:
-        """Tries, and after a fault of the database's once more. Raises ServiceFault."""
+        """Tries, and after a fault of the database's once more. Raises what ends no job before the last
+        attempt.
+        """
+        try:
+            return self._twice()
+        except Exception as error:
+            if self._found is not None and self._attempt >= ATTEMPTS:
+                # What failed must be told.
+                with suppress(ServiceFault):
+                    self._fail(self._found, isinstance(error, OrganisationBusy))
+            raise
+
+    def _fail(self, found: AnnouncedJob, busy: bool) -> None:
+        code = FailureCode.ORGANISATION_BUSY if busy else FailureCode.INTERNAL
+        reason = _BUSY if busy else _OUR_FAULT
+        # The connection that had the job is closed, and may have been dead before: the job may be another
+        # run's by now, which is to end it.
+        with self._database.connect() as connection:
+            take_again(connection, "import_job", found.job_id)
+            if fail_import_job(connection, found.org_id, found.job_id, code, reason):
+                count("ImportsFailed")
+
+    def _twice(self) -> ImportOutcome:
         try:
             return self._try()
         except DatabaseFault as fault:
-            if self._left() < _WORTH_A_TRY:
+            # Without a connection the first one has tried for long enough.
+            if not self._connected or self._left() < WORTH_A_TRY:
                 raise
             logger.warning("import tried once more", fault=str(fault))
             count("ImportRetries")
@@ -160,9 +173,9 @@ class _Run:
                 name_job("import_job", self._found.job_id, job.correlation_id if job else None)
 
     def _try(self) -> ImportOutcome:
-        self._tries += 1
-        with self._database.connect() as connection:
-            self._found = _find_job(connection, self._file)
+        with connect_when_back(self._database, self._deadline) as connection:
+            self._connected = True
+            self._found = announced_job(connection, self._file)
             if self._found is None:
                 return ImportOutcome(None, IGNORED)
             org_id, job_id, problem = self._found
@@ -175,9 +188,18 @@ class _Run:
             except JobAtWork:
                 return ImportOutcome(job_id, IGNORED)
             if job is None:
-                return ImportOutcome(job_id, IGNORED)
+                return self._over(connection, org_id, job_id)
             self._claimed = True
             return self._run(connection, job, problem)
+
+    def _over(self, connection: Connection, org_id: str, job_id: int) -> ImportOutcome:
+        """Of a job that cannot be claimed: by a second try because only the answer to the first one's COMMIT
+        was lost.
+        """
+        done = get_import_job(connection, org_id, job_id) if self._claimed else None
+        if done is None or done.status is not JobStatus.COMPLETED:
+            return ImportOutcome(job_id, IGNORED)
+        return ImportOutcome(job_id, COMPLETED, done.counts, done.dry_run)
 
     def _claim(self, connection: Connection, org_id: str, job_id: int) -> ClaimedImportJob | None:
         return claim_import_job(
@@ -194,6 +216,7 @@ class _Run:
         if job.attempts > 1 and not self._attempt:
             count("ImportRetries")
         self._attempt = job.attempts
+        spent = self._seconds - self._left()
         try:
             if problem is not None:
                 raise InvalidFile(FailureCode.INVALID_KEY, problem)
@@ -207,27 +230,17 @@ class _Run:
                 sizes=self._sizes,
             )
         except InvalidFile as fault:
-            fail_import_job(connection, job.org_id, job.id, fault.code, str(fault))
-            return ImportOutcome(job.id, fault.code)
+            return _failed(connection, job, fault.code, str(fault))
         except Exception as error:
             if isinstance(error, DatabaseFault) and not error.transient:
-                fail_import_job(connection, job.org_id, job.id, FailureCode.REJECTED_BY_DATABASE, _OUR_FAULT)
-                return ImportOutcome(job.id, FailureCode.REJECTED_BY_DATABASE, fault=str(error))
-            if isinstance(error, ImportTooLong) and self._tries == 1:
-                # After a second try it is not known: the first one had its time, and the next delivery begins
+                rejected = _failed(connection, job, FailureCode.REJECTED_BY_DATABASE, _OUR_FAULT)
+                return replace(rejected, fault=str(error))
+            if isinstance(error, ImportTooLong) and spent <= _HARDLY_ANY:
+                # Else it is not known: an outage or a first try had its time, and the next delivery begins
                 # anew.
-                fail_import_job(connection, job.org_id, job.id, FailureCode.IMPORT_TOO_LONG, _TOO_LONG)
-                return ImportOutcome(job.id, FailureCode.IMPORT_TOO_LONG)
-            will_try_again = (
-                isinstance(error, DatabaseFault) and self._tries == 1 and self._left() >= _WORTH_A_TRY
-            )
-            if job.attempts >= ATTEMPTS and not will_try_again:
-                # The connection at hand may be dead.
-                with self._database.connect() as another:
-                    fail_import_job(another, job.org_id, job.id, FailureCode.INTERNAL, _OUR_FAULT)
-                count("ImportsFailed")
+                return _failed(connection, job, FailureCode.IMPORT_TOO_LONG, _TOO_LONG)
             raise
-        return ImportOutcome(job.id, COMPLETED, counts)
+        return ImportOutcome(job.id, COMPLETED, counts, job.dry_run)
 
     def _open(self) -> ObjectReader:
         try:
@@ -238,29 +251,7 @@ class _Run:
             ) from error
 
 
-class _FoundJob(NamedTuple):
-    org_id: str
-    job_id: int
-    problem: str | None
-    """Why the file cannot be imported, whatever it holds."""
-
-
-def _find_job(connection: Connection, file: StoredFile) -> _FoundJob | None:
-    """The file's job; a dropped file's begins here."""
-    if not file.key.startswith(DROP):
-        upload = parse_upload_key(file.key)
-        return _FoundJob(upload.org_id, upload.job_id, None) if upload else None
-    drop = parse_drop_key(file.key)
-    if drop is None:
-        return None
-    new = NewImportJob(
-        drop.org_id,
-        drop.filename,
-        drop.merge_strategy,
-        dry_run=False,
-        created_by=DROP_USER,
-        correlation_id=correlation_id(),
-        object_key=file.key,
-        object_version=file.version,
-    )
-    return _FoundJob(drop.org_id, create_import_job(connection, new), drop.problem)
+def _failed(connection: Connection, job: ClaimedImportJob, code: FailureCode, reason: str) -> ImportOutcome:
+    """Ends the job, unless somebody else has: then this run did nothing to it."""
+    ended = fail_import_job(connection, job.org_id, job.id, code, reason)
+    return ImportOutcome(job.id, code if ended else IGNORED)

@@ -1,0 +1,41 @@
+"""What became of an import's event, and how it is counted."""
+
+from dataclasses import dataclass
+
+from leads.domain.import_job import ImportCounts
+from leads.observability import count
+from leads.use_cases.attempts import COMPLETED, IGNORED
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOutcome:
+    """What became of an event: `job_id` is None when there is no job, `ended` what this run did to it:
+    COMPLETED, IGNORED, or the code of its failure, of which `fault` says more when it is ours.
+    """
+
+    job_id: int | None
+    ended: str
+    counts: ImportCounts = ImportCounts()
+    dry_run: bool = False
+    fault: str | None = None
+    untold: bool = False
+    """Whether the sender of a dropped file was not told of it: then the event must come again."""
+
+
+def count_outcome(outcome: ImportOutcome) -> None:
+    """Adds it to the metrics; docs/operations.md lists them."""
+    if outcome.job_id is None:
+        count("ForeignKeys")
+    elif outcome.ended == IGNORED:
+        count("EventsIgnored")
+    elif outcome.ended == COMPLETED:
+        count("ImportsCompleted")
+        if outcome.dry_run:
+            # Nothing of it is kept.
+            count("DryRuns")
+            return
+        count("RowsImported", outcome.counts.success)
+        count("RowsRejected", outcome.counts.error)
+        count("RowsSkipped", outcome.counts.skipped)
+    else:
+        count("ImportsFailed")

@@ -1,0 +1,48 @@
+"""An import's turn: those of one organisation come one after the other, so that SKIP makes no doubles between
+them.
+
+It is waited for in Postgres' own queue, which is first come, first served, and in one wait: who asks anew
+stands at its end.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from leads.postgres.connection import Connection
+from leads.postgres.staging import take_turn, wait_for_turn
+from leads.s3.reader import ObjectReader
+from leads.use_cases.time_left import TimeLeft
+
+KEPT: Final = 120.0
+"""Seconds that are kept of a run for the import itself, however small its file is: it needs a few of them."""
+
+SLOWEST: Final = 500_000
+"""Bytes of a file that are imported in a second, at the least: an eighth of what was measured
+(bench/README.md), for a database that has much else to do.
+"""
+
+
+def patience(size: int, left: float) -> float:
+    """Seconds that an import of a file of `size` bytes may wait, of those that are left of its run: half of
+    them at least, for the bytes of a large file may pass more quickly.
+    """
+    return left - min(max(KEPT, size / SLOWEST), left / 2)
+
+
+def open_in_turn(
+    connection: Connection, org_id: str, open_file: Callable[[], ObjectReader], time_left: TimeLeft
+) -> ObjectReader:
+    """The file, opened, when it is the import's turn in the transaction that is under way.
+
+    Raises OrganisationBusy when that does not come in time for it, and what `open_file` raises.
+    """
+    file = open_file()
+    if take_turn(connection, org_id):
+        return file
+    began, size = time.monotonic(), file.size
+    # Opened again after the wait: S3 drops a stream that nobody reads.
+    del file
+    wait_for_turn(connection, org_id, patience(size, time_left.seconds))
+    time_left.waited = time.monotonic() - began
+    return open_file()

@@ -1,0 +1,132 @@
+"""Who may end a job: the run that has it, and nobody whose connection to it is gone."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from leads.errors import DatabaseFault, FailureCode, ServiceFault
+from leads.postgres.connection import Connection
+from leads.postgres.export import copy_leads
+from leads.postgres.import_jobs import fail_import_job
+from leads.postgres.staging import merge
+from leads.s3.events import StoredFile
+from leads.use_cases import export_file, import_file, taken_job
+from leads.use_cases.attempts import ATTEMPTS, COMPLETED, IGNORED
+from tests.support.exports import asked, export_of, run_export, store
+from tests.support.imports import job_of, posted, run_import
+from tests.support.service import Caller, Service
+
+CSV = b"name,phone,source\nA,0612345678,web\n"
+LITTLE_TIME = 30
+"""Seconds that are not worth a second try."""
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(taken_job, "LET_GO", 0.5)
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor() as pool:
+        yield pool
+
+
+def last_attempt_next(service: Service, table: str, caller: Caller) -> None:
+    with service.owner() as owner:
+        owner.rows(
+            f"UPDATE {table} SET attempts = :n WHERE org_id = :org",  # noqa: S608
+            n=ATTEMPTS - 1,
+            org=caller.org,
+        )
+
+
+class Succession:
+    """Lets the first run lose its connection, and its job to a second one, which it ends only when it is
+    told to.
+    """
+
+    def __init__(self, threads: ThreadPoolExecutor, work: Any, second: Any) -> None:
+        self.may_end = threading.Event()
+        self.second: Future[Any] | None = None
+        self._threads = threads
+        self._work = work
+        self._run_second = second
+        self._at_work = threading.Event()
+
+    def __call__(self, connection: Connection, *arguments: Any) -> Any:
+        if self.second is None:
+            connection.close()
+            self.second = self._threads.submit(self._run_second)
+            assert self._at_work.wait(20)
+            raise DatabaseFault(None)
+        self._at_work.set()
+        assert self.may_end.wait(20)
+        return self._work(connection, *arguments)
+
+
+def test_last_attempt_whose_job_another_run_has_claimed_leaves_its_end_to_that_one(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, threads: ThreadPoolExecutor
+) -> None:
+    file = posted(service, caller, CSV)
+    last_attempt_next(service, "import_job", caller)
+    runs = Succession(threads, merge, lambda: run_import(service, file, seconds=LITTLE_TIME))
+    monkeypatch.setattr(import_file, "merge", runs)
+    with pytest.raises(DatabaseFault):
+        run_import(service, file, seconds=LITTLE_TIME)
+    assert job_of(service, caller, file)["status"] == "PROCESSING"
+    runs.may_end.set()
+    assert runs.second is not None
+    assert runs.second.result(20).ended == COMPLETED
+    assert (job_of(service, caller, file)["status"], len(service.leads(caller))) == ("COMPLETED", 1)
+
+
+def test_last_attempt_whose_export_another_run_has_claimed_leaves_its_end_to_that_one(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, threads: ThreadPoolExecutor
+) -> None:
+    store(service, caller, name="Ana")
+    request = asked(service, caller)
+    last_attempt_next(service, "export_job", caller)
+    runs = Succession(threads, copy_leads, lambda: run_export(service, request, seconds=LITTLE_TIME))
+    monkeypatch.setattr(export_file, "copy_leads", runs)
+    with pytest.raises(DatabaseFault):
+        run_export(service, request, seconds=LITTLE_TIME)
+    assert export_of(service, caller, request)["status"] == "PROCESSING"
+    runs.may_end.set()
+    assert runs.second is not None
+    assert runs.second.result(20).ended == COMPLETED
+    assert export_of(service, caller, request)["status"] == "COMPLETED"
+
+
+def fail_meanwhile(service: Service, caller: Caller, file: StoredFile, code: FailureCode) -> bool:
+    with service.app() as somebody:
+        return fail_import_job(somebody, caller.org, int(file.key.split("/")[2]), code, "ended")
+
+
+def test_import_whose_job_was_ended_meanwhile_keeps_nothing(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = posted(service, caller, CSV)
+
+    def end_first(*arguments: Any) -> list[int]:
+        # As a request does to which S3 did not say that it stored the file.
+        assert fail_meanwhile(service, caller, file, FailureCode.NOT_STORED)
+        return merge(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(import_file, "merge", end_first)
+        with pytest.raises(ServiceFault, match="ended by somebody else"):
+            run_import(service, file)
+    assert (job_of(service, caller, file)["status"], service.leads(caller)) == ("FAILED", [])
+    assert run_import(service, file).ended == IGNORED
+    assert service.leads(caller) == []
+
+
+def test_job_that_has_ended_is_not_ended_again(service: Service, caller: Caller) -> None:
+    file = posted(service, caller, CSV)
+    assert run_import(service, file).ended == COMPLETED
+    assert not fail_meanwhile(service, caller, file, FailureCode.INTERNAL)
+    assert job_of(service, caller, file)["status"] == "COMPLETED"

@@ -1,0 +1,131 @@
+"""A database that is away for longer than Lambda waits between its deliveries."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from leads.errors import DatabaseFault
+from leads.postgres.connection import Connection, Database
+from leads.postgres.export import copy_leads
+from leads.postgres.staging import merge
+from leads.s3.events import StoredFile
+from leads.use_cases import export_file, import_file, outage
+from leads.use_cases.attempts import COMPLETED
+from tests.support.exports import asked, attempts_of, run_export, store
+from tests.support.imports import posted, run_import
+from tests.support.service import Caller, Service
+
+CSV = b"name,phone,source\nA,0612345678,web\n"
+
+
+class DatabaseThatIsAway(Database):
+    """Refuses every connection for some seconds from the moment it is told to."""
+
+    def __init__(self, database: Database, sqlstate: str | None, seconds: float) -> None:
+        self._database = database
+        self._fault = DatabaseFault(sqlstate)
+        self._seconds = seconds
+        self._back_at = 0.0
+        self.asked = 0
+
+    def go_away(self) -> None:
+        self._back_at = time.monotonic() + self._seconds
+
+    def connect(self, *, patience: float | None = None) -> Connection:
+        self.asked += 1
+        if time.monotonic() < self._back_at:
+            raise self._fault
+        return self._database.connect(patience=patience)
+
+
+AWAY = pytest.mark.parametrize("sqlstate", [None, "57P03", "53300"])
+SECONDS = 1.0
+"""Longer than the first pauses are."""
+
+
+@AWAY
+@pytest.mark.fault("Postgres stopped hard and started again")
+def test_run_that_begins_while_the_database_is_away_waits_for_it(
+    service: Service, caller: Caller, sqlstate: str | None
+) -> None:
+    file, request = posted(service, caller, CSV), asked(service, caller)
+    database = DatabaseThatIsAway(service.database, sqlstate, SECONDS)
+    runs: list[Callable[[], Any]] = [
+        lambda: run_import(service, file, database=database),
+        lambda: run_export(service, request, database=database),
+    ]
+    for run in runs:
+        database.go_away()
+        assert run().ended == COMPLETED
+    assert attempts_of(service, request) == 1
+
+
+@AWAY
+@pytest.mark.fault("Postgres stopped hard and started again")
+def test_import_whose_database_goes_away_in_the_middle_waits_for_it_and_tries_once_more(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, sqlstate: str | None
+) -> None:
+    database = DatabaseThatIsAway(service.database, sqlstate, SECONDS)
+    merges: list[object] = []
+
+    def lose_once(connection: Connection, *arguments: Any) -> list[int]:
+        merges.append(arguments)
+        if len(merges) == 1:
+            database.go_away()
+            connection.close()
+            raise DatabaseFault("57P01")
+        return merge(connection, *arguments)
+
+    monkeypatch.setattr(import_file, "merge", lose_once)
+    assert run_import(service, posted(service, caller, CSV), database=database).ended == COMPLETED
+    assert len(service.leads(caller)) == 1
+
+
+def test_export_whose_database_goes_away_in_the_middle_waits_for_it_and_tries_once_more(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(service, caller, name="Ana")
+    request = asked(service, caller)
+    database = DatabaseThatIsAway(service.database, None, SECONDS)
+    copies: list[object] = []
+
+    def lose_once(connection: Connection, *arguments: Any) -> int:
+        copies.append(arguments)
+        if len(copies) == 1:
+            database.go_away()
+            connection.close()
+            raise DatabaseFault(None)
+        return copy_leads(connection, *arguments)
+
+    monkeypatch.setattr(export_file, "copy_leads", lose_once)
+    outcome = run_export(service, request, database=database)
+    assert (outcome.ended, outcome.row_count) == (COMPLETED, 1)
+    assert attempts_of(service, request) == 1
+
+
+def test_wait_for_the_database_is_bounded_and_its_pauses_grow(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = posted(service, caller, CSV)
+    database = DatabaseThatIsAway(service.database, None, 60)
+    database.go_away()
+    monkeypatch.setattr(outage, "FIRST_PAUSE", 0.1)
+    for bound, seconds in ((1.5, 300.0), (240.0, outage.WORTH_A_TRY + 1.5)):
+        monkeypatch.setattr(outage, "OUTAGE", bound)
+        database.asked = 0
+        began = time.monotonic()
+        with pytest.raises(DatabaseFault):
+            run_import(service, file, database=database, seconds=seconds)
+        assert time.monotonic() - began < 10
+        assert 3 < database.asked < 10
+
+
+def test_refusal_that_is_no_outage_is_not_waited_for(service: Service, caller: Caller) -> None:
+    database = DatabaseThatIsAway(service.database, "28P01", 60)
+    database.go_away()
+    file: StoredFile = posted(service, caller, CSV)
+    with pytest.raises(DatabaseFault):
+        run_import(service, file, database=database)
+    assert database.asked == 1
