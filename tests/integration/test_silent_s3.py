@@ -35,7 +35,7 @@ def silent_bucket(service: Service, silent: str, monkeypatch: pytest.MonkeyPatch
     """A function's bucket, as it makes it, at that address."""
     with monkeypatch.context() as patched:
         patched.setenv("AWS_ENDPOINT_URL_S3", silent)
-        return Bucket.from_settings(BucketSettings(service.bucket), HASTY)
+        return Bucket.from_settings(BucketSettings(service.bucket, 7), HASTY)
 
 
 @pytest.mark.parametrize("name", ["import_leads", "export_leads"])

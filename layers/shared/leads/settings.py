@@ -62,12 +62,16 @@ class BucketSettings:
     """The one bucket that holds uploads, dropped files and exports."""
 
     name: str
+    result_days: int
+    """After which its own rules have taken away exports and reports."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """Reads BUCKET_NAME. Raises MissingSettings."""
-        (name,) = read_environment(environ, "BUCKET_NAME")
-        return cls(name=name)
+        """Reads BUCKET_NAME and RESULT_DAYS. Raises MissingSettings."""
+        name, days = read_environment(environ, "BUCKET_NAME", "RESULT_DAYS")
+        if not days.isdecimal():
+            raise MissingSettings(["RESULT_DAYS (a number)"])
+        return cls(name=name, result_days=int(days))
 
 
 @dataclass(frozen=True, slots=True)

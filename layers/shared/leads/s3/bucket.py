@@ -2,7 +2,7 @@
 
 import time
 from copy import copy
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import IO, TYPE_CHECKING, Final, NamedTuple, Self, cast
 
 import boto3
@@ -71,14 +71,16 @@ HASTY: Final = Patience(connect=2, read=5, tries=2)
 class Bucket:
     """S3 behind the operations of the use cases; a failure of S3's is a ServiceFault."""
 
-    def __init__(self, client: "S3Client", name: str) -> None:
+    def __init__(self, client: "S3Client", name: str, result_days: int | None = None) -> None:
+        """Without `result_days` its results do not expire."""
         self.client = client
         self.name = name
+        self.result_days = result_days
 
     @classmethod
     def from_settings(cls, settings: BucketSettings, patience: Patience = PATIENT) -> Self:
         """With a client made from the environment. Make it once per process: it takes a tenth of a second."""
-        return cls(boto3.client("s3", config=patience.config()), settings.name)
+        return cls(boto3.client("s3", config=patience.config()), settings.name, settings.result_days)
 
     def within(self, seconds: float) -> Self:
         """The same bucket for so many seconds: a call that S3 has not answered by then is a ServiceFault."""
@@ -116,6 +118,12 @@ class Bucket:
         except (BotoCoreError, ClientError) as error:
             raise ServiceFault("S3 did not list an object") from error
         return next((one["LastModified"] for one in listed.get("Contents", ()) if one["Key"] == key), None)
+
+    def keeps(self, finished_at: datetime | None) -> bool:
+        """Whether what a job made is still there, or may be: it expires after some days, at a midnight."""
+        if self.result_days is None or finished_at is None:
+            return True
+        return datetime.now(UTC) - finished_at < timedelta(days=self.result_days)
 
     def delete_version(self, key: str, version: str) -> None:
         """Takes one version of an object away for good; another one stays. Raises ServiceFault."""
