@@ -142,6 +142,21 @@ def test_duplicate_sees_that_a_run_which_waits_for_s3_is_at_work(
         assert run.result(30).ended == COMPLETED
 
 
+def test_duplicate_sees_that_an_export_which_waits_for_s3_is_at_work(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(taken_job, "PATIENCE", SLOW)
+    store(service, caller)
+    request = asked(service, caller)
+    slow = BucketThatTakesItsTime(service.bucket_of("process_export"), "exports/", 2 * SLOW)
+    with ThreadPoolExecutor() as threads:
+        run = threads.submit(run_export, service, request, bucket=slow)
+        assert slow.asked.wait(20)
+        assert run_export(service, request).ended == IGNORED
+        assert not run.done(), "the duplicate came too late, so this test tells nothing"
+        assert run.result(30).ended == COMPLETED
+
+
 def test_run_that_lost_its_job_takes_its_own_report_away_and_not_that_of_who_completed_it(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
