@@ -20,6 +20,7 @@ FILES = 6
 
 @dataclass(frozen=True)
 class _Answer:
+    status: int
     body: Any
 
     def json(self) -> Any:
@@ -34,7 +35,8 @@ class _Client:
         self._service = service
 
     def request(self, method: str, path: str, **_: object) -> _Answer:
-        return _Answer(self._service.request(method, path, Caller(org=self.org)).json)
+        answer = self._service.request(method, path, Caller(org=self.org))
+        return _Answer(answer.status, answer.json)
 
 
 class _Stack:
@@ -138,6 +140,25 @@ def test_harm_to_the_database_is_found(
     wrong = found(stack, partner)
     assert wrong
     assert told in wrong[0]
+
+
+def test_a_job_that_the_api_does_not_show_is_found(stack: FragileStack, partner: Partner) -> None:
+    org, partner.client.org = partner.client.org, "another"
+    client, id = partner.client, partner.jobs["0.csv"].id
+
+    class ClientOfTwo:
+        """Has its organisation's name and another one's token."""
+
+        def __init__(self) -> None:
+            self.org = org
+
+        def request(self, *arguments: Any, **others: Any) -> Any:
+            return client.request(*arguments, **others)
+
+    partner.client = ClientOfTwo()  # type: ignore[assignment]
+    wrong = found(stack, partner)
+    assert len(wrong) == FILES
+    assert any(line.startswith(f"{org}: import {id} is not shown") for line in wrong)
 
 
 @pytest.mark.parametrize(
