@@ -96,7 +96,7 @@ def _complete(
 ) -> None:
     try:
         complete_import_job(connection, job, finished)
-    except DatabaseFault:
+    except ServiceFault:
         # Nothing will link to the report. After a COMMIT without an answer something may. And under its key
         # may be another one: of a run that took the job when our connection was gone, and completed it.
         if report is not None:
