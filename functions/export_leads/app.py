@@ -14,7 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from leads.domain.job_status import JobStatus
 from leads.observability import count, flush_metrics, logger, took
 from leads.postgres.connection import Database
-from leads.s3.bucket import Bucket
+from leads.s3.bucket import HASTY, Bucket
 from leads.settings import BucketSettings, ClaimSettings, DatabaseSettings
 from leads.use_cases.export_leads import export_leads, get_export, list_exports
 from leads.use_cases.shown_export import ShownExport
@@ -33,13 +33,16 @@ MOST_WAIT = 20
 LAST_SECONDS = 8.0
 """Kept of the function's time to drop what was uploaded and hand over."""
 
+ANSWER_SECONDS = 4.0
+"""Kept of them to tell that the export failed, when S3 has taken the others."""
+
 _NO_STORE = {"Cache-Control": "no-store"}
 """The answer holds a link that needs no sign-in: it must not stay in a cache."""
 
 app = api()
 claims = ClaimSettings.from_environment()
 database = Database(DatabaseSettings.from_environment(), "export_leads")
-bucket = Bucket.from_settings(BucketSettings.from_environment())
+bucket = Bucket.from_settings(BucketSettings.from_environment(), HASTY)
 
 
 @app.get(EXPORT_PATH)
@@ -50,10 +53,17 @@ def get_leads() -> Response[str]:
     principal = principal_of(app.current_event, claims)
     order = read_export_request(app.current_event.query_string_parameters)
     wished = preference(app.current_event.headers, default=MOST_WAIT, most=MOST_WAIT)
-    left = app.lambda_context.get_remaining_time_in_millis() / 1000 - LAST_SECONDS
-    wait = max(0.0, min(wished.wait, left))
+    left = app.lambda_context.get_remaining_time_in_millis() / 1000
+    wait = max(0.0, min(wished.wait, left - LAST_SECONDS))
     started = time.monotonic()
-    shown = export_leads(principal, order, wait=wait, database=database, bucket=bucket, now=datetime.now(UTC))
+    shown = export_leads(
+        principal,
+        order,
+        wait=wait,
+        database=database,
+        bucket=bucket.within(left - ANSWER_SECONDS),
+        now=datetime.now(UTC),
+    )
     job = shown.job
     logger.info("leads exported", status=job.status, rows=job.row_count, bytes=job.size_bytes)
     if job.status is JobStatus.COMPLETED:

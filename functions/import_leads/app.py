@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from leads.domain.job_status import JobStatus
 from leads.observability import flush_metrics, logger
 from leads.postgres.connection import Database
-from leads.s3.bucket import Bucket
+from leads.s3.bucket import HASTY, Bucket
 from leads.settings import BucketSettings, ClaimSettings, DatabaseSettings
 from leads.use_cases.import_leads import create_upload, import_leads
 from leads.use_cases.shown_import import ShownImport
@@ -24,13 +24,16 @@ from leads.web.schemas import ImportResult, UploadCreated
 DEFAULT_WAIT = 20.0
 MOST_WAIT = 25
 """Seconds to wait for the job (our API): the rest of the gateway's 30 s is for storing the file and a cold
-start.
+start. S3 may take longer for the file, and then the wait is shorter.
 """
+
+LAST_SECONDS = 4.0
+"""Kept of the function's time for the last look at the job, which may take three, and to answer."""
 
 app = api()
 claims = ClaimSettings.from_environment()
 database = Database(DatabaseSettings.from_environment(), "import_leads")
-bucket = Bucket.from_settings(BucketSettings.from_environment())
+bucket = Bucket.from_settings(BucketSettings.from_environment(), HASTY)
 
 
 @app.post("/api/v1/leads/import")
@@ -41,7 +44,14 @@ def post_import() -> Response[str]:
     request = read_import_request(app.current_event)
     wished = preference(app.current_event.headers, default=DEFAULT_WAIT, most=MOST_WAIT)
     shown = import_leads(
-        principal, request.order, request.content, key=key, wait=wished.wait, database=database, bucket=bucket
+        principal,
+        request.order,
+        request.content,
+        key=key,
+        wait=wished.wait,
+        seconds=app.lambda_context.get_remaining_time_in_millis() / 1000 - LAST_SECONDS,
+        database=database,
+        bucket=bucket,
     )
     logger.info("file stored", status=shown.job.status, bytes=len(request.content))
     return _answer(shown, wished)

@@ -1,5 +1,7 @@
 """The report of a job, large or when something goes wrong: whole or not there, and never without its job."""
 
+from contextlib import suppress
+
 import pytest
 
 from leads.errors import DatabaseFault, ServiceFault
@@ -147,15 +149,20 @@ def test_run_that_fails_after_its_report_is_done_again_and_has_one(
     assert report_of(job).outcomes == {3: "duplicate", 4: "error"}
 
 
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [(DatabaseFault("23514"), "FAILED"), (ServiceFault("somebody else ended it"), "PROCESSING")],
+)
 def test_job_that_fails_at_its_very_end_leaves_no_report(
-    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, fault: ServiceFault, status: str
 ) -> None:
     def fail(*_: object) -> None:
-        raise DatabaseFault("23514")
+        raise fault
 
     monkeypatch.setattr(module, "complete_import_job", fail)
     file = posted(service, caller, SMALL)
-    service.announce(file)
+    with suppress(ServiceFault):
+        run_import(service, file)
     job = job_of(service, caller, file)
-    assert (job["status"], job["reportUrl"]) == ("FAILED", None)
+    assert (job["status"], job["reportUrl"]) == (status, None)
     nothing_is_left(service, caller)

@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import logging
+import socket
 from collections.abc import Iterator
 from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -213,6 +215,29 @@ def test_an_answer_that_cannot_be_sent_is_an_error_that_does_not_tell_the_addres
         send(service, event(bucket))
     assert "secret" not in str(refused.value)
     assert refused.value.__cause__ is None
+
+
+@pytest.mark.parametrize("closed", [True, False], ids=["no connection", "errors"])
+def test_an_address_that_cannot_be_reached_at_first_is_not_logged(
+    service: Service,
+    bucket: AnswerBucket,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    closed: bool,
+) -> None:
+    monkeypatch.setattr(
+        custom_resource, "ANSWER_RETRIES", custom_resource.ANSWER_RETRIES.new(backoff_factor=0)
+    )
+    bucket.statuses = [500] * 10
+    asked = event(bucket)
+    if closed:
+        with socket.create_server(("127.0.0.1", 0)) as nobody:
+            port = nobody.getsockname()[1]
+        asked["ResponseURL"] = asked["ResponseURL"].replace(str(bucket.server_port), str(port))
+    # A function that is looked into logs everything.
+    with caplog.at_level(logging.DEBUG), pytest.raises(NotAnswered):
+        send(service, asked)
+    assert "secret" not in caplog.text
 
 
 def test_any_other_event_migrates_and_answers_whoever_asked(service: Service) -> None:

@@ -15,6 +15,13 @@ def test_the_layer_is_small(built: None) -> None:
     assert sum(sizes) < LAYER_BYTES
 
 
+def test_the_layer_is_compiled(built: None) -> None:
+    compiled = {
+        path.parent.parent / path.name.replace(".cpython-313.pyc", ".py") for path in LAYER.rglob("*.pyc")
+    }
+    assert set(LAYER.rglob("*.py")) == compiled
+
+
 def test_make_invoke_builds_and_invokes(sam: Sam) -> None:
     invoked = sam.run(
         ["make", "-s", "invoke", "FUNCTION=ImportHistoryFunction", "EVENT=events/import_history_item.json"]

@@ -55,9 +55,23 @@ def _audit_job(stack: FragileStack, partner: Partner, job: dict[str, Any]) -> It
     if expected.dropped and not _there(stack, result):
         yield f"{about} has no result for who dropped it"
     if expected.status is not None:
-        shown = partner.client.request("GET", f"{IMPORT}/history/{job['id']}", timeout=30).json()
-        if (shown["successCount"], shown["errorCount"], shown["skippedCount"]) != expected.counts:
+        shown = _shown(partner, job["id"])
+        if "successCount" not in shown:
+            yield f"{about} is not shown: {shown}"
+        elif (shown["successCount"], shown["errorCount"], shown["skippedCount"]) != expected.counts:
             yield f"{about} is shown with other counts"
+
+
+def _shown(partner: Partner, id: int) -> dict[str, Any]:
+    """What the API says of a job: again when it answers with an error, for something was broken a moment
+    before.
+    """
+    deadline = time.monotonic() + QUIET
+    while True:
+        answer = partner.client.request("GET", f"{IMPORT}/history/{id}", timeout=30)
+        if answer.status == 200 or time.monotonic() > deadline:
+            return dict(answer.json())
+        time.sleep(0.5)
 
 
 def _there(stack: FragileStack, key: str) -> bool:

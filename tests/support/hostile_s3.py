@@ -1,6 +1,7 @@
 """S3 as it may be at its worst: stand-ins named for their malice."""
 
 import threading
+import time
 from http import HTTPStatus
 from typing import Any
 
@@ -73,6 +74,33 @@ class BucketThatRefuses(Bucket):
         for operation in ("put_object", "create_multipart_upload"):
             client = ClientThatFailsOn(client, operation, prefix=prefix)  # type: ignore[assignment]
         super().__init__(client, bucket.name)
+
+
+class BucketThatTakesItsTime(Bucket):
+    """Does everything below a prefix, some seconds after it was asked for it; `asked` is set before."""
+
+    def __init__(self, bucket: Bucket, prefix: str, seconds: float) -> None:
+        self.asked = threading.Event()
+        super().__init__(_SlowClient(bucket.client, self.asked, prefix, seconds), bucket.name)  # type: ignore[arg-type]
+
+
+class _SlowClient:
+    def __init__(self, client: Any, asked: threading.Event, prefix: str, seconds: float) -> None:
+        self._client = client
+        self._asked = asked
+        self._prefix = prefix
+        self._seconds = seconds
+
+    def __getattr__(self, name: str) -> Any:
+        operation = getattr(self._client, name)
+
+        def ask(*args: Any, **arguments: Any) -> Any:
+            if arguments.get("Key", "").startswith(self._prefix):
+                self._asked.set()
+                time.sleep(self._seconds)
+            return operation(*args, **arguments)
+
+        return ask
 
 
 class BucketThatNotes(Bucket):

@@ -16,9 +16,10 @@ DATABASE = {
     "DATABASE_AUTH": "password",
 }
 PASSWORD = DATABASE | {"DATABASE_PASSWORD": "p"}
+BUCKET = {"BUCKET_NAME": "leads-bucket", "RESULT_DAYS": "7"}
 KINDS = {
     DatabaseSettings: DATABASE,
-    BucketSettings: {"BUCKET_NAME": "leads-bucket"},
+    BucketSettings: BUCKET,
     ClaimSettings: {"ORGANISATION_CLAIM": "custom:org_id", "ROLE_CLAIM": "custom:role"},
 }
 Kind = type[DatabaseSettings] | type[BucketSettings] | type[ClaimSettings]
@@ -33,9 +34,9 @@ def test_settings_are_read_from_the_environment() -> None:
         "p",
         True,
     )
-    assert BucketSettings.from_environment({"BUCKET_NAME": "leads-bucket"}).name == "leads-bucket"
+    assert BucketSettings.from_environment(BUCKET) == BucketSettings("leads-bucket", 7)
     for endpoint, emulated in (("", False), ("http://s3", True)):
-        named = KINDS[BucketSettings] | {"AWS_ENDPOINT_URL_S3": endpoint}
+        named = BUCKET | {"AWS_ENDPOINT_URL_S3": endpoint}
         assert BucketSettings.from_environment(named).emulated is emulated
     claims = ClaimSettings.from_environment(KINDS[ClaimSettings])
     assert (claims.organisation, claims.role) == ("custom:org_id", "custom:role")
@@ -62,6 +63,12 @@ def test_an_empty_variable_is_as_good_as_missing_and_the_others_are_not_named(ki
 
 def test_values_come_in_the_order_of_the_names() -> None:
     assert read_environment({"A": "1", "B": "2", "C": "3"}, "C", "A") == ["3", "1"]
+
+
+@pytest.mark.parametrize("days", ["soon", "-1", "7.5"])
+def test_days_are_a_number(days: str) -> None:
+    with pytest.raises(MissingSettings, match=r"RESULT_DAYS \(a number\)$"):
+        BucketSettings.from_environment(BUCKET | {"RESULT_DAYS": days})
 
 
 @pytest.mark.parametrize(

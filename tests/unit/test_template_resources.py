@@ -191,6 +191,31 @@ def test_names_that_are_given_begin_with_the_stacks() -> None:
     assert all("LayerName" in one for one in layers), "or two stacks add versions to one layer"
 
 
+def test_functions_know_when_the_bucket_expires_what_they_link_to() -> None:
+    (bucket,) = of_type(TEMPLATE, "AWS::S3::Bucket").values()
+    days = {
+        rule.get("Prefix"): rule.get("ExpirationInDays") for rule in bucket["LifecycleConfiguration"]["Rules"]
+    }
+    told = {
+        one["Properties"]["Environment"]["Variables"].get("RESULT_DAYS")
+        for one in TEMPLATE["Resources"].values()
+        if one["Type"] == "AWS::Serverless::Function"
+        and "BUCKET_NAME" in one["Properties"]["Environment"]["Variables"]
+    }
+    assert told == {days["reports/"]} == {days["exports/"]} == {CHOSEN["ResultDays"]}
+
+
+def test_parts_of_an_upload_whose_run_was_killed_are_gone_after_a_day() -> None:
+    """Nobody else takes them away: the next run begins an upload of its own."""
+    (bucket,) = of_type(TEMPLATE, "AWS::S3::Bucket").values()
+    (rule,) = [
+        one for one in bucket["LifecycleConfiguration"]["Rules"] if "AbortIncompleteMultipartUpload" in one
+    ]
+    assert rule["Status"] == "Enabled"
+    assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+    assert not {"Prefix", "Filter"} & rule.keys(), "it is for every folder"
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_function_has_logs_that_expire(name: str) -> None:
     groups = of_type(TEMPLATE, "AWS::Logs::LogGroup").values()

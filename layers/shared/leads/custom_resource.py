@@ -5,6 +5,7 @@ stack that gets no answer waits for as long as ServiceTimeout of template.yaml s
 """
 
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ ANSWER_RETRIES: Final = urllib3.Retry(
     total=3, allowed_methods=None, status_forcelist=(500, 502, 503, 504), backoff_factor=0.5
 )
 """A PUT of the same answer may be sent again: CloudFormation takes the first."""
+
+# It warns of each retry with the address, and that is signed: who reads the log could answer instead of us.
+logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 REASON_CHARACTERS: Final = 800
 """An answer has at most 4,096 bytes, and a character up to four; the rest is ids."""

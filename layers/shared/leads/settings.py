@@ -62,17 +62,23 @@ class BucketSettings:
     """The one bucket that holds uploads, dropped files and exports."""
 
     name: str
+    result_days: int
+    """After which its own rules have taken away exports and reports."""
     emulated: bool = False
     """Whether it is the laptop's, whose buckets have no host names of their own."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """Reads BUCKET_NAME, and whether boto3's AWS_ENDPOINT_URL_S3 is set, as no deployed function has it.
+        """Reads BUCKET_NAME and RESULT_DAYS, and whether boto3's AWS_ENDPOINT_URL_S3 is set, as no deployed
+        function has it.
 
         Raises MissingSettings.
         """
-        (name,) = read_environment(environ, "BUCKET_NAME")
-        return cls(name=name, emulated=bool(environ.get("AWS_ENDPOINT_URL_S3")))
+        name, days = read_environment(environ, "BUCKET_NAME", "RESULT_DAYS")
+        if not days.isdecimal():
+            raise MissingSettings(["RESULT_DAYS (a number)"])
+        emulated = bool(environ.get("AWS_ENDPOINT_URL_S3"))
+        return cls(name=name, result_days=int(days), emulated=emulated)
 
 
 @dataclass(frozen=True, slots=True)

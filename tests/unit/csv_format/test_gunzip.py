@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from leads.csv_format.gunzip import EXPANDED_LIMIT, gunzipped
+from leads.csv_format.gunzip import EXPANDED_LIMIT, MEMBERS_LIMIT, gunzipped
 from leads.csv_format.reader import LeadReader
 from leads.csv_format.text_lines import BLOCK_SIZE, ByteSource, read_lines
 from leads.errors import FailureCode, InvalidFile
@@ -159,6 +159,27 @@ def test_all_members_may_hold_as_much_as_the_limit_and_not_a_byte_more(
     given, message = refusal(gzip.compress(first) + gzip.compress(rest), limit)
     assert content.startswith(given)
     assert message == f"The compressed file holds more than {limit:,} bytes. Split it into several files."
+
+
+@pytest.mark.parametrize("content", [b"", b"x"])
+def test_a_file_of_too_many_members_is_refused_before_they_take_minutes(content: bytes) -> None:
+    member = gzip.compress(content)
+    whole = gunzipped(io.BytesIO(member * 1000), members=1000)
+    assert b"".join(blocks_of(whole)) == content * 1000
+    many = io.BytesIO(member * 100_000)
+    with pytest.raises(InvalidFile) as caught:
+        list(blocks_of(gunzipped(many, members=1000)))
+    assert caught.value.code is FailureCode.INVALID_GZIP
+    assert str(caught.value) == (
+        "The compressed file consists of more than 1,000 compressed parts. Compress the CSV file again "
+        "(gzip), as one, and send that."
+    )
+    assert many.tell() < 100_000, "it was read on"
+
+
+def test_a_file_compressed_in_blocks_may_be_as_large_as_any() -> None:
+    """The blocks of BGZF hold at most 64 KiB (SAM specification, 4.1)."""
+    assert EXPANDED_LIMIT // 2**16 * 30 < MEMBERS_LIMIT
 
 
 def test_a_compressed_file_may_hold_as_much_as_one_that_is_not_compressed() -> None:

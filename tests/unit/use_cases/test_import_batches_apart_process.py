@@ -15,6 +15,7 @@ import pytest
 
 from leads.csv_format.read_ahead import read_ahead
 from leads.errors import ServiceFault
+from leads.use_cases import import_batches_apart
 from leads.use_cases.import_batches import Batch, FileLayout, read_batches
 from leads.use_cases.import_batches_apart import read_batches_apart
 from tests.unit.fakes import SourceThatDribbles, SourceThatNeverEnds, SourceThatStalls
@@ -178,3 +179,40 @@ def test_the_process_ends_in_silence_when_its_parent_is_killed(source: str) -> N
         parent.kill()
         # The process has its parent's standard error, which ends when it does.
         assert parent.communicate(timeout=30) == (b"", b"")
+
+
+@pytest.mark.parametrize("fed", [b"", b"1 1600000\n", b"1 1600000\n" + b"0" * 1000], ids=len)
+def test_the_process_ends_when_its_parent_dies_before_the_file_begins(fed: bytes) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", import_batches_apart.__name__, "5000", "1"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    try:
+        # Which ends both pipes, as a parent's death does.
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdout.close()
+        process.stdin.write(fed)
+        process.stdin.close()
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize(("place", "name"), [(os, "dup"), (threading.Thread, "start")])
+def test_what_fails_before_the_file_is_fed_leaves_no_process(
+    monkeypatch: pytest.MonkeyPatch, started: Started, place: object, name: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(place, name, fail)
+        items = read_batches_apart(endless(), chunk_rows=1000, may_skip=True)
+        with pytest.raises(OSError, match="Too many open files"):
+            next(items)
+    (process,) = started
+    assert process.returncode is not None

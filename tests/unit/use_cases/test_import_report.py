@@ -17,6 +17,7 @@ from leads.s3 import multipart_writer
 from leads.s3.bucket import Bucket
 from leads.use_cases.import_batches import Batch, FileLayout, read_batches
 from leads.use_cases.import_report import ImportReport
+from leads.use_cases.keep_talking import KeepTalking
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -26,6 +27,19 @@ NOT_STORED = "^S3 did not store an object$"
 FILE = b"name,phone,source,notes\nAna,1,web,\nBo,,fax,\nCy,2,web,\n,,,\nDi,3,web,=x\nEd,3,web,y\n"
 LEADS = {2: "Ana,1,web,", 4: "Cy,2,web,", 6: "Di,3,web,'=x", 7: "Ed,3,web,y"}
 HEADER = "row,outcome,reason,name,phone,source,notes\r\n"
+
+
+class NobodyToTalkTo(KeepTalking):
+    """In place of a connection."""
+
+    def __init__(self) -> None:
+        self.spoken = 0
+
+    def speak(self) -> None:
+        self.spoken += 1
+
+
+TALK = NobodyToTalkTo()
 
 
 class BucketThatKeeps(Bucket):
@@ -71,10 +85,11 @@ def written(skipped: Sequence[int], file: bytes = FILE) -> str | None:
     """The report of a file of which these rows are skipped, all at once."""
     bucket = BucketThatKeeps()
     layout, batches = batches_of(file)
-    with ImportReport(bucket, KEY, layout.report_format) as report:
+    with ImportReport(bucket, KEY, layout.report_format, TALK) as report:
         report.add(batches, skipped)
         assert bucket.objects == {}, "something was there before the end"
-        key = report.close()
+        stored = report.close()
+        key = stored.key if stored else None
     assert list(bucket.objects) == ([key] if key else [])
     return bucket.objects[key].decode() if key else None
 
@@ -98,7 +113,7 @@ def test_duplicates_alone_are_a_report_too() -> None:
 def test_without_close_there_is_no_report() -> None:
     bucket = BucketThatKeeps()
     layout, batches = batches_of(FILE)
-    with pytest.raises(ZeroDivisionError), ImportReport(bucket, KEY, layout.report_format) as report:
+    with pytest.raises(ZeroDivisionError), ImportReport(bucket, KEY, layout.report_format, TALK) as report:
         report.add(batches, [2])
         raise ZeroDivisionError
     assert bucket.objects == {}
@@ -133,14 +148,15 @@ def test_the_report_is_the_same_however_the_rows_are_cut_into_batches_and_merges
 
     bucket = BucketThatKeeps()
     layout, waiting = batches_of(file, chunk_rows)
-    with ImportReport(bucket, KEY, layout.report_format) as report:
+    with ImportReport(bucket, KEY, layout.report_format, TALK) as report:
         # The last merge takes what is left.
         for count in [*merges, len(waiting)]:
             merged, waiting = waiting[:count], waiting[count:]
             last = merged[-1].last_row if merged else 0
             report.add(merged, [row for row in skipped if row <= last])
             skipped = [row for row in skipped if row > last]
-        key = report.close()
+        stored = report.close()
+        key = stored.key if stored else None
     form = reader.report_format
     expected = {KEY: form.header() + form.lines(reported)} if reported else {}
     assert (key, bucket.objects) == (KEY if reported else None, expected)
@@ -148,7 +164,7 @@ def test_the_report_is_the_same_however_the_rows_are_cut_into_batches_and_merges
 
 def test_a_report_that_is_not_stored_is_a_fault_at_its_end() -> None:
     layout, batches = batches_of(FILE)
-    with ImportReport(BucketThatRefuses(), KEY, layout.report_format) as report:
+    with ImportReport(BucketThatRefuses(), KEY, layout.report_format, TALK) as report:
         report.add(batches, [2])
         report.add([], [])
         with pytest.raises(ServiceFault, match=NOT_STORED):
@@ -161,7 +177,7 @@ def test_what_fails_while_rows_are_written_is_raised_by_the_next_call(
 ) -> None:
     monkeypatch.setattr(multipart_writer, "PART_SIZE", 10)
     layout, batches = batches_of(FILE)
-    with ImportReport(BucketThatRefuses(), KEY, layout.report_format) as report:
+    with ImportReport(BucketThatRefuses(), KEY, layout.report_format, TALK) as report:
         report.add(batches, [])
         with pytest.raises(ServiceFault, match=r"^S3 did not take a part$"):
             report.close() if call == "close" else report.add([], [])
@@ -174,7 +190,7 @@ def test_a_report_that_nobody_waits_for_any_more_hides_no_other_error(
     layout, batches = batches_of(FILE)
     with (
         pytest.raises(ZeroDivisionError),
-        ImportReport(BucketThatRefuses(), KEY, layout.report_format) as report,
+        ImportReport(BucketThatRefuses(), KEY, layout.report_format, TALK) as report,
     ):
         report.add(batches, [])
         raise ZeroDivisionError

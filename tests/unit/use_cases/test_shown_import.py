@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
@@ -51,7 +51,7 @@ def bucket() -> Iterator[Bucket]:
         config=Config(signature_version="s3v4"),
     )
     with closing(client):
-        yield Bucket(client, "leads-bucket")
+        yield Bucket(client, "leads-bucket", result_days=7)
 
 
 def test_the_link_is_to_the_report_of_the_job_for_a_quarter_of_an_hour(bucket: Bucket) -> None:
@@ -71,3 +71,13 @@ def test_the_link_is_to_the_report_of_the_job_for_a_quarter_of_an_hour(bucket: B
 
 def test_a_job_without_a_report_has_no_link(bucket: Bucket) -> None:
     assert show_import(replace(JOB, report_key=None), bucket).report_url is None
+
+
+@pytest.mark.parametrize(("age", "is_there"), [(0, True), (6.9, True), (7.1, False), (400, False)])
+def test_a_report_that_the_bucket_has_expired_is_not_linked_to(
+    bucket: Bucket, age: float, is_there: bool
+) -> None:
+    job = replace(JOB, finished_at=datetime.now(UTC) - timedelta(days=age))
+    assert (show_import(job, bucket).report_url is not None) == is_there
+    bucket.result_days = None
+    assert show_import(job, bucket).report_url is not None

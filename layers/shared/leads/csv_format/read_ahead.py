@@ -4,7 +4,7 @@ before.
 
 import queue
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import Final, TypeVar
 
@@ -23,9 +23,14 @@ class _End:
         self.error = error
 
 
-def read_ahead(items: Generator[_T, None, None]) -> Generator[_T, None, None]:
+def read_ahead(
+    items: Generator[_T, None, None],
+    *,
+    meanwhile: Callable[[], object] = lambda: None,
+    every: float | None = None,
+) -> Generator[_T, None, None]:
     """The items, made in a thread of their own. What making them raises is raised here, after those before
-    it.
+    it. Who waits for one calls `meanwhile` `every` so many seconds.
 
     Whoever stops early leaves the thread at most one more item to make; then the items are closed.
     """
@@ -51,10 +56,17 @@ def read_ahead(items: Generator[_T, None, None]) -> Generator[_T, None, None]:
         except BaseException as error:
             put(_End(error))
 
+    def take() -> _T | _End:
+        while True:
+            try:
+                return ready.get(timeout=every)
+            except queue.Empty:
+                meanwhile()
+
     thread = threading.Thread(target=make, name="read ahead", daemon=True)
     thread.start()
     try:
-        while not isinstance(item := ready.get(), _End):
+        while not isinstance(item := take(), _End):
             yield item
         if item.error is not None:
             raise item.error

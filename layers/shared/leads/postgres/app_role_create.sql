@@ -1,5 +1,5 @@
 -- The functions' role: it owns nothing. Its limits are the server's, so that the locks of a function that died go
--- within a minute; idle in a transaction is allowed for longer than the longest wait for S3, and a lock is waited for
+-- within a minute; idle in a transaction is allowed for longer than one call of S3 takes, and a lock is waited for
 -- longer than expire_jobs holds a job while S3 keeps it waiting. An import waits longer for other imports.
 DO $$
 BEGIN

@@ -208,6 +208,15 @@ class Transaction:
         limit = str(max(1, int(seconds * 1000)))
         self._connection.rows("SELECT set_config('statement_timeout', :limit, true)", limit=limit)
 
+    def may_idle(self, seconds: float) -> None:
+        """Lets the transaction wait for its next statement so long: the role's own limit is 55 s. Who needs
+        it must be killed or die with his machine otherwise, which the server notices by the connection.
+        """
+        limit = str(int(seconds * 1000))
+        self._connection.rows(
+            "SELECT set_config('idle_in_transaction_session_timeout', :limit, true)", limit=limit
+        )
+
     def commit(self) -> None:
         """Keeps what the block did. Raises DatabaseFault: then it is unknown whether it was kept."""
         self._connection.script("COMMIT")

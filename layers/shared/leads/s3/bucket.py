@@ -1,7 +1,9 @@
 """The one bucket of the service: the operations that the use cases need of it, and no other."""
 
-from datetime import datetime
-from typing import IO, TYPE_CHECKING, Final, Self
+import time
+from copy import copy
+from datetime import UTC, datetime, timedelta
+from typing import IO, TYPE_CHECKING, Final, NamedTuple, Self, cast
 
 import boto3
 from botocore.config import Config
@@ -9,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from leads.errors import ServiceFault
 from leads.s3.reader import ObjectReader
+from leads.s3.timely_client import TimelyClient
 from leads.settings import BucketSettings
 
 if TYPE_CHECKING:
@@ -36,14 +39,38 @@ _HIDDEN: Final = "AccessDenied"
 whole bucket.
 """
 
-_CONFIG: Final = Config(
-    signature_version="s3v4",
-    # A stall of S3 is cut after 10 s, three times at the most: shorter than a transaction may idle (55 s) and
-    # than Postgres waits for a reader that takes no more rows (tcp_user_timeout, 35 s).
-    connect_timeout=5,
-    read_timeout=10,
-    retries={"mode": "standard", "total_max_attempts": 3},
-)
+
+class Patience(NamedTuple):
+    """Seconds that S3 may take to connect, and to take or give some bytes, at each of some tries."""
+
+    connect: int
+    read: int
+    tries: int
+
+    @property
+    def seconds(self) -> int:
+        """The longest that a silent S3 keeps a call waiting. botocore pauses for up to 1 s before the second
+        try and 2 s before the third (boto3 guide, "Retries", standard mode).
+        """
+        return self.tries * (self.connect + self.read) + (1 << self.tries - 1) - 1
+
+    def config(self) -> Config:
+        """As botocore takes it."""
+        return Config(
+            signature_version="s3v4",
+            connect_timeout=self.connect,
+            read_timeout=self.read,
+            retries={"mode": "standard", "total_max_attempts": self.tries},
+        )
+
+
+PATIENT: Final = Patience(connect=5, read=10, tries=3)
+"""For who works while nobody waits: 48 s. An S3 that connects and then is silent is given up after 33 s,
+before Postgres gives up a reader that takes no more rows (tcp_user_timeout, 35 s).
+"""
+
+HASTY: Final = Patience(connect=2, read=5, tries=2)
+"""For who answers the API within 29 s: 15 s."""
 
 
 _REGIONAL: Final = Config(s3={"addressing_style": "virtual"})
@@ -55,15 +82,25 @@ new, where a signature is good no more, and refuses regions that are opened afte
 class Bucket:
     """S3 behind the operations of the use cases; a failure of S3's is a ServiceFault."""
 
-    def __init__(self, client: "S3Client", name: str) -> None:
+    def __init__(self, client: "S3Client", name: str, result_days: int | None = None) -> None:
+        """Without `result_days` its results do not expire."""
         self.client = client
         self.name = name
+        self.result_days = result_days
 
     @classmethod
-    def from_settings(cls, settings: BucketSettings) -> Self:
+    def from_settings(cls, settings: BucketSettings, patience: Patience = PATIENT) -> Self:
         """With a client made from the environment. Make it once per process: it takes a tenth of a second."""
-        config = _CONFIG if settings.emulated else _CONFIG.merge(_REGIONAL)
-        return cls(boto3.client("s3", config=config), settings.name)
+        config = patience.config()
+        if not settings.emulated:
+            config = config.merge(_REGIONAL)
+        return cls(boto3.client("s3", config=config), settings.name, settings.result_days)
+
+    def within(self, seconds: float) -> Self:
+        """The same bucket for so many seconds: a call that S3 has not answered by then is a ServiceFault."""
+        timely = copy(self)
+        timely.client = cast("S3Client", TimelyClient(self.client, time.monotonic() + seconds))
+        return timely
 
     def put(self, key: str, body: bytes | IO[bytes], content_type: str) -> str:
         """Stores a small object and gives its version. Raises ServiceFault."""
@@ -112,12 +149,11 @@ class Bucket:
             raise ServiceFault("S3 did not list an object") from error
         return next((one["LastModified"] for one in listed.get("Contents", ()) if one["Key"] == key), None)
 
-    def delete(self, key: str) -> None:
-        """Takes an object away: its version stays until the bucket's rules expire it. Raises ServiceFault."""
-        try:
-            self.client.delete_object(Bucket=self.name, Key=key)
-        except (BotoCoreError, ClientError) as error:
-            raise ServiceFault("S3 did not delete an object") from error
+    def keeps(self, finished_at: datetime | None) -> bool:
+        """Whether what a job made is still there, or may be: it expires after some days, at a midnight."""
+        if self.result_days is None or finished_at is None:
+            return True
+        return datetime.now(UTC) - finished_at < timedelta(days=self.result_days)
 
     def delete_version(self, key: str, version: str) -> None:
         """Takes one version of an object away for good; another one stays. Raises ServiceFault."""

@@ -5,6 +5,7 @@ Used by export_leads while its caller waits, and by process_export.
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final
 
@@ -19,9 +20,16 @@ from leads.postgres.export_jobs import complete_export_job, get_settled_export_j
 from leads.s3.bucket import CSV_TYPE, GZIP_TYPE, Bucket
 from leads.s3.keys import export_key
 from leads.s3.multipart_writer import MultipartWriter
+from leads.use_cases.keep_talking import KeepTalking
 
 OUR_FAULT: Final = "The export failed because of a fault on our side. Ask for it again."
 """What a job says whose run did not work."""
+
+IDLE_SECONDS: Final = 150.0
+"""What Postgres has sent last may wait here for S3, and no statement can be sent before it is taken: for the
+begin of an upload and for the parts before, each for as long as three tries take (48 s). Then we keep
+talking.
+"""
 
 
 def export_file(
@@ -35,8 +43,8 @@ def export_file(
 ) -> ExportJob:
     """Writes the file and gives the job, COMPLETED. `show` is told the number of rows so far.
 
-    Raises ExportTooLong after `seconds`, ServiceFault; then nothing of the export is in the bucket, and its
-    job has not ended.
+    Raises ExportTooLong after `seconds`, ServiceFault; then its job has not ended, and nothing of the export
+    is in the bucket, unless S3 stored it and did not say so: that is replaced by the next run, or expires.
     """
     deadline = time.monotonic() + seconds
     key = export_key(job.org_id, job.id, job.filename)
@@ -46,13 +54,14 @@ def export_file(
             with connection.transaction(job.org_id) as transaction:
                 # The sink looks at the clock when rows come; this ends a statement that gives none.
                 transaction.limit_statements(seconds)
+                transaction.may_idle(IDLE_SECONDS)
                 sink = _Sink(writer, job, deadline, show)
                 row_count = copy_leads(connection, job.org_id, job.order, sink)
                 sink.close()
                 done = complete_export_job(
                     connection, job.org_id, job.id, row_count=row_count, size_bytes=writer.size
                 )
-                version = _close(writer, key, bucket)
+                version = _close(writer, connection)
                 transaction.commit()
         except DatabaseFault as fault:
             if version is not None:
@@ -63,14 +72,9 @@ def export_file(
         return done
 
 
-def _close(writer: MultipartWriter, key: str, bucket: Bucket) -> str:
-    try:
-        return writer.close()
-    except ServiceFault:
-        # S3 may have stored it and not said so.
-        with suppress(ServiceFault):
-            bucket.delete(key)
-        raise
+def _close(writer: MultipartWriter, connection: Connection) -> str:
+    with ThreadPoolExecutor(1, thread_name_prefix="close") as thread:
+        return KeepTalking(connection).until(thread.submit(writer.close))
 
 
 class _Sink:

@@ -14,7 +14,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Generator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from io import FileIO
 from multiprocessing.connection import Connection
 from typing import Final
@@ -49,16 +49,22 @@ def read_batches_apart(
         # Lambda's runtime finds its layers by sys.path alone.
         env={**_environment(), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )
-    if not isinstance(process.stdin, FileIO) or not isinstance(process.stdout, FileIO):
-        raise TypeError("a pipe without a buffer is raw")
-    for pipe in (process.stdin, process.stdout):
-        # A user with many pipes may not have large ones; then it is slower.
-        with suppress(OSError, AttributeError):
-            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
-    feeder = _Feeder(source, process.stdin, known)
-    answers = Connection(os.dup(process.stdout.fileno()), writable=False)
-    try:
+    with ExitStack() as ends:
+        # From here on: whatever fails leaves no process behind.
+        ends.callback(_end, process)
+        if not isinstance(process.stdin, FileIO) or not isinstance(process.stdout, FileIO):
+            raise TypeError("a pipe without a buffer is raw")
+        for pipe in (process.stdin, process.stdout):
+            # A user with many pipes may not have large ones; then it is slower.
+            with suppress(OSError, AttributeError):
+                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
+        answers = Connection(os.dup(process.stdout.fileno()), writable=False)
+        ends.callback(answers.close)
+        feeder = _Feeder(source, process.stdin, known)
         feeder.start()
+        # What it feeds must be gone before it can be waited for.
+        ends.callback(feeder.join)
+        ends.callback(process.kill)
         while isinstance(answer := _receive(answers), FileLayout | Batch):
             yield answer
         # The process took the end of its pipe for that of the file: not so when the source broke off.
@@ -70,12 +76,14 @@ def read_batches_apart(
                 raise ServiceFault(f"the process that reads the file failed: {fault}")
             case None:
                 raise ServiceFault("the process that reads the file died")
-    finally:
-        process.kill()
-        process.wait()
-        answers.close()
-        process.stdout.close()
-        feeder.join()
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
 
 
 def _environment() -> dict[str, str]:
@@ -136,7 +144,9 @@ def _read_known(pipe: FileIO) -> KnownPhones | None:
     recent, size = map(int, pipe.readline().split())
     read = bytearray()
     while len(read) < size:
-        read += pipe.read(size - len(read)) or b""
+        if not (part := pipe.read(size - len(read))):
+            raise EOFError("nobody feeds the file any more")
+        read += part
     return None if recent < 0 else KnownPhones(read.decode(), recent)
 
 

@@ -22,9 +22,11 @@ from leads.postgres.staging import begin_staging, merge, stage, stored_tails
 from leads.s3.bucket import Bucket
 from leads.s3.keys import report_key
 from leads.s3.reader import ObjectReader
+from leads.use_cases import keep_talking
 from leads.use_cases.import_batches import Batch, FileLayout, read_batches
 from leads.use_cases.import_batches_apart import read_batches_apart
-from leads.use_cases.import_report import ImportReport
+from leads.use_cases.import_report import ImportReport, StoredReport
+from leads.use_cases.keep_talking import KeepTalking
 from leads.use_cases.progress import Progress
 from leads.use_cases.time_left import TimeLeft, TimelyReader
 from leads.use_cases.turn import open_in_turn
@@ -44,11 +46,6 @@ SUSPECTS_BYTES: Final = APART_BYTES
 
 MERGE_BYTES: Final = 16 * 1024 * 1024
 """Kept for the report, after which a merge comes before it has MERGE_ROWS: rows may be long."""
-
-_SILENCE: Final = 10.0
-"""Seconds after which Postgres is told that we are still there. It ends a transaction that idles for 55 s,
-and rows that are blank or faulty give it nothing to do.
-"""
 
 
 class Sizes(NamedTuple):
@@ -78,17 +75,17 @@ def import_file(
     with connection.transaction(job.org_id) as transaction:
         time_left = TimeLeft(transaction, seconds)
         try:
-            finished = _merge_file(connection, job, open_file, database, bucket, time_left, sizes)
+            finished, report = _merge_file(connection, job, open_file, database, bucket, time_left, sizes)
         except DatabaseFault as fault:
             if fault.sqlstate == STATEMENT_TIMEOUT:
                 # Somebody else's limit may be shorter: then this raises nothing.
                 time_left.check()
             raise
         if not job.dry_run:
-            _complete(connection, transaction, job, finished, bucket)
+            _complete(connection, transaction, job, finished, report, bucket)
     if job.dry_run:
         with connection.transaction(job.org_id) as transaction:
-            _complete(connection, transaction, job, finished, bucket)
+            _complete(connection, transaction, job, finished, report, bucket)
     return finished.counts
 
 
@@ -97,15 +94,17 @@ def _complete(
     transaction: Transaction,
     job: ClaimedImportJob,
     finished: FinishedImport,
+    report: StoredReport | None,
     bucket: Bucket,
 ) -> None:
     try:
         complete_import_job(connection, job, finished)
-    except DatabaseFault:
-        # Nothing will link to the report. After a COMMIT without an answer something may.
-        if finished.report_key is not None:
+    except ServiceFault:
+        # Nothing will link to the report. After a COMMIT without an answer something may. And under its key
+        # may be another one: of a run that took the job when our connection was gone, and completed it.
+        if report is not None:
             with suppress(ServiceFault):
-                bucket.delete(finished.report_key)
+                bucket.delete_version(*report)
         raise
     transaction.commit()
 
@@ -118,7 +117,7 @@ def _merge_file(
     bucket: Bucket,
     time_left: TimeLeft,
     sizes: Sizes,
-) -> FinishedImport:
+) -> tuple[FinishedImport, StoredReport | None]:
     source = TimelyReader(open_in_turn(connection, job.org_id, open_file, time_left), time_left)
     begin_staging(connection, job.merge_strategy)
     read = read_batches_apart if source.size > sizes.apart_bytes else read_batches
@@ -127,9 +126,11 @@ def _merge_file(
     tails = stored_tails(connection, job.org_id) if few_suspects else None
     known = KnownPhones(tails, recent=sizes.merge_rows) if tails is not None else None
     batches = read(source, chunk_rows=sizes.chunk_rows, may_skip=may_skip, known=known)
-    with closing(read_ahead(batches)) as ready, closing(Progress(database, _record(job))) as show:
+    talk = KeepTalking(connection)
+    ahead = read_ahead(batches, meanwhile=talk.speak, every=keep_talking.SILENCE)
+    with closing(ahead) as ready, closing(Progress(database, _record(job))) as show:
         layout = _layout(ready)
-        with ImportReport(bucket, report_key(job.org_id, job.id), layout.report_format) as report:
+        with ImportReport(bucket, report_key(job.org_id, job.id), layout.report_format, talk) as report:
             run = _Run(connection, job, layout, report, time_left, sizes)
             for batch in ready:
                 if isinstance(batch, Batch):
@@ -184,7 +185,8 @@ class _Run:
         if batch.block:
             stage(self._connection, self._layout.fields, batch.block)
             self._spoke_at = time.monotonic()
-        elif time.monotonic() - self._spoke_at > _SILENCE:
+        elif time.monotonic() - self._spoke_at > keep_talking.SILENCE:
+            # Rows that are blank or faulty give Postgres nothing to do.
             self._connection.rows("SELECT 1")
             self._spoke_at = time.monotonic()
         if not batch.leads and not batch.faulty:
@@ -200,16 +202,18 @@ class _Run:
             self._merge()
             self._next_merge = min(2 * self._next_merge, self._merge_rows)
 
-    def finish(self) -> FinishedImport:
+    def finish(self) -> tuple[FinishedImport, StoredReport | None]:
         """Merges the rest and completes the report."""
         self._merge()
-        return FinishedImport(
+        report = self._report.close()
+        finished = FinishedImport(
             counts=self._counts,
             faults=tuple(self._faults),
             fault_count=self._fault_count,
             ignored_columns=self._layout.ignored_columns,
-            report_key=self._report.close(),
+            report_key=report.key if report is not None else None,
         )
+        return finished, report
 
     def _candidates(self) -> list[int] | None:
         candidates: list[int] = []

@@ -26,7 +26,7 @@ _FIRST_POLL: Final = 0.05
 """Seconds: a small file is imported in not much more, and its answer waits for at most one poll."""
 
 _POLL_PATIENCE: Final = 3.0
-"""Seconds that a poll may take: the last one begins after 25 s, and the caller waits for 29 at most."""
+"""Seconds that a poll may take, the last one, too: the function keeps them for it."""
 
 _POLL_SHARE: Final = 0.1
 """A job that has run for long is asked after less often: the answer comes at most a tenth of its time
@@ -64,23 +64,27 @@ def import_leads(
     *,
     key: str | None,
     wait: float,
+    seconds: float,
     database: Database,
     bucket: Bucket,
 ) -> ShownImport:
-    """Stores the file, which starts its import, and gives the job as it stands when it ended or `wait`
-    seconds are over. Under an Idempotency-Key that the same request had before it is that one's job.
+    """Stores the file, which starts its import, and gives the job as it stands when it ended, or `wait`
+    seconds after that are over, or `seconds` in all. Under an Idempotency-Key that the same request had
+    before it is that one's job.
 
     Raises KeyReused, and ServiceFault when the job cannot be recorded, or the file not stored; then the job
     is FAILED, and stays so even if S3 took the file and only its answer was lost, until the request is
     repeated.
     """
+    deadline = time.monotonic() + seconds
     digest = sha256(content).digest() if key is not None else None
     job, begun = _record(principal, order, key, digest, database)
     if job.status is JobStatus.PENDING:
         # A repeated request's, too: the run that should have stored it may have died before. Of two stored
         # objects the job takes one.
-        _store(job, begun, content, database, bucket)
-    return show_import(_wait(job, wait, database), bucket)
+        _store(job, begun, content, database, bucket.within(deadline - time.monotonic()))
+    # S3 may have taken much of the time.
+    return show_import(_wait(job, min(wait, deadline - time.monotonic()), database), bucket)
 
 
 def create_upload(

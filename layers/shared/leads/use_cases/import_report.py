@@ -5,35 +5,46 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby
 from tempfile import SpooledTemporaryFile
-from typing import IO, Final, cast
+from typing import IO, Final, NamedTuple, cast
 
 from leads.csv_format.report import DUPLICATE_REASON, Outcome, ReportFormat, ReportRow
 from leads.s3.bucket import CSV_TYPE, Bucket
 from leads.s3.multipart_writer import MultipartWriter
 from leads.use_cases.import_batches import Batch
+from leads.use_cases.keep_talking import KeepTalking
 
 _SMALL: Final = 1024 * 1024
 """Bytes of a report that never touches the disk."""
 
 
+class StoredReport(NamedTuple):
+    """Where a report lies. Another run of the same job puts another version there."""
+
+    key: str
+    version: str
+
+
 class ImportReport:
     """The file of the rows that were not imported. Nothing is in the bucket before `close`, and nothing ever
     when every row was imported. Use it as a context manager: without `close` it leaves nothing.
+
+    It is written in a thread of its own; who waits for that keeps talking to Postgres.
     """
 
-    def __init__(self, bucket: Bucket, key: str, layout: ReportFormat) -> None:
+    def __init__(self, bucket: Bucket, key: str, layout: ReportFormat, talk: KeepTalking) -> None:
         self._key = key
         self._format = layout
         self._writer = MultipartWriter(bucket, key, CSV_TYPE, new_part=_new_part)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="report")
+        self._talk = talk
         self._writing: Future[None] | None = None
 
     def __enter__(self) -> "ImportReport":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._thread.shutdown(wait=True, cancel_futures=True)
-        self._writer.__exit__(kind)
+        with self._thread:
+            self._talk.until(self._thread.submit(self._writer.__exit__, kind))
 
     def add(self, batches: Sequence[Batch], skipped: Sequence[int]) -> None:
         """Takes what came of some batches, of which these rows were skipped, for writing.
@@ -44,20 +55,19 @@ class ImportReport:
         if skipped or any(batch.errors for batch in batches):
             self._writing = self._thread.submit(self._write, batches, skipped)
 
-    def close(self) -> str | None:
-        """Makes the report appear, whole, and gives its key; None when there is nothing to report.
+    def close(self) -> StoredReport | None:
+        """Makes the report appear, whole, and says where; None when there is nothing to report.
 
-        Raises ServiceFault.
+        Raises ServiceFault: then it is not there, or S3 stored it and did not say so, and it expires.
         """
         self._finish()
         if not self._writer.size:
             return None
-        self._writer.close()
-        return self._key
+        return StoredReport(self._key, self._talk.until(self._thread.submit(self._writer.close)))
 
     def _finish(self) -> None:
         if self._writing is not None:
-            self._writing.result()
+            self._talk.until(self._writing)
             self._writing = None
 
     def _write(self, batches: Sequence[Batch], skipped: Sequence[int]) -> None:

@@ -140,8 +140,8 @@ class ImportDetails(ImportSummary):
 
 
 class ExportResult(_Schema):
-    """What GET /api/v1/leads/export and …/export/{id} answer: `url` is null until the file is there, and
-    `rowCount` the rows so far.
+    """What GET /api/v1/leads/export and …/export/{id} answer: `url` is null until the file is there and once
+    it has expired, and `rowCount` the rows so far.
     """
 
     id: int

@@ -1,0 +1,162 @@
+"""The API when S3 takes a connection and says nothing: an honest answer in time, and the job says so."""
+
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import BotoCoreError
+
+from leads.errors import ServiceFault
+from leads.s3.bucket import HASTY, PATIENT, Bucket
+from leads.s3.timely_client import OutOfTime, TimelyClient
+from leads.settings import BucketSettings
+from tests.support.exports import ROUTE as EXPORT
+from tests.support.exports import store, store_many
+from tests.support.hostile_s3 import BucketThatTakesItsTime
+from tests.support.service import Caller, Service
+
+IMPORT = "/api/v1/leads/import"
+HISTORY = f"{IMPORT}/history"
+BINARY = {"Content-Type": "application/octet-stream"}
+CSV = b"name,phone,source\nA,0612345678,web\n"
+LAMBDA_SECONDS = 29
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The address of an S3 that never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=50) as nobody:
+        yield f"http://127.0.0.1:{nobody.getsockname()[1]}"
+
+
+def silent_bucket(service: Service, silent: str, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    """A function's bucket, as it makes it, at that address."""
+    with monkeypatch.context() as patched:
+        patched.setenv("AWS_ENDPOINT_URL_S3", silent)
+        return Bucket.from_settings(BucketSettings(service.bucket, 7), HASTY)
+
+
+@pytest.mark.parametrize("name", ["import_leads", "export_leads"])
+def test_who_answers_the_api_is_hasty(service: Service, name: str) -> None:
+    config: Any = service.bucket_of(name).client.meta.config
+    assert (config.connect_timeout, config.read_timeout) == (HASTY.connect, HASTY.read)
+    assert config.retries["total_max_attempts"] == HASTY.tries
+    # A file that is not stored, recorded as such, and a cold start.
+    assert HASTY.seconds == 15 < LAMBDA_SECONDS - 10
+    assert PATIENT.seconds == 48
+
+
+def test_import_is_told_in_time_that_its_file_is_not_stored(
+    service: Service, caller: Caller, silent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With our own limits: the one test that waits for them."""
+    bucket = silent_bucket(service, silent, monkeypatch)
+    monkeypatch.setattr(service.module("import_leads"), "bucket", bucket)
+    started = time.monotonic()
+    answer = service.request("POST", IMPORT, caller, headers=BINARY, body=CSV)
+    assert time.monotonic() - started < HASTY.seconds + 1
+    assert (answer.status, answer.json["status"]) == (500, 500)
+    (job,) = service.request("GET", HISTORY, caller).json
+    assert job["status"] == "FAILED"
+    assert "could not be stored" in job["failureReason"]
+
+
+def test_import_is_told_within_what_is_left_of_the_functions_time(
+    service: Service, caller: Caller, silent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    function = service.module("import_leads")
+    monkeypatch.setattr(function, "bucket", silent_bucket(service, silent, monkeypatch))
+    monkeypatch.setattr(function, "LAST_SECONDS", LAMBDA_SECONDS - 1.5)
+    started = time.monotonic()
+    answer = service.request("POST", IMPORT, caller, headers=BINARY, body=CSV)
+    assert time.monotonic() - started < 3
+    assert answer.status == 500
+    (job,) = service.request("GET", HISTORY, caller).json
+    assert job["status"] == "FAILED"
+
+
+def test_what_s3_took_for_the_file_is_not_waited_for_the_import(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    function = service.module("import_leads")
+    slow = BucketThatTakesItsTime(function.bucket, "imports/", 2)
+    monkeypatch.setattr(function, "bucket", slow)
+    monkeypatch.setattr(function, "LAST_SECONDS", LAMBDA_SECONDS - 4.0)
+    started = time.monotonic()
+    answer = service.request("POST", IMPORT, caller, headers=BINARY | {"Prefer": "wait=20"}, body=CSV)
+    assert 3.5 < time.monotonic() - started < 5.5
+    assert (answer.status, answer.json["status"]) == (202, "PENDING")
+
+
+@pytest.mark.parametrize("prefer", ["wait=20", "respond-async"])
+def test_export_is_told_in_time_that_it_failed(
+    service: Service, caller: Caller, silent: str, monkeypatch: pytest.MonkeyPatch, prefer: str
+) -> None:
+    store(service, caller, name="Ana")
+    function = service.module("export_leads")
+    monkeypatch.setattr(function, "bucket", silent_bucket(service, silent, monkeypatch))
+    monkeypatch.setattr(function, "ANSWER_SECONDS", LAMBDA_SECONDS - 1.5)
+    assert_export_fails_within(service, caller, 3, {"Prefer": prefer})
+
+
+def test_large_export_whose_s3_falls_silent_midway_is_told_in_time(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its parts, their end and their abort take longer than there is."""
+    store_many(service, caller)
+    function = service.module("export_leads")
+    slow = BucketThatTakesItsTime(function.bucket, "exports/", 3)
+    monkeypatch.setattr(function, "bucket", slow)
+    monkeypatch.setattr(function, "LAST_SECONDS", LAMBDA_SECONDS - 3)
+    monkeypatch.setattr(function, "ANSWER_SECONDS", LAMBDA_SECONDS - 4)
+    assert_export_fails_within(service, caller, 6, {})
+    # What was given up goes on meanwhile; its parts are left to the bucket's rule, and there is no file.
+    time.sleep(3)
+    assert service.keys(f"exports/{caller.org}/") == []
+
+
+def assert_export_fails_within(
+    service: Service, caller: Caller, seconds: float, headers: dict[str, str]
+) -> None:
+    started = time.monotonic()
+    answer = service.request("GET", EXPORT, caller, headers=headers)
+    assert time.monotonic() - started < seconds
+    assert answer.status == 500
+    (export,) = service.request("GET", f"{EXPORT}/history", caller).json
+    assert (export["status"], export["rowCount"]) == ("FAILED", 0)
+    assert service.keys(f"exports/{caller.org}/") == []
+
+
+class _Client:
+    meta = "about"
+
+    def answer(self, wait: float) -> str:
+        time.sleep(wait)
+        return "answered"
+
+    def fail(self) -> None:
+        raise BotoCoreError
+
+    def generate_presigned_url(self) -> str:
+        return "signed"
+
+
+def test_a_timely_client_asks_as_long_as_there_is_time() -> None:
+    client = TimelyClient(_Client(), time.monotonic() + 0.5)
+    assert (client.meta, client.answer(0)) == ("about", "answered")
+    with pytest.raises(BotoCoreError):
+        client.fail()
+    with pytest.raises(OutOfTime):
+        client.answer(5)
+    assert client.generate_presigned_url() == "signed"
+    with pytest.raises(OutOfTime):
+        client.answer(0)
+
+
+def test_a_bucket_within_some_seconds_says_that_s3_did_not(service: Service) -> None:
+    own = service.bucket_of("import_leads")
+    with pytest.raises(ServiceFault, match="did not store"):
+        BucketThatTakesItsTime(own, "imports/", 2).within(0.1).put("imports/x", b"", "text/csv")
+    time.sleep(2)

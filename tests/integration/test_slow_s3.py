@@ -1,0 +1,219 @@
+"""An S3 that takes its time and never fails: for longer than a transaction may idle, or a dead run's lock
+lasts. And what a run leaves alone that lost its job meanwhile.
+"""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from botocore.exceptions import ReadTimeoutError
+
+from leads.errors import DatabaseFault, ServiceFault
+from leads.postgres.connection import Connection
+from leads.postgres.export_jobs import complete_export_job
+from leads.postgres.import_jobs import complete_import_job
+from leads.s3.bucket import Bucket
+from leads.s3.reader import ObjectReader
+from leads.use_cases import export_file, import_file, keep_talking, taken_job
+from leads.use_cases.attempts import COMPLETED, IGNORED
+from leads.use_cases.import_file import Sizes
+from tests.integration.test_import_report_faults import FAULTY_ROWS, LARGE, PIECES, SMALL
+from tests.integration.test_process_import_time import DatabaseWithALimit
+from tests.support.exports import (
+    asked,
+    export_of,
+    exported,
+    names,
+    run_export,
+    store,
+    store_many,
+    versions,
+)
+from tests.support.hostile_s3 import BucketThatTakesItsTime
+from tests.support.imports import counts, download, job_of, posted, report_of, run_import, uploaded
+from tests.support.service import Caller, Service
+
+SLOW = 1.5
+IDLE = "SET idle_in_transaction_session_timeout = 700"
+
+
+@pytest.fixture(autouse=True)
+def short_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fifth of a second instead of ten, for a transaction that may idle for 0.7 s instead of 55."""
+    monkeypatch.setattr(keep_talking, "SILENCE", 0.2)
+
+
+def test_our_silence_is_a_small_part_of_what_postgres_and_duplicates_bear(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    with service.app() as connection:
+        idle = connection.value(
+            "SELECT extract(epoch FROM current_setting(:name)::interval)",
+            name="idle_in_transaction_session_timeout",
+        )
+    assert keep_talking.SILENCE * 4 < float(str(idle)) < taken_job.PATIENCE
+
+
+@pytest.mark.parametrize(
+    ("content", "sizes", "expected"),
+    [
+        (SMALL, Sizes(), (3, 1, 1, 1)),
+        (LARGE, PIECES, (FAULTY_ROWS + 1, 1, FAULTY_ROWS, 0)),
+    ],
+    ids=["at once", "in parts"],
+)
+@pytest.mark.fault("the report cannot be written")
+def test_report_that_takes_longer_than_a_transaction_may_idle(
+    service: Service, caller: Caller, content: str, sizes: Sizes, expected: tuple[int, ...]
+) -> None:
+    file = uploaded(service, caller, content.encode())
+    slow = BucketThatTakesItsTime(service.bucket_of("process_import"), "reports/", SLOW)
+    limited = DatabaseWithALimit(service.database, IDLE)
+    assert run_import(service, file, sizes, database=limited, bucket=slow).ended == COMPLETED
+    job = job_of(service, caller, file)
+    assert counts(job) == expected
+    assert len(report_of(job).rows) == sum(expected[2:])
+
+
+def test_report_that_is_given_up_slowly_leaves_a_connection_to_say_why(
+    service: Service, caller: Caller
+) -> None:
+    file = uploaded(service, caller, f'{LARGE}Bob,2,web,"open\n'.encode())
+    slow = BucketThatTakesItsTime(service.bucket_of("process_import"), "reports/", SLOW)
+    limited = DatabaseWithALimit(service.database, IDLE)
+    assert run_import(service, file, PIECES, database=limited, bucket=slow).ended == "INVALID_CSV"
+    assert job_of(service, caller, file)["status"] == "FAILED"
+
+
+class _BodyThatTakesItsTime:
+    def __init__(self, body: Any) -> None:
+        self._body = body
+
+    def read(self, amt: int | None = None) -> bytes:
+        time.sleep(SLOW)
+        return bytes(self._body.read(amt))
+
+
+class BucketThatGivesSlowly(Bucket):
+    """Its objects come block by block, each after a while."""
+
+    def open(self, key: str, version: str) -> ObjectReader:
+        reader = super().open(key, version)
+        return ObjectReader(_BodyThatTakesItsTime(reader._body), reader.size)
+
+
+@pytest.mark.parametrize("apart_bytes", [0, 2**40], ids=["in another process", "in this process"])
+def test_file_that_comes_more_slowly_than_a_transaction_may_idle(
+    service: Service, caller: Caller, apart_bytes: int
+) -> None:
+    file = posted(service, caller, SMALL)
+    own = service.bucket_of("process_import")
+    slow = BucketThatGivesSlowly(own.client, own.name)
+    limited = DatabaseWithALimit(service.database, IDLE)
+    sizes = Sizes(apart_bytes=apart_bytes)
+    assert run_import(service, file, sizes, database=limited, bucket=slow).ended == COMPLETED
+
+
+@pytest.mark.parametrize("rows", [1, 6000], ids=["at once", "in parts"])
+def test_export_whose_end_takes_longer_than_a_transaction_may_idle(
+    service: Service, caller: Caller, rows: int
+) -> None:
+    store_many(service, caller, rows)
+    request = asked(service, caller)
+    slow = BucketThatTakesItsTime(service.bucket_of("process_export"), "exports/", SLOW)
+    limited = DatabaseWithALimit(service.database, IDLE)
+    assert run_export(service, request, database=limited, bucket=slow).ended == COMPLETED
+    assert len(names(exported(export_of(service, caller, request)).decode())) == rows
+
+
+def test_duplicate_sees_that_a_run_which_waits_for_s3_is_at_work(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(taken_job, "PATIENCE", SLOW)
+    file = posted(service, caller, SMALL)
+    slow = BucketThatTakesItsTime(service.bucket_of("process_import"), "reports/", 2 * SLOW)
+    with ThreadPoolExecutor() as threads:
+        run = threads.submit(run_import, service, file, bucket=slow)
+        assert slow.asked.wait(20)
+        assert run_import(service, file).ended == IGNORED
+        assert not run.done(), "the duplicate came too late, so this test tells nothing"
+        assert run.result(30).ended == COMPLETED
+
+
+def test_duplicate_sees_that_an_export_which_waits_for_s3_is_at_work(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(taken_job, "PATIENCE", SLOW)
+    store(service, caller)
+    request = asked(service, caller)
+    slow = BucketThatTakesItsTime(service.bucket_of("process_export"), "exports/", 2 * SLOW)
+    with ThreadPoolExecutor() as threads:
+        run = threads.submit(run_export, service, request, bucket=slow)
+        assert slow.asked.wait(20)
+        assert run_export(service, request).ended == IGNORED
+        assert not run.done(), "the duplicate came too late, so this test tells nothing"
+        assert run.result(30).ended == COMPLETED
+
+
+def test_run_that_lost_its_job_takes_its_own_report_away_and_not_that_of_who_completed_it(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = posted(service, caller, SMALL)
+    lost: list[Connection] = []
+
+    def lose(connection: Connection, *arguments: Any) -> None:
+        if lost:
+            complete_import_job(connection, *arguments)
+            return
+        lost.append(connection)
+        connection.close()
+        assert run_import(service, file).ended == COMPLETED
+        raise DatabaseFault(None)
+
+    monkeypatch.setattr(import_file, "complete_import_job", lose)
+    assert run_import(service, file).ended == IGNORED
+    job = job_of(service, caller, file)
+    assert job["status"] == "COMPLETED"
+    assert download(job["reportUrl"]).data
+    assert len(versions(service, f"reports/{caller.org}/")) == 1
+
+
+class ClientThatStoresAndDoesNotSaySo:
+    """An S3 client whose answer to a put is lost, after what happens meanwhile."""
+
+    def __init__(self, client: Any, meanwhile: Any) -> None:
+        self._client = client
+        self._meanwhile = meanwhile
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def put_object(self, **arguments: Any) -> Any:
+        self._client.put_object(**arguments)
+        self._meanwhile()
+        raise ReadTimeoutError(endpoint_url="https://s3")
+
+
+def test_run_that_lost_its_export_leaves_the_file_of_who_completed_it(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(service, caller, name="Ana")
+    request = asked(service, caller)
+    mine: list[Connection] = []
+
+    def note(connection: Connection, *arguments: Any, **values: Any) -> Any:
+        mine.append(connection)
+        return complete_export_job(connection, *arguments, **values)
+
+    def another_run() -> None:
+        mine[0].close()
+        assert run_export(service, request).ended == COMPLETED
+
+    monkeypatch.setattr(export_file, "complete_export_job", note)
+    own = service.bucket_of("process_export")
+    client = ClientThatStoresAndDoesNotSaySo(own.client, another_run)
+    with pytest.raises(ServiceFault):
+        run_export(service, request, bucket=Bucket(client, own.name))  # type: ignore[arg-type]
+    assert names(exported(export_of(service, caller, request)).decode()) == ["Ana"]
