@@ -16,7 +16,7 @@ from leads.use_cases.expire_jobs import expire_jobs
 from leads.use_cases.shown_import import ShownImport
 
 LAST_SECONDS = 60.0
-"""Kept of the function's time for the job that is begun last: S3 may stall for 45 s, and Postgres for 10."""
+"""Kept of the function's time for the job that is begun last: S3 may stall for 48 s, and Postgres for 10."""
 
 database = Database(DatabaseSettings.from_environment(), "expire_jobs")
 bucket = Bucket.from_settings(BucketSettings.from_environment())

@@ -14,9 +14,9 @@ from leads.settings import BucketSettings, DatabaseSettings
 from leads.use_cases.attempts import COMPLETED, IGNORED
 from leads.use_cases.process_export import ExportOutcome, process_export
 
-LAST_SECONDS = 90.0
-"""Kept of the function's time to drop what was uploaded and to tell why: S3 may stall for half a minute with
-a part under way and for another with the end of the upload.
+LAST_SECONDS = 160.0
+"""Kept of the function's time to drop what was uploaded and to tell why: S3 may stall for 48 s (PATIENT of
+s3/bucket.py) with each of two parts under way and for another 48 with their end.
 """
 
 database = Database(DatabaseSettings.from_environment(), "process_export")

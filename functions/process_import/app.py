@@ -16,9 +16,9 @@ from leads.use_cases.import_outcome import ImportOutcome
 from leads.use_cases.process_import import process_import
 from leads.use_cases.shown_import import ShownImport
 
-LAST_SECONDS = 90.0
-"""Kept of the function's time to drop a report's parts and to tell why: S3 may stall for half a minute with a
-part under way and for another with the end of the upload.
+LAST_SECONDS = 160.0
+"""Kept of the function's time to end a report, or to drop its parts, and to tell what came of it: S3 may
+stall for 48 s (PATIENT of s3/bucket.py) with each of two parts under way and for another 48 with their end.
 """
 
 database = Database(DatabaseSettings.from_environment(), "process_import")

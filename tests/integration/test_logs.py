@@ -92,6 +92,9 @@ def test_an_import_is_followed_from_its_request_to_its_last_delivery(
 def test_an_upload_and_a_dropped_file_are_followed_to_their_end(
     service: Service, caller: Caller, logs: Printed
 ) -> None:
+    # What other tests left overdue is ended now.
+    invoke_expire_jobs(service)
+    logs.lines()
     answer = service.request(
         "POST",
         f"{IMPORT_ROUTE}/uploads",

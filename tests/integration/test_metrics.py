@@ -204,7 +204,12 @@ def test_jobs_that_expire_are_counted_as_failed(
         unattended(service, table, job)
     counted()
     invoke_expire_jobs(service)
-    assert counted() == {"ImportsFailed": 2, "ExportsFailed": 1, "JobsExpired": 3}
+    assert counted() == {
+        "ImportsFailed": 2,
+        "ExportsFailed": 1,
+        "JobsExpired": 3,
+        "JobsBrokenOff": 2,
+    }
 
 
 def test_retries_of_an_import_and_its_last_one(

@@ -195,3 +195,24 @@ def _ways_of_reading(service: Service) -> list[list[object]]:
             "ORDER BY 1"
         )
     return [list(row) for row in rows]
+
+
+def test_a_lead_that_somebody_stores_meanwhile_is_noticed_by_the_rows_that_come_after(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = posted(service, caller, CSV + b"B,06 12 34 56 78,web\n")
+    asked = module.stored_tails
+
+    def ask(connection: Connection, org_id: str) -> str | None:
+        tails = asked(connection, org_id)
+        with service.owner() as other:
+            other.rows(
+                "INSERT INTO dossier (org_id, name, phone) VALUES (:org, 'C', '+33612345678')", org=org_id
+            )
+        return tails
+
+    monkeypatch.setattr(module, "stored_tails", ask)
+    assert run_import(service, file, Sizes(suspects_bytes=0)).ended == COMPLETED
+    job = job_of(service, caller, file)
+    assert (job["successCount"], job["skippedCount"]) == (1, 1)
+    assert {lead["name"] for lead in service.leads(caller)} == {"A", "C"}

@@ -48,6 +48,7 @@ def test_who_answers_the_api_is_hasty(service: Service, name: str) -> None:
     assert PATIENT.seconds == 48
 
 
+@pytest.mark.slow_fault
 def test_import_is_told_in_time_that_its_file_is_not_stored(
     service: Service, caller: Caller, silent: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,6 +102,7 @@ def test_export_is_told_in_time_that_it_failed(
     assert_export_fails_within(service, caller, 3, {"Prefer": prefer})
 
 
+@pytest.mark.slow_fault
 def test_large_export_whose_s3_falls_silent_midway_is_told_in_time(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,10 +59,15 @@ def test_our_silence_is_a_small_part_of_what_postgres_and_duplicates_bear(
 @pytest.mark.parametrize(
     ("content", "sizes", "expected"),
     [
-        (SMALL, Sizes(), (3, 1, 1, 1)),
-        (LARGE, PIECES, (FAULTY_ROWS + 1, 1, FAULTY_ROWS, 0)),
+        pytest.param(SMALL, Sizes(), (3, 1, 1, 1), id="at once"),
+        pytest.param(
+            LARGE,
+            PIECES,
+            (FAULTY_ROWS + 1, 1, FAULTY_ROWS, 0),
+            id="in parts",
+            marks=pytest.mark.slow_fault,
+        ),
     ],
-    ids=["at once", "in parts"],
 )
 @pytest.mark.fault("the report cannot be written")
 def test_report_that_takes_longer_than_a_transaction_may_idle(
@@ -77,6 +82,7 @@ def test_report_that_takes_longer_than_a_transaction_may_idle(
     assert len(report_of(job).rows) == sum(expected[2:])
 
 
+@pytest.mark.slow_fault
 def test_report_that_is_given_up_slowly_leaves_a_connection_to_say_why(
     service: Service, caller: Caller
 ) -> None:
@@ -104,7 +110,13 @@ class BucketThatGivesSlowly(Bucket):
         return ObjectReader(_BodyThatTakesItsTime(reader._body), reader.size)
 
 
-@pytest.mark.parametrize("apart_bytes", [0, 2**40], ids=["in another process", "in this process"])
+@pytest.mark.parametrize(
+    "apart_bytes",
+    [
+        pytest.param(0, id="in another process"),
+        pytest.param(2**40, id="in this process", marks=pytest.mark.slow_fault),
+    ],
+)
 def test_file_that_comes_more_slowly_than_a_transaction_may_idle(
     service: Service, caller: Caller, apart_bytes: int
 ) -> None:
@@ -116,7 +128,13 @@ def test_file_that_comes_more_slowly_than_a_transaction_may_idle(
     assert run_import(service, file, sizes, database=limited, bucket=slow).ended == COMPLETED
 
 
-@pytest.mark.parametrize("rows", [1, 6000], ids=["at once", "in parts"])
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pytest.param(1, id="at once"),
+        pytest.param(6000, id="in parts", marks=pytest.mark.slow_fault),
+    ],
+)
 def test_export_whose_end_takes_longer_than_a_transaction_may_idle(
     service: Service, caller: Caller, rows: int
 ) -> None:
@@ -142,6 +160,7 @@ def test_duplicate_sees_that_a_run_which_waits_for_s3_is_at_work(
         assert run.result(30).ended == COMPLETED
 
 
+@pytest.mark.slow_fault
 def test_duplicate_sees_that_an_export_which_waits_for_s3_is_at_work(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:

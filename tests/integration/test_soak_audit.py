@@ -142,6 +142,7 @@ def test_harm_to_the_database_is_found(
     assert told in wrong[0]
 
 
+@pytest.mark.slow_fault
 def test_a_job_that_the_api_does_not_show_is_found(stack: FragileStack, partner: Partner) -> None:
     org, partner.client.org = partner.client.org, "another"
     client, id = partner.client, partner.jobs["0.csv"].id

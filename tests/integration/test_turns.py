@@ -131,6 +131,7 @@ def test_import_that_waited_for_its_turn_begins_to_read_then(service: Service, c
     assert len(opened) == 1, "nobody was waited for"
 
 
+@pytest.mark.slow_fault
 def test_file_whose_turn_came_late_is_not_told_to_be_cut_up(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:

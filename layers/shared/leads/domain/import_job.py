@@ -64,6 +64,8 @@ class ImportJob:
     finished_at: datetime | None
     correlation_id: str | None = None
     """Of the request or event that began it: its lines in the logs have it."""
+    attempts: int = 0
+    """Deliveries of its event that have taken it; the last one of a job that is over ended it."""
 
     @property
     def ended(self) -> bool:

@@ -207,6 +207,7 @@ def _job(record: dict[str, object]) -> ImportJob:
         started_at=cast("datetime | None", record["started_at"]),
         finished_at=cast("datetime | None", record["finished_at"]),
         correlation_id=cast("str | None", record["correlation_id"]),
+        attempts=cast(int, record["attempts"]),
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final, cast
 
 from leads.domain.merge_strategy import MergeStrategy
+from leads.domain.seen_phones import Suspicion
 from leads.errors import LOCK_NOT_AVAILABLE, DatabaseFault, OrganisationBusy
 from leads.postgres.connection import Connection
 from leads.postgres.statements import statement
@@ -96,31 +97,33 @@ def merge(
     org_id: str,
     strategy: MergeStrategy,
     created_by: str,
-    candidates: Sequence[int] | None,
+    suspicion: Suspicion | None,
 ) -> list[int]:
     """Merges the staged rows into the organisation's leads and empties the table.
 
-    For SKIP duplicates and what they are duplicates of are among the `candidates`, or stored; None for all.
-    Gives the numbers of the rows that SKIP left out, in order. Raises DatabaseFault.
+    SKIP leaves out suspects only, or of all rows when there is no `suspicion`. Gives the numbers of the
+    rows that it left out, in order. Raises DatabaseFault.
     """
     values: dict[str, object] = {"org_id": org_id, "created_by": created_by}
     skipped: list[int] = []
     if strategy is MergeStrategy.SKIP:
-        if candidates is None or candidates:
-            skipped = _duplicates(connection, org_id, candidates)
+        if suspicion is None or suspicion.suspects:
+            skipped = _duplicates(connection, org_id, suspicion)
         values["skipped"] = _array(skipped)
     connection.rows(statement(_MERGES[strategy]), **values)
     connection.script("TRUNCATE staging")
     return skipped
 
 
-def _duplicates(connection: Connection, org_id: str, candidates: Sequence[int] | None) -> list[int]:
+def _duplicates(connection: Connection, org_id: str, suspicion: Suspicion | None) -> list[int]:
     found = connection.value(
         statement("staging_duplicates"),
         org_id=org_id,
-        candidates=None if candidates is None else _array(candidates),
+        candidates=None if suspicion is None else _array(suspicion.suspects + suspicion.originals),
     )
-    return sorted(map(int, cast(str, found).split(","))) if found else []
+    rows = set(map(int, cast(str, found).split(","))) if found else set()
+    # An original's phone may have been stored by somebody else since it was asked which ones are.
+    return sorted(rows if suspicion is None else rows.intersection(suspicion.suspects))
 
 
 def _array(rows: Sequence[int]) -> str:

@@ -12,7 +12,7 @@ from leads.csv_format.report import ReportFormat
 from leads.csv_format.text_lines import ByteSource
 from leads.domain.lead import LeadCells
 from leads.domain.row_error import RowError
-from leads.domain.seen_phones import KnownPhones, SeenPhones
+from leads.domain.seen_phones import KnownPhones, SeenPhones, Suspicion
 from leads.postgres.copy_text import copy_text
 
 
@@ -38,10 +38,8 @@ class Batch(NamedTuple):
     """Everything that is wrong with the faulty rows, in file order."""
     packed: bytes
     """The records that may have to be reported; `records` unpacks them."""
-    candidates: list[int] | None = None
-    """The rows among which duplicates are looked for: suspects, and their originals, which may be rows of
-    earlier batches; None for all.
-    """
+    suspicion: Suspicion | None = None
+    """Which rows may be duplicates, of rows of earlier batches, too; None for all."""
 
     def records(self, rows: Iterable[int]) -> Iterator[list[str]]:
         """The records of these rows as they were in the file: of faulty ones, and of suspects if rows may be
@@ -73,7 +71,7 @@ def read_batches(
             block=copy_text(chunk.leads, chunk.first_row),
             errors=chunk.errors,
             packed=_packed(chunk, may_skip, None if found is None else found.suspects),
-            candidates=None if found is None else found.suspects + found.originals,
+            suspicion=found,
         )
 
 

@@ -14,7 +14,7 @@ from leads.csv_format.reader import CHUNK_ROWS
 from leads.domain.import_job import REPORTED_FAULTS, FinishedImport, ImportCounts
 from leads.domain.merge_strategy import MergeStrategy
 from leads.domain.row_error import RowError
-from leads.domain.seen_phones import KnownPhones
+from leads.domain.seen_phones import KnownPhones, Suspicion
 from leads.errors import STATEMENT_TIMEOUT, DatabaseFault, ServiceFault
 from leads.postgres.connection import Connection, Database, Transaction
 from leads.postgres.import_jobs import ClaimedImportJob, complete_import_job, record_progress
@@ -124,7 +124,7 @@ def _merge_file(
     may_skip = job.merge_strategy is MergeStrategy.SKIP
     few_suspects = may_skip and source.size > sizes.suspects_bytes
     tails = stored_tails(connection, job.org_id) if few_suspects else None
-    known = KnownPhones(tails, recent=sizes.merge_rows) if tails is not None else None
+    known = KnownPhones(tails, recent=max(sizes.merge_rows, sizes.chunk_rows)) if tails is not None else None
     batches = read(source, chunk_rows=sizes.chunk_rows, may_skip=may_skip, known=known)
     talk = KeepTalking(connection)
     ahead = read_ahead(batches, meanwhile=talk.speak, every=keep_talking.SILENCE)
@@ -205,6 +205,8 @@ class _Run:
     def finish(self) -> tuple[FinishedImport, StoredReport | None]:
         """Merges the rest and completes the report."""
         self._merge()
+        # The last merge's limit may be all but over, and S3 may take its time now.
+        self._time_left.limit_statements()
         report = self._report.close()
         finished = FinishedImport(
             counts=self._counts,
@@ -215,13 +217,14 @@ class _Run:
         )
         return finished, report
 
-    def _candidates(self) -> list[int] | None:
-        candidates: list[int] = []
+    def _suspicion(self) -> Suspicion | None:
+        together = Suspicion([], [])
         for batch in self._waiting:
-            if batch.candidates is None:
+            if batch.suspicion is None:
                 return None
-            candidates.extend(batch.candidates)
-        return candidates
+            together.suspects.extend(batch.suspicion.suspects)
+            together.originals.extend(batch.suspicion.originals)
+        return together
 
     def _merge(self) -> None:
         leads = sum(batch.leads for batch in self._waiting)
@@ -230,7 +233,7 @@ class _Run:
             self._time_left.limit_statements()
             job = self._job
             skipped = merge(
-                self._connection, job.org_id, job.merge_strategy, job.created_by, self._candidates()
+                self._connection, job.org_id, job.merge_strategy, job.created_by, self._suspicion()
             )
         so_far = self._counts
         self._counts = ImportCounts(

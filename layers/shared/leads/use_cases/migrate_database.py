@@ -9,8 +9,8 @@ from leads.postgres.connection import Connection, Database
 from leads.postgres.migrations import apply_migrations, ensure_app_role, known_migrations
 
 LOGIN_WAIT: Final = 60.0
-"""Seconds in which a new role's rights and a new cluster's name get around: a first deployment makes both
-just before, and must not be rolled back for that.
+"""Seconds in which a new role's rights (else class 28, invalid authorization) and a new cluster's name get
+around: a first deployment makes both just before, and must not be rolled back for that.
 """
 
 LOGIN_PAUSE: Final = 2.0
@@ -34,12 +34,7 @@ def _log_in(database: Database, deadline: float) -> Connection:
         try:
             return database.connect()
         except DatabaseFault as fault:
-            if not _may_pass(fault) or monotonic() + LOGIN_PAUSE > deadline:
+            if not fault.transient or monotonic() + LOGIN_PAUSE > deadline:
                 raise
             logger.warning("no login yet", fault=str(fault))
         sleep(LOGIN_PAUSE)
-
-
-def _may_pass(fault: DatabaseFault) -> bool:
-    """Nobody answered, or a role that has just been made was not let in (class 28, invalid authorization)."""
-    return fault.transient or (fault.sqlstate or "").startswith("28")

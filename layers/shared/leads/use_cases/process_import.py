@@ -194,10 +194,10 @@ class _Run:
 
     def _over(self, connection: Connection, org_id: str, job_id: int) -> ImportOutcome:
         """Of a job that cannot be claimed: by a second try because only the answer to the first one's COMMIT
-        was lost.
+        was lost, unless another delivery has taken it since.
         """
         done = get_import_job(connection, org_id, job_id) if self._claimed else None
-        if done is None or done.status is not JobStatus.COMPLETED:
+        if done is None or done.status is not JobStatus.COMPLETED or done.attempts != self._attempt:
             return ImportOutcome(job_id, IGNORED)
         return ImportOutcome(job_id, COMPLETED, done.counts, done.dry_run)
 
