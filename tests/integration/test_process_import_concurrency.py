@@ -8,6 +8,7 @@ import pytest
 from leads.domain.merge_strategy import MergeStrategy
 from leads.errors import DatabaseFault, ServiceFault
 from leads.postgres.connection import Connection, Database
+from leads.postgres.staging import stored_tails
 from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile
 from leads.use_cases import import_file as module
@@ -201,10 +202,9 @@ def test_a_lead_that_somebody_stores_meanwhile_is_noticed_by_the_rows_that_come_
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = posted(service, caller, CSV + b"B,06 12 34 56 78,web\n")
-    asked = module.stored_tails
 
     def ask(connection: Connection, org_id: str) -> str | None:
-        tails = asked(connection, org_id)
+        tails = stored_tails(connection, org_id)
         with service.owner() as other:
             other.rows(
                 "INSERT INTO dossier (org_id, name, phone) VALUES (:org, 'C', '+33612345678')", org=org_id
