@@ -40,7 +40,14 @@ class DatabaseThatIsAway(Database):
         return self._database.connect(patience=patience)
 
 
-AWAY = pytest.mark.parametrize("sqlstate", [None, "57P03", "53300"])
+AWAY = pytest.mark.parametrize(
+    "sqlstate",
+    [
+        None,
+        pytest.param("57P03", marks=pytest.mark.slow_fault),
+        pytest.param("53300", marks=pytest.mark.slow_fault),
+    ],
+)
 SECONDS = 1.0
 """Longer than the first pauses are."""
 
