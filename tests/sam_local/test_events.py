@@ -14,7 +14,7 @@ from tests.support.service import ROOT
 EVENTS = sorted((ROOT / "events").glob("*.json"))
 
 TIME = Like(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
-S3 = r"http://laptop\.localhost:\d+/leads-laptop-123456789012"
+S3 = r"http://laptop\.localhost:\d+/leads-laptop-123456789012-eu-west-3"
 EXPORT_NAME = Like(r"leads_export_\d{8}_\d{6}\.csv")
 EXPORT_LINK = Like(rf"{S3}/exports/acme/\d+/leads_export_\d{{8}}_\d{{6}}\.csv\?.*&X-Amz-Signature=[0-9a-f]+")
 JSON: dict[str, object] = {"Content-Type": "application/json"}
