@@ -61,6 +61,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoppedServer]:
 
 
 @pytest.mark.fault("Postgres stopped hard and started again")
+@pytest.mark.slow_fault
 def test_postgres_that_is_down_at_the_last_retry_leaves_a_job_that_is_failed_when_it_is_back(
     service: Service, own: StoppedServer, caller: Caller, monkeypatch: pytest.MonkeyPatch, seen: Seen
 ) -> None:

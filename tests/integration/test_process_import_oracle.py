@@ -110,7 +110,7 @@ def test_engine_agrees_with_the_sequential_oracle_on_thousands_of_files(
 
 
 @given(leads_and_files(), strategies, sizes)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_engine_agrees_with_the_sequential_oracle(
     service: Service,
     leads_and_file: tuple[list[StoredLead], list[LeadRow]],

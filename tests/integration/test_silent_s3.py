@@ -78,6 +78,7 @@ def test_import_is_told_within_what_is_left_of_the_functions_time(
     assert job["status"] == "FAILED"
 
 
+@pytest.mark.slow_fault
 def test_what_s3_took_for_the_file_is_not_waited_for_the_import(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -113,7 +113,7 @@ class BucketThatGivesSlowly(Bucket):
 @pytest.mark.parametrize(
     "apart_bytes",
     [
-        pytest.param(0, id="in another process"),
+        pytest.param(0, id="in another process", marks=pytest.mark.slow_fault),
         pytest.param(2**40, id="in this process", marks=pytest.mark.slow_fault),
     ],
 )

@@ -170,6 +170,7 @@ def hang(service: Service, caller: Caller, proxy: TcpProxy, database: Database, 
 
 @pytest.mark.fault("a connection that hangs")
 @pytest.mark.usefixtures("short_limits")
+@pytest.mark.slow_fault
 def test_run_whose_packets_are_dropped_completes_its_job(
     service: Service, caller: Caller, proxy: TcpProxy, seen: Seen
 ) -> None:
