@@ -16,7 +16,7 @@
         ├── MigrationFailed     the schema stays as it was                 500
         ├── JobTaken            a run has the same job, dead or alive       500
         │   └── JobAtWork       and it is alive: nothing is left to do      500
-        ├── OrganisationBusy    its turn did not come: again later  500
+        ├── OrganisationBusy    its turn did not come: tried again later, then FAILED
         ├── ImportTooLong       its run has no more time: FAILED
         └── ExportTooLong       its run has no more time: handed over, or FAILED
 
