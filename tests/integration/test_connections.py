@@ -1,6 +1,7 @@
 """How many connections a function has: no more than docs/operations.md says, which bounds their sum."""
 
 import re
+import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -117,3 +118,9 @@ def test_import_leads_has_no_connection_while_it_waits(
     )
     assert asleep
     assert not any(asleep)
+
+
+def test_no_message_waits_for_an_acknowledgement(service: Service) -> None:
+    """Each COPY of an import ends with a message that is sent in two pieces."""
+    with service.owner() as connection:
+        assert connection._pg._usock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -97,6 +97,9 @@ class Connection:
                 application_name=application,
             )
             self._pg._usock.settimeout(patience)
+            # Else a message that goes out in two pieces waits for the server to acknowledge the first one, up
+            # to 40 ms at each COPY (Nagle's algorithm, RFC 896). libpq turns it off, too; pg8000 does not.
+            self._pg._usock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             _keep_alive(self._pg._usock)
             # Nothing is on its way yet that the stream before it might hold.
             self._pg._sock = self._pg._usock.makefile(mode="rwb", buffering=READ_BUFFER)
