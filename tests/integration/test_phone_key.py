@@ -153,7 +153,9 @@ def test_no_phone_that_was_seen_is_taken_for_a_new_one(service: Service, written
     """What SeenPhones promises, on keys as Postgres makes them: of earlier rows and of stored leads."""
     with service.owner() as connection:
         keys = [connection.value("SELECT phone_key(:cell)", cell=cell) for cell in written]
-    suspects, originals = SeenPhones(KnownPhones("", recent=len(written))).suspect(enumerate(written))
+    suspects, originals = SeenPhones(KnownPhones("", recent=len(written))).suspect(
+        range(len(written)), written
+    )
     repeated = {at for at, key in enumerate(keys) if key is not None and key in keys[:at]}
     assert repeated <= set(suspects), [written[at] for at in repeated - set(suspects)]
     first = {keys.index(keys[at]) for at in repeated}
@@ -161,7 +163,7 @@ def test_no_phone_that_was_seen_is_taken_for_a_new_one(service: Service, written
     for cell, key in zip(written, keys, strict=True):
         if isinstance(key, str):
             stored = SeenPhones(KnownPhones(key[-8:] if len(key) > 8 else "", recent=1))
-            assert stored.suspect([(1, cell)]).suspects == [1], f"{cell!r} is the stored {key}"
+            assert stored.suspect([1], [cell]).suspects == [1], f"{cell!r} is the stored {key}"
 
 
 def test_two_ways_to_write_a_phone_of_the_table_are_never_two_phones(service: Service) -> None:
@@ -171,4 +173,4 @@ def test_two_ways_to_write_a_phone_of_the_table_are_never_two_phones(service: Se
     for several in by_key.values():
         for one, other in permutations(several, 2):
             seen = SeenPhones(KnownPhones("", recent=2))
-            assert seen.suspect([(1, one), (2, other)]).suspects[-1:] == [2], (one, other)
+            assert seen.suspect([1, 2], [one, other]).suspects[-1:] == [2], (one, other)

@@ -6,7 +6,7 @@ from leads.domain.seen_phones import KnownPhones, SeenPhones
 
 
 def suspects(*phones: str, stored: str = "") -> list[int]:
-    return SeenPhones(KnownPhones(stored, recent=10)).suspect(enumerate(phones)).suspects
+    return SeenPhones(KnownPhones(stored, recent=10)).suspect(range(len(phones)), phones).suspects
 
 
 def test_a_phone_that_nobody_had_is_no_suspect() -> None:
@@ -22,8 +22,8 @@ def test_a_phone_with_the_ending_of_an_earlier_one_is_a_suspect(again: str) -> N
 
 def test_a_phone_of_an_earlier_chunk_is_a_suspect() -> None:
     seen = SeenPhones(KnownPhones("", recent=10))
-    assert seen.suspect([(2, "0612345678")]) == ([], [])
-    assert seen.suspect([(3, "0612345678"), (5, "0698765432")]) == ([3], [2])
+    assert seen.suspect([2], ["0612345678"]) == ([], [])
+    assert seen.suspect([3, 5], ["0612345678", "0698765432"]) == ([3], [2])
 
 
 def test_a_phone_of_a_stored_lead_is_a_suspect() -> None:
@@ -53,13 +53,13 @@ def test_a_phone_that_an_odd_cell_may_have_meant_is_a_suspect(odd: str) -> None:
 
 
 def test_an_odd_cell_has_an_original_for_each_number_it_may_mean() -> None:
-    rows = enumerate(["0612345678", "0123456789", "0698765432", "06 12 34 56 78 ou 01 23 45 67 89"])
-    assert SeenPhones(KnownPhones("", recent=10)).suspect(rows) == ([3], [0, 1])
+    phones = ["0612345678", "0123456789", "0698765432", "06 12 34 56 78 ou 01 23 45 67 89"]
+    assert SeenPhones(KnownPhones("", recent=10)).suspect(range(len(phones)), phones) == ([3], [0, 1])
 
 
 def test_a_suspect_is_no_original() -> None:
-    rows = enumerate(["0612345678", "0712345678", "+33712345678"])
-    assert SeenPhones(KnownPhones("", recent=10)).suspect(rows) == ([1, 2], [0])
+    phones = ["0612345678", "0712345678", "+33712345678"]
+    assert SeenPhones(KnownPhones("", recent=10)).suspect(range(len(phones)), phones) == ([1, 2], [0])
 
 
 def test_as_many_rows_as_are_recent_may_be_originals_whatever_the_chunks() -> None:
@@ -68,12 +68,12 @@ def test_as_many_rows_as_are_recent_may_be_originals_whatever_the_chunks() -> No
         for chunk in (1, 3, 10, 50):
             seen = SeenPhones(KnownPhones("", recent=recent))
             for at in range(0, 100, chunk):
-                seen.suspect(list(enumerate(phones))[at : at + chunk])
-            assert seen.suspect([(100, phones[100 - recent])]) == ([100], [100 - recent])
+                seen.suspect(range(100)[at : at + chunk], phones[at : at + chunk])
+            assert seen.suspect([100], [phones[100 - recent]]) == ([100], [100 - recent])
 
 
 def test_rows_long_past_are_forgotten() -> None:
     seen = SeenPhones(KnownPhones("", recent=10))
     for n in range(100):
-        seen.suspect([(n, f"06{n:08}")])
-    assert seen.suspect([(100, "0600000000")]) == ([100], [])
+        seen.suspect([n], [f"06{n:08}"])
+    assert seen.suspect([100], ["0600000000"]) == ([100], [])

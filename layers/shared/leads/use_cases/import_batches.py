@@ -63,7 +63,7 @@ def read_batches(
     seen = SeenPhones(known) if known is not None else None
     phone = reader.fields.index("phone")
     for chunk in reader.chunks():
-        found = None if seen is None else seen.suspect((row, lead[phone]) for row, lead in _leads(chunk))
+        found = None if seen is None else _suspicion(seen, chunk, phone)
         yield Batch(
             last_row=chunk.first_row + len(chunk.records) - 1,
             leads=chunk.lead_count,
@@ -73,6 +73,11 @@ def read_batches(
             packed=_packed(chunk, may_skip, None if found is None else found.suspects),
             suspicion=found,
         )
+
+
+def _suspicion(seen: SeenPhones, chunk: Chunk, phone: int) -> Suspicion:
+    rows = [row for row, _ in _leads(chunk)]
+    return seen.suspect(rows, [lead[phone] for lead in chunk.leads if lead is not None])
 
 
 def _leads(chunk: Chunk) -> Iterator[tuple[int, LeadCells]]:
