@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Generator
 from contextlib import closing
+from itertools import chain
 
 import pytest
 
@@ -36,7 +37,7 @@ class Items:
 
 def test_items_come_in_order_and_are_closed() -> None:
     items = Items(100)
-    assert list(read_ahead(items.make())) == list(range(100))
+    assert list(chain.from_iterable(read_ahead(items.make()))) == list(range(100))
     assert items.closed_in == "read ahead"
     assert readers() == []
 
@@ -50,10 +51,10 @@ def test_no_items_are_none() -> None:
 def test_an_error_comes_after_the_items_before_it(count: int) -> None:
     error = ValueError("the file breaks off")
     items = Items(count, error)
-    seen = []
+    seen: list[int] = []
     with pytest.raises(ValueError, match="the file breaks off") as caught:
-        for item in read_ahead(items.make()):
-            seen.append(item)
+        for together in read_ahead(items.make()):
+            seen += together
     assert seen == list(range(count))
     assert caught.value is error
     assert readers() == []
@@ -79,15 +80,40 @@ def test_an_error_of_who_takes_the_items_closes_them_too() -> None:
 
 def test_as_many_are_made_as_may_wait_and_no_more() -> None:
     items = Items(1_000_000)
-    # The one that was taken, those that wait, and the one that the thread has in hand.
-    most = 1 + AHEAD + 1
     with closing(read_ahead(items.make())) as ahead:
-        next(ahead)
+        # Those that were taken, those that wait, and the one that the thread has in hand.
+        most = len(next(ahead)) + AHEAD + 1
         deadline = time.monotonic() + 10
         while items.made < most and time.monotonic() < deadline:
             time.sleep(0.01)
         time.sleep(0.3)
         assert items.made == most
+
+
+def test_what_is_ready_comes_together() -> None:
+    items = Items(3 * AHEAD)
+    with closing(read_ahead(items.make())) as ahead:
+        taken = len(next(ahead))
+        waiting = min(AHEAD, 3 * AHEAD - taken)
+        deadline = time.monotonic() + 10
+        while items.made < taken + waiting and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.1)
+        assert next(ahead) == list(range(taken, taken + waiting))
+
+
+def test_an_item_that_is_ready_waits_for_no_other() -> None:
+    asked = threading.Event()
+
+    def make() -> Generator[int, None, None]:
+        yield 1
+        assert asked.wait(10)
+        yield 2
+
+    with closing(read_ahead(make())) as ahead:
+        assert next(ahead) == [1]
+        asked.set()
+        assert next(ahead) == [2]
 
 
 def test_nothing_is_made_before_the_first_item_is_asked_for() -> None:

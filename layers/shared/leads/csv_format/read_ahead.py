@@ -5,14 +5,14 @@ before.
 import queue
 import threading
 from collections.abc import Callable, Generator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Final, TypeVar
 
 _T = TypeVar("_T")
 
-AHEAD: Final = 8
-"""Items that wait to be taken: as many chunks as are merged at once, so that Postgres finds the next ones
-ready.
+AHEAD: Final = 20
+"""Items that wait to be taken, and the most that are given together: half of the chunks that are merged at
+once, so that Postgres finds the next ones ready.
 """
 
 
@@ -28,9 +28,9 @@ def read_ahead(
     *,
     meanwhile: Callable[[], object] = lambda: None,
     every: float | None = None,
-) -> Generator[_T, None, None]:
-    """The items, made in a thread of their own. What making them raises is raised here, after those before
-    it. Who waits for one calls `meanwhile` `every` so many seconds.
+) -> Generator[list[_T], None, None]:
+    """The items, made in a thread of their own: each time all that are ready, at least one. What making them
+    raises is raised here, after those before it. Who waits for one calls `meanwhile` `every` so many seconds.
 
     Whoever stops early leaves the thread at most one more item to make; then the items are closed.
     """
@@ -56,20 +56,32 @@ def read_ahead(
         except BaseException as error:
             put(_End(error))
 
-    def take() -> _T | _End:
+    def wait() -> _T | _End:
         while True:
             try:
                 return ready.get(timeout=every)
             except queue.Empty:
                 meanwhile()
 
+    def all_ready() -> list[_T | _End]:
+        found = [wait()]
+        with suppress(queue.Empty):
+            while len(found) < AHEAD and not isinstance(found[-1], _End):
+                found.append(ready.get_nowait())
+        return found
+
     thread = threading.Thread(target=make, name="read ahead", daemon=True)
     thread.start()
     try:
-        while not isinstance(item := take(), _End):
-            yield item
-        if item.error is not None:
-            raise item.error
+        end = None
+        while end is None:
+            found = all_ready()
+            if isinstance(last := found[-1], _End):
+                end = last
+            if some := [item for item in found if not isinstance(item, _End)]:
+                yield some
+        if end.error is not None:
+            raise end.error
     finally:
         stopped.set()
         thread.join()

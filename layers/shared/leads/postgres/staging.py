@@ -4,7 +4,7 @@ Runs within the transaction of one import. The outcome of merging the rows of se
 handling them one by one in file order; tests/integration/test_process_import_oracle.py holds it to that.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, cast
 
 from leads.domain.merge_strategy import MergeStrategy
@@ -87,9 +87,11 @@ def stored_tails(connection: Connection, org_id: str) -> str | None:
     return cast("str | None", connection.value(statement("stored_tails"), org_id=org_id, most=KNOWN_LEADS))
 
 
-def stage(connection: Connection, fields: Sequence[str], block: bytes) -> None:
-    """Adds rows, `copy_text` of these fields, to those that wait for the next merge. Raises DatabaseFault."""
-    connection.copy_in(f"COPY staging (row_number, {', '.join(fields)}) FROM STDIN (NULL '')", [block])
+def stage(connection: Connection, fields: Sequence[str], blocks: Iterable[bytes]) -> None:
+    """Adds rows to those that wait for the next merge, each block some of them as `copy_text` of these
+    fields. Raises DatabaseFault.
+    """
+    connection.copy_in(f"COPY staging (row_number, {', '.join(fields)}) FROM STDIN (NULL '')", blocks)
 
 
 def merge(

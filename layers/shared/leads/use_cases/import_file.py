@@ -5,8 +5,9 @@ While Postgres merges some rows, the next ones are read and checked and the last
 """
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
+from itertools import chain
 from typing import Final, NamedTuple
 
 from leads.csv_format.read_ahead import read_ahead
@@ -129,13 +130,12 @@ def _merge_file(
     talk = KeepTalking(connection)
     ahead = read_ahead(batches, meanwhile=talk.speak, every=keep_talking.SILENCE)
     with closing(ahead) as ready, closing(Progress(database, _record(job))) as show:
-        layout = _layout(ready)
+        layout, first = _layout(next(ready))
         with ImportReport(bucket, report_key(job.org_id, job.id), layout.report_format, talk) as report:
             run = _Run(connection, job, layout, report, time_left, sizes)
-            for batch in ready:
-                if isinstance(batch, Batch):
-                    run.add(batch)
-                    show(run.processed)
+            for items in chain([first], ready):
+                run.add([item for item in items if isinstance(item, Batch)])
+                show(run.processed)
             return run.finish()
 
 
@@ -143,11 +143,12 @@ def _record(job: ClaimedImportJob) -> Callable[[Connection, int], None]:
     return lambda connection, processed: record_progress(connection, job.org_id, job.id, processed)
 
 
-def _layout(items: Generator[FileLayout | Batch, None, None]) -> FileLayout:
-    first = next(items)
+def _layout(items: list[FileLayout | Batch]) -> tuple[FileLayout, list[FileLayout | Batch]]:
+    """The first item, and the others."""
+    first, *others = items
     if not isinstance(first, FileLayout):
         raise TypeError("a file's layout comes before its batches")
-    return first
+    return first, others
 
 
 class _Run:
@@ -171,6 +172,7 @@ class _Run:
         self._counts = ImportCounts()
         self._faults: list[RowError] = []
         self._fault_count = 0
+        self._blocks: list[bytes] = []
         self._waiting: list[Batch] = []
         self._waiting_rows = 0
         self._waiting_bytes = 0
@@ -179,18 +181,25 @@ class _Run:
         # Postgres must not wait for the first MERGE_ROWS rows: each merge is twice as large as the last.
         self._next_merge = sizes.chunk_rows
 
-    def add(self, batch: Batch) -> None:
-        """Stages a batch, and merges what is staged when that is enough."""
+    def add(self, batches: Sequence[Batch]) -> None:
+        """Stages batches by one COPY, and merges what is staged whenever that is enough."""
         self._time_left.check()
-        if batch.block:
-            stage(self._connection, self._layout.fields, batch.block)
-            self._spoke_at = time.monotonic()
-        elif time.monotonic() - self._spoke_at > keep_talking.SILENCE:
+        for batch in batches:
+            self._take(batch)
+            if self._waiting_rows >= self._next_merge or self._waiting_bytes >= MERGE_BYTES:
+                self._merge()
+                self._next_merge = min(2 * self._next_merge, self._merge_rows)
+        self._stage()
+        if time.monotonic() - self._spoke_at > keep_talking.SILENCE:
             # Rows that are blank or faulty give Postgres nothing to do.
             self._connection.rows("SELECT 1")
             self._spoke_at = time.monotonic()
+
+    def _take(self, batch: Batch) -> None:
         if not batch.leads and not batch.faulty:
             return
+        if batch.block:
+            self._blocks.append(batch.block)
         self._faults.extend(batch.errors[: REPORTED_FAULTS - len(self._faults)])
         self._fault_count += len(batch.errors)
         # What is staged is Postgres's; only what the report needs is kept.
@@ -198,9 +207,12 @@ class _Run:
         self._waiting_rows += batch.leads + batch.faulty
         self._waiting_bytes += len(batch.packed)
         self.processed += batch.leads + batch.faulty
-        if self._waiting_rows >= self._next_merge or self._waiting_bytes >= MERGE_BYTES:
-            self._merge()
-            self._next_merge = min(2 * self._next_merge, self._merge_rows)
+
+    def _stage(self) -> None:
+        if self._blocks:
+            stage(self._connection, self._layout.fields, self._blocks)
+            self._blocks = []
+            self._spoke_at = time.monotonic()
 
     def finish(self) -> tuple[FinishedImport, StoredReport | None]:
         """Merges the rest and completes the report."""
@@ -227,6 +239,7 @@ class _Run:
         return together
 
     def _merge(self) -> None:
+        self._stage()
         leads = sum(batch.leads for batch in self._waiting)
         skipped: list[int] = []
         if leads:
