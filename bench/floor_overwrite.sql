@@ -12,9 +12,9 @@ WHEN MATCHED THEN UPDATE SET
     score = coalesce(lead.score, stored.score),
     notes = coalesce(lead.notes, stored.notes),
     updated_at = now(),
-    updated_by = 'bench'
+    updated_by = :'by'
 WHEN NOT MATCHED THEN INSERT
     (org_id, name, phone, :key_column email, source, lead_source, score, notes, created_by, updated_by)
     VALUES (:'org', lead.name, lead.phone, :key_value lead.email, lead.source, lead.lead_source, lead.score, lead.notes,
-        'bench', 'bench');
+        :'by', :'by');
 COMMIT;
