@@ -16,8 +16,8 @@ CHECKOV_VENV := .venv-checkov
 CHECKOV := 3.3.30
 CHECKOV_READY := $(CHECKOV_VENV)/.ready-$(CHECKOV)
 RUN := $(VENV)/bin/python
-CODE := layers/shared/leads functions local bench tests
-DEPLOYED := layers/shared/leads functions
+CODE := layers functions local bench tests
+DEPLOYED := layers functions
 
 # USER is also an environment variable, so only a USER of the command line counts.
 TOKEN_USER := $(if $(filter command,$(firstword $(origin USER))),$(USER),dev@example.com)
@@ -124,18 +124,16 @@ validate: $(SAM_READY) $(CHECKOV_READY) ## Check the template and what SAM makes
 	@$(SAM_ENV) $(SAM_VENV)/bin/cfn-lint .aws-sam/expanded.json
 	@$(CHECKOV_VENV)/bin/checkov --config-file .checkov.yaml
 
-# Lambda mounts a layer read-only, so what is not compiled here is compiled at each cold start, which doubles it. Not by
-# time stamps: those of a layer's files are not kept.
 .PHONY: build
-build: $(SAM_READY) ## Build what is deployed (sam build, its layer compiled; needs python3.13)
+build: $(SAM_READY) ## Build what is deployed (sam build, its layer slimmed and compiled; needs python3.13)
 	@if ! python3.13 -c '' >/dev/null 2>&1 && command -v pyenv >/dev/null 2>&1; then \
 		PYENV_VERSION=$$(pyenv versions --bare | grep -x '3\.13[0-9.]*' | tail -n 1); export PYENV_VERSION; \
 	fi; \
 	if ! python3.13 -c '' >/dev/null 2>&1; then \
-		echo "sam build needs the functions' runtime: no working python3.13 on PATH (with Docker: $(SAM_VENV)/bin/sam build --use-container, whose layer is not compiled, so it starts slowly)" >&2; exit 1; \
+		echo "sam build needs the functions' runtime: no working python3.13 on PATH (with Docker: $(SAM_VENV)/bin/sam build --use-container, whose layer is not finished, so it starts slowly)" >&2; exit 1; \
 	fi; \
 	$(SAM_ENV) $(SAM_VENV)/bin/sam build $(SAM_BUILD) && \
-	PYTHONHASHSEED=0 python3.13 -m compileall -q -f --invalidation-mode unchecked-hash -s $(BUILT_LAYER) $(BUILT_LAYER)
+	PYTHONHASHSEED=0 python3.13 layers/finish_layer.py $(BUILT_LAYER)
 
 # What set-up says goes to stderr: `make -s token` prints a token and nothing else, the first time, too.
 $(READY): pyproject.toml layers/shared/requirements.txt

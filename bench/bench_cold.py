@@ -1,7 +1,8 @@
 """make bench-cold: how long each function takes to start, beside ones that do no more than what most need.
 
 Each start is a process of AWS's runtime interface emulator, which comes with PyPI's aws-sam-cli, with the
-function's code, layer and environment as template.yaml gives them, Postgres and S3 in other processes.
+function's code, layer and environment as template.yaml gives them, Postgres and S3 in other processes. The
+layer's libraries are installed and finished as `make build` does it, but for this Python.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from typing import Final, NamedTuple
 import urllib3
 
 from bench.house import ORG, House
+from layers.finish_layer import finish_layer
 from local.lambda_environment import lambda_variables
 from local.state import PROJECT
 
@@ -76,6 +78,8 @@ def main() -> None:
     _say(f"{datetime.now(UTC):%Y-%m-%d}, {machine}, median of {options.starts} starts, ms")
     _say(_LINE.format("function", "init", "to bare", "with S3", "first", "second"))
     with tempfile.TemporaryDirectory() as directory, House(Path(directory)) as house:
+        libraries = Path(directory) / "libraries"
+        _install(libraries)
         some = house.template.functions[0]
         cases = []
         for name, code in _BARS.items():
@@ -94,7 +98,7 @@ def main() -> None:
                 variables = {
                     **variables,
                     "AWS_ENDPOINT_URL_S3": house.s3.url,
-                    "PYTHONPATH": os.pathsep.join([str(folder), layers]),
+                    "PYTHONPATH": os.pathsep.join([str(folder), layers, str(libraries)]),
                 }
                 starts[name].append(_start(folder, variables, event))
         bars = [statistics.median(one.init for one in starts[name]) for name in _BARS]
@@ -102,6 +106,13 @@ def main() -> None:
             init, first, second = (statistics.median(times) for times in zip(*starts[name], strict=True))
             ratios = (f"{init / bar:.2f}" for bar in bars)
             _say(_LINE.format(name, f"{init:.0f}", *ratios, f"{first:.0f}", f"{second:.0f}"))
+
+
+def _install(libraries: Path) -> None:
+    required = PROJECT / "layers" / "shared" / "requirements.txt"
+    options = ["--quiet", "--no-compile", f"--target={libraries}", f"--requirement={required}"]
+    subprocess.run([sys.executable, "-m", "pip", "install", *options], check=True)
+    finish_layer(libraries)
 
 
 def _event(name: str) -> bytes:

@@ -1,5 +1,6 @@
 """What `sam build` makes, and `make invoke`."""
 
+from layers.finish_layer import SERVICES
 from tests.support.sam_local import Sam
 from tests.support.service import ROOT
 
@@ -20,6 +21,11 @@ def test_the_layer_is_compiled(built: None) -> None:
         path.parent.parent / path.name.replace(".cpython-313.pyc", ".py") for path in LAYER.rglob("*.pyc")
     }
     assert set(LAYER.rglob("*.py")) == compiled
+
+
+def test_the_layer_describes_the_services_that_are_used(built: None) -> None:
+    described = {path.name for path in (LAYER / "python/botocore/data").iterdir() if path.is_dir()}
+    assert described == SERVICES
 
 
 def test_make_invoke_builds_and_invokes(sam: Sam) -> None:

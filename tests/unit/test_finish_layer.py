@@ -1,0 +1,97 @@
+"""What is taken out of the layer that is deployed is missed by nobody."""
+
+import ast
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+from urllib.parse import parse_qs, urlsplit
+
+import botocore
+import botocore.session
+import pytest
+from botocore.config import Config
+from botocore.exceptions import UnknownServiceError
+from botocore.loaders import Loader
+
+from layers.finish_layer import SERVICES, slim_descriptions
+from local.state import PROJECT
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+DATA = Path(botocore.__file__).parent / "data"
+
+
+@pytest.fixture(scope="module")
+def slim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """botocore's data as the layer has it."""
+    data = tmp_path_factory.mktemp("botocore") / "data"
+    some = [DATA / name for name in ("s3", "sqs", "s3control")]
+    for source in (*some, *DATA.glob("*.json")):
+        copy = shutil.copytree if source.is_dir() else shutil.copy
+        data.mkdir(exist_ok=True)
+        copy(source, data / source.name)
+    slim_descriptions(data)
+    return data
+
+
+def client(data: Path, region: str) -> "S3Client":
+    session = botocore.session.Session()
+    loader = Loader(extra_search_paths=[str(data)], include_default_search_paths=False)
+    session.register_component("data_loader", loader)
+    made = session.create_client(
+        "s3",
+        region_name=region,
+        aws_access_key_id="key",
+        aws_secret_access_key="secret",  # noqa: S106
+        config=Config(signature_version="s3v4", s3={"addressing_style": "virtual"}),
+    )
+    return cast("S3Client", made)
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-west-3", "cn-north-1", "us-gov-west-1", "eu-central-2"])
+def test_links_lead_where_they_did(slim: Path, region: str) -> None:
+    links = [
+        urlsplit(
+            client(data, region).generate_presigned_url("get_object", Params={"Bucket": "leads", "Key": "k"})
+        )
+        for data in (DATA, slim)
+    ]
+    assert links[0].netloc.startswith("leads.s3.")
+    assert links[0][:3] == links[1][:3]
+    assert parse_qs(links[0].query).keys() == parse_qs(links[1].query).keys()
+
+
+def test_s3_can_do_what_it_could(slim: Path) -> None:
+    whole, slimmed = (client(data, "eu-west-3").meta.service_model for data in (DATA, slim))
+    assert slimmed.operation_names == whole.operation_names
+    for name in whole.operation_names:
+        for side in ("input_shape", "output_shape"):
+            before, after = (getattr(model.operation_model(name), side) for model in (whole, slimmed))
+            assert (before and list(before.members)) == (after and list(after.members)), name
+
+
+def test_it_knows_no_other_service(slim: Path) -> None:
+    with pytest.raises(UnknownServiceError):
+        Loader(extra_search_paths=[str(slim)], include_default_search_paths=False).load_service_model(
+            "sqs", "service-2"
+        )
+    assert {path.name for path in slim.iterdir() if path.is_dir()} == SERVICES
+    assert not list(slim.rglob("examples-*"))
+    assert not re.search('"documentation":"[^"]', next(slim.glob("s3/*/service-2.json")).read_text())
+
+
+def test_the_functions_make_clients_of_the_services_that_are_left() -> None:
+    used = set()
+    for folder in ("layers/shared/leads", "functions"):
+        for path in (PROJECT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if (
+                    isinstance(node, ast.Call)
+                    and isinstance(node.func, ast.Attribute)
+                    and node.func.attr in ("client", "create_client", "resource")
+                    and node.args
+                ):
+                    used.add(ast.literal_eval(node.args[0]))
+    assert used == SERVICES
