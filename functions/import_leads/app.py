@@ -16,10 +16,11 @@ from leads.use_cases.import_leads import create_upload, import_leads
 from leads.use_cases.shown_import import ShownImport
 from leads.web.auth import principal_of
 from leads.web.history_requests import HISTORY_PATH
-from leads.web.import_requests import read_import_request, read_upload_request
+from leads.web.import_requests import read_import_request
 from leads.web.parameters import Preference, idempotency_key, preference
 from leads.web.resolver import answer, api, problem
 from leads.web.schemas import ImportResult, UploadCreated
+from leads.web.upload_requests import read_upload_request
 
 DEFAULT_WAIT = 20.0
 MOST_WAIT = 25

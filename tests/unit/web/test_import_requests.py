@@ -1,6 +1,4 @@
-"""What a request to import asks: a bare file, its name, or an upload to be prepared."""
-
-import json
+"""What a request to import asks: a bare file, and its name."""
 
 import pytest
 from hypothesis import given
@@ -14,7 +12,6 @@ from leads.web.import_requests import (
     FILE_LIMIT,
     ImportRequest,
     read_import_request,
-    read_upload_request,
 )
 from tests.unit.web.events import http_event
 
@@ -130,68 +127,3 @@ def test_a_filename_is_always_something_that_can_be_shown_and_stored(name: str) 
     assert shown.isprintable()
     assert not set(shown) & set("/\\")
     assert shown.strip() == shown or len(shown) == 255
-
-
-def read_upload(body: object, query: dict[str, str] | None = None) -> ImportOrder:
-    return read_upload_request(http_event(json.dumps(body), query=query))
-
-
-def refused_upload(body: str) -> list[tuple[str, str]]:
-    with pytest.raises(InvalidRequest) as caught:
-        read_upload_request(http_event(body))
-    assert str(caught.value)
-    return [(error.field, error.message) for error in caught.value.errors]
-
-
-def test_an_upload_needs_only_a_filename() -> None:
-    assert read_upload({"filename": "leads.csv"}) == ImportOrder("leads.csv", MergeStrategy.SKIP, False)
-
-
-def test_an_upload_may_say_all_that_an_import_may() -> None:
-    body = {"filename": "../leads.csv", "mergeStrategy": "CREATE_NEW", "dryRun": True}
-    assert read_upload(body) == ImportOrder("leads.csv", MergeStrategy.CREATE_NEW, True)
-
-
-def test_the_body_of_an_upload_may_arrive_as_base64() -> None:
-    event = http_event(b'{"filename": "\xc3\xa9t\xc3\xa9.csv"}')
-    assert read_upload_request(event).filename == "été.csv"
-
-
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        ("", "body"),
-        ("{", "body"),
-        ("[]", "body"),
-        ("null", "body"),
-        ("{}", "filename"),
-        ('{"filename": ""}', "filename"),
-        ('{"filename": 7}', "filename"),
-        (json.dumps({"filename": "x" * 256}), "filename"),
-        ('{"filename": "a.csv", "mergeStrategy": "MERGE"}', "mergeStrategy"),
-        ('{"filename": "a.csv", "dryRun": "perhaps"}', "dryRun"),
-        ('{"filename": "a.csv", "size": 7}', "size"),
-    ],
-)
-def test_an_upload_that_cannot_be_read_is_refused_by_its_field(body: str, field: str) -> None:
-    ((named, message),) = refused_upload(body)
-    assert named == field
-    assert field in message
-    assert any(words in message for words in ("must be JSON", "is required", "Allowed: ")), message
-
-
-def test_an_upload_reports_all_its_faults_at_once() -> None:
-    faults = refused_upload('{"mergeStrategy": "MERGE", "dryRun": null}')
-    assert [field for field, _ in faults] == ["filename", "mergeStrategy", "dryRun"]
-    assert "SKIP, OVERWRITE, CREATE_NEW" in faults[1][1]
-
-
-@pytest.mark.parametrize("strategy", ["OVERWRITE", "overwrite", "Overwrite"])
-def test_an_upload_takes_its_strategy_in_any_case(strategy: str) -> None:
-    order = read_upload({"filename": "leads.csv", "mergeStrategy": strategy})
-    assert order.merge_strategy is MergeStrategy.OVERWRITE
-
-
-def test_an_upload_takes_no_query() -> None:
-    with pytest.raises(InvalidRequest, match="Unknown parameter: dryRun"):
-        read_upload({"filename": "leads.csv"}, query={"dryRun": "true"})

@@ -1,6 +1,4 @@
-"""What POST /api/v1/leads/import and …/uploads are asked: a file, as a form or bare, and what to do with
-it.
-"""
+"""What POST /api/v1/leads/import is asked: a file, as a form or bare, and what to do with it."""
 
 import base64
 import binascii
@@ -9,16 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import pydantic
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from multipart import MultipartError, MultipartParser, parse_content_disposition, parse_options_header
 
-from leads.domain.filename import FILENAME_LENGTH, clean_filename
+from leads.domain.filename import clean_filename
 from leads.domain.merge_strategy import MergeStrategy
 from leads.errors import FieldError, FileTooLarge, InvalidRequest, UnsupportedMediaType
 from leads.use_cases.import_leads import ImportOrder
 from leads.web.parameters import choice, flag, refuse_unknown
-from leads.web.schemas import UploadRequest
 
 FILE_LIMIT: Final = 4 * 1024 * 1024
 """Bytes of a file sent in a request. Lambda takes events of 6 MB, in which base64 makes 4 bytes of 3; the
@@ -28,11 +24,6 @@ rest is for headers and claims (our API).
 _OPTIONS: Final = ("mergeStrategy", "dryRun")
 _QUERY: Final = (*_OPTIONS, "filename")
 _FORM: Final = ("file", *_OPTIONS)
-_UPLOAD: Final = {
-    "filename": f"filename is required: the file's name, of 1 to {FILENAME_LENGTH} characters.",
-    "mergeStrategy": f"Invalid mergeStrategy value. Allowed: {', '.join(MergeStrategy)}",
-    "dryRun": "Invalid dryRun value. Allowed: true, false",
-}
 _BARE_TYPES: Final = (
     "application/octet-stream",
     "text/csv",
@@ -65,10 +56,10 @@ def read_import_request(event: APIGatewayProxyEventV2) -> ImportRequest:
     form: dict[str, str] = {}
     filename = query.get("filename", "")
     if media_type == "multipart/form-data":
-        content, sent_name, form = _read_form(_body(event), options.get("boundary", ""))
+        content, sent_name, form = _read_form(request_body(event), options.get("boundary", ""))
         filename = filename or sent_name
     elif media_type in _BARE_TYPES:
-        content = _body(event)
+        content = request_body(event)
         if not event.is_base64_encoded and _REPLACEMENT in (event.body or ""):
             raise InvalidRequest(
                 "The file is not UTF-8, and as text/* it reaches us with those characters destroyed. "
@@ -88,32 +79,12 @@ def read_import_request(event: APIGatewayProxyEventV2) -> ImportRequest:
     return ImportRequest(_order(filename, query, form), content)
 
 
-def read_upload_request(event: APIGatewayProxyEventV2) -> ImportOrder:
-    """Reads the JSON body of an upload request. Raises InvalidRequest."""
-    refuse_unknown(dict(event.query_string_parameters), ())
-    try:
-        request = UploadRequest.model_validate_json(_body(event))
-    except pydantic.ValidationError as error:
-        faults = error.errors(include_url=False, include_context=False, include_input=False)
-        raise InvalidRequest.of([_upload_fault(fault["type"], fault["loc"]) for fault in faults]) from None
-    return ImportOrder(clean_filename(request.filename), request.merge_strategy, request.dry_run)
-
-
-def _upload_fault(kind: str, location: tuple[int | str, ...]) -> FieldError:
-    """What to do about a fault that pydantic found, in the words of our other answers."""
-    if not location:
-        return FieldError("body", 'The body must be JSON such as {"filename": "leads.csv"}.')
-    field = str(location[0])[:100]
-    if kind == "extra_forbidden":
-        return FieldError(field, f"Unknown parameter: {field}. Allowed: {', '.join(_UPLOAD)}")
-    return FieldError(field, _UPLOAD[field])
-
-
 def _header(event: APIGatewayProxyEventV2, name: str) -> str:
     return event.headers.get(name) or ""
 
 
-def _body(event: APIGatewayProxyEventV2) -> bytes:
+def request_body(event: APIGatewayProxyEventV2) -> bytes:
+    """The bytes that were sent. Raises InvalidRequest."""
     body = event.body or ""
     if not event.is_base64_encoded:
         return body.encode()
