@@ -19,7 +19,8 @@ from leads.csv_format.gunzip import gunzipped
 from leads.csv_format.header import Columns, map_columns
 from leads.csv_format.report import ReportFormat
 from leads.csv_format.text_lines import LINE_LIMIT, ByteSource, read_lines
-from leads.domain.lead import FIELDS, LeadCells, LeadChecker, row_errors
+from leads.domain.lead import FIELDS, LeadCells
+from leads.domain.lead_rules import LeadChecker, row_errors
 from leads.domain.row_error import RowError
 from leads.errors import FailureCode, InvalidFile
 

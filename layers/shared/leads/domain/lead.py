@@ -1,19 +1,9 @@
-"""What a lead is made of, and the rules that one row of a file must keep to become one.
-
-The rules are written twice on purpose: as the schemas of `LeadChecker`, which pydantic checks at once and
-fast, and in `row_errors`, which says in words everything that is wrong with a row that failed. A property
-test holds them together.
+"""What a lead is made of. The rules that a row must keep to become one are in lead_rules.py, which loads
+pydantic.
 """
 
-import re
-from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final
-
-from pydantic_core import CoreSchema, SchemaValidator
-from pydantic_core.core_schema import list_schema, str_schema, tuple_positional_schema, with_default_schema
-
-from leads.domain.row_error import RowError
 
 
 class LeadStatus(StrEnum):
@@ -41,16 +31,6 @@ class LeadSource(StrEnum):
     UNKNOWN = "unknown"
 
 
-# Our API's limits in characters; the columns of `dossier` are as wide.
-NAME_LENGTH: Final = 255
-PHONE_LENGTH: Final = 50
-EMAIL_LENGTH: Final = 255
-LEAD_SOURCE_LENGTH: Final = 255
-NOTES_LENGTH: Final = 10_000
-
-SHOWN_LENGTH: Final = 100
-"""How much of a wrong value a message repeats, in characters (our API)."""
-
 FIELDS: Final = ("name", "phone", "email", "source", "lead_source", "score", "notes")
 """The fields of an import, in the order in which their cells stand everywhere."""
 
@@ -58,86 +38,3 @@ REQUIRED_FIELDS: Final = ("name", "phone", "source")
 
 LeadCells = tuple[str, ...]
 """The trimmed cells of a valid row, one per field that its file has; an optional one that was empty is ''."""
-
-# In pydantic's regular expressions, which are Rust's, ^ and $ mean the very ends. A first ' is left to the
-# slow pass, which knows whether the formula guard put it there.
-_SCORE: Final = "0*(?:100|[0-9]{1,2})"
-_TEXT: Final = r"^(?:[^'\x00][^\x00]*)?$"
-_A_DIGIT: Final = r"^(?:[0-9]|[^'\x00][^\x00]*[0-9])[^\x00]*$"
-
-
-def _text(length: int, *, required: bool = False) -> CoreSchema:
-    return str_schema(min_length=int(required), max_length=length, pattern=_TEXT)
-
-
-_SCHEMAS: Final = {
-    "name": _text(NAME_LENGTH, required=True),
-    "phone": str_schema(max_length=PHONE_LENGTH, pattern=_A_DIGIT),
-    "email": _text(EMAIL_LENGTH),
-    "source": str_schema(to_lower=True, pattern=rf"^(?i-u:{'|'.join(LeadSource)})$"),
-    "lead_source": _text(LEAD_SOURCE_LENGTH),
-    "score": str_schema(pattern=f"^(?:{_SCORE})?$"),
-    "notes": _text(NOTES_LENGTH),
-}
-
-
-class LeadChecker:
-    """The fast check of many rows at once, for files that have these fields."""
-
-    def __init__(self, fields: Sequence[str]) -> None:
-        row = tuple_positional_schema([_SCHEMAS[field] for field in fields])
-        # None for what is not valid, instead of an error: then it costs nothing to be wrong.
-        lenient = with_default_schema(row, default=None, on_error="default")
-        self._rows = SchemaValidator(list_schema(lenient))
-
-    def check(self, rows: list[tuple[str, ...]]) -> list[LeadCells | None]:
-        """The cells of each row, trimmed as they come, that is surely a valid lead, and None for the others.
-
-        The others are those that are not, and those with a cell that begins with `'`, perhaps the guard's.
-        """
-        checked: list[LeadCells | None] = self._rows.validate_python(rows)
-        return checked
-
-
-_LABELS: Final = {
-    "name": "Name",
-    "phone": "Phone",
-    "email": "Email",
-    "source": "Source",
-    "lead_source": "Lead source",
-    "score": "Score",
-    "notes": "Notes",
-}
-_LENGTHS: Final = {
-    "name": NAME_LENGTH,
-    "phone": PHONE_LENGTH,
-    "email": EMAIL_LENGTH,
-    "lead_source": LEAD_SOURCE_LENGTH,
-    "notes": NOTES_LENGTH,
-}
-_SOURCES: Final = frozenset(LeadSource)
-_SCORE_TEXT: Final = re.compile(_SCORE, re.ASCII)
-_DIGIT: Final = re.compile("[0-9]")
-
-
-def row_errors(row: int, fields: Sequence[str], cells: Sequence[str]) -> list[RowError]:
-    """Every fault of a row's trimmed cells of these fields; none when it is a valid lead."""
-    errors = []
-    for field, cell in zip(fields, cells, strict=True):
-        if not cell:
-            if field in REQUIRED_FIELDS:
-                errors.append(RowError(row, field, f"{_LABELS[field]} is required"))
-            continue
-        if "\x00" in cell:
-            errors.append(RowError(row, field, f"{_LABELS[field]} contains a NUL character"))
-        length = _LENGTHS.get(field)
-        if length is not None and len(cell) > length:
-            errors.append(RowError(row, field, f"{_LABELS[field]} is longer than {length:,} characters"))
-        if field == "phone" and not _DIGIT.search(cell):
-            errors.append(RowError(row, field, "Phone must contain a digit"))
-        # A NUL must not be repeated: Postgres stores none, and its message says enough.
-        if field == "source" and "\x00" not in cell and not (cell.isascii() and cell.lower() in _SOURCES):
-            errors.append(RowError(row, field, f"Invalid source value: {cell[:SHOWN_LENGTH]}"))
-        if field == "score" and not _SCORE_TEXT.fullmatch(cell):
-            errors.append(RowError(row, field, "Score must be an integer between 0 and 100"))
-    return errors

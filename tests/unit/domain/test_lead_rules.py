@@ -4,7 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from leads.domain.lead import FIELDS, LeadChecker, row_errors
+from leads.domain.lead import FIELDS
+from leads.domain.lead_rules import LeadChecker, row_errors
 from leads.domain.row_error import RowError
 from tests.support.lead_row import LeadRow
 
