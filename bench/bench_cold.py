@@ -144,7 +144,7 @@ def _emulator(code: Path, variables: Mapping[str, str], log: int) -> Iterator[st
     """Where a function may be invoked that has not started yet."""
     kind = _MACHINES[platform.machine()]
     (program,) = _EMULATORS.glob(f"python3*/site-packages/samcli/local/rapid/aws-lambda-rie-{kind}")
-    port, api = _free_port(), _free_port()
+    port, api = _free_ports()
     addresses = [
         f"--runtime-interface-emulator-address=127.0.0.1:{port}",
         f"--runtime-api-address=127.0.0.1:{api}",
@@ -164,15 +164,18 @@ def _emulator(code: Path, variables: Mapping[str, str], log: int) -> Iterator[st
         process.wait()
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+def _free_ports() -> tuple[int, int]:
+    """Two that differ: both are taken before one is given back."""
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        return int(one.getsockname()[1]), int(other.getsockname()[1])
 
 
 def _wait_for(port: int) -> None:
     for _ in range(200):
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-            return
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port)) as connected:
+            # Where nobody listens, a socket that is given this port for its own end talks to itself.
+            if connected.getsockname() != connected.getpeername():
+                return
         time.sleep(0.02)
     raise RuntimeError("the emulator did not start")
 
