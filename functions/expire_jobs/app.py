@@ -2,6 +2,8 @@
 same.
 """
 
+from leads.starting import started
+
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -66,3 +68,6 @@ def _report(counts: dict[str, int], faults: int) -> None:
         metrics.add_dimension("kind", kind)
         count("JobsExpired", number)
         flush_metrics()
+
+
+started()

@@ -2,6 +2,8 @@
 exports.
 """
 
+from leads.starting import started
+
 import time
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -116,3 +118,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         return app.resolve(event, context)
     finally:
         flush_metrics()
+
+
+started()

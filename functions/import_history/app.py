@@ -1,5 +1,7 @@
 """GET /api/v1/leads/import/history and …/{id}: an organisation's imports, newest first, or one of them."""
 
+from leads.starting import started
+
 from http import HTTPStatus
 from typing import Any
 
@@ -56,3 +58,6 @@ def get_history_item(id: str) -> Response[str]:
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Entry point of the Lambda; an API Gateway HTTP API event, payload format 2.0."""
     return app.resolve(event, context)
+
+
+started()

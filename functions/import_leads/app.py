@@ -1,5 +1,7 @@
 """POST /api/v1/leads/import: a file in, its job out. POST …/uploads: a job in, where to put its file out."""
 
+from leads.starting import started
+
 from http import HTTPStatus
 from typing import Any
 
@@ -90,3 +92,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         return app.resolve(event, context)
     finally:
         flush_metrics()
+
+
+started()

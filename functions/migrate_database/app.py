@@ -2,6 +2,8 @@
 invoked by each deployment that changes code or schema; any other event does the same by hand.
 """
 
+from leads.starting import started
+
 import os
 from contextlib import nullcontext
 from typing import Any, Final
@@ -48,3 +50,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, list[str
         applied = migrate_database(database, app_password=app_password, seconds=seconds)
     logger.info("migrations applied", applied=applied)
     return {"applied": applied}
+
+
+started()

@@ -1,5 +1,7 @@
 """Makes the files of exports that S3 announces under export-requests/: the ones that no answer waits for."""
 
+from leads.starting import started
+
 import time
 from typing import Any
 
@@ -82,3 +84,6 @@ def _report(request: StoredFile, outcome: ExportOutcome, seconds: float) -> None
     if outcome.ended == COMPLETED:
         count("ExportsCompleted")
         count("RowsExported", outcome.row_count)
+
+
+started()

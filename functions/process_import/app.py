@@ -1,5 +1,7 @@
 """Imports the files that S3 announces: uploads under imports/, partners' files under drop/."""
 
+from leads.starting import started
+
 import time
 from typing import Any
 
@@ -87,3 +89,6 @@ def _report(outcome: ImportOutcome, seconds: float) -> None:
         count("ImportFaults")
     if outcome.job_id is not None and outcome.ended != IGNORED:
         took("ImportSeconds", seconds)
+
+
+started()

@@ -79,8 +79,8 @@ def drive_imports(service: Service) -> None:
     assert answer["reportUrl"] and service.job(caller, answer["importJobId"])["reportUrl"], answer
     service.announce(service.put(f"drop/{caller.org}/x.csv", FAULTY.encode()))
 
-    # A part of a report is on its way, with the first 5,000 rows, when the file turns out to be none.
-    rows = f",2,web,{'x' * 1200}\n" * ROWS
+    # A part of a report is on its way, with the rows merged so far, when the file turns out to be none.
+    rows = f",2,web,{'x' * 1200}\n" * 2 * ROWS
     service.announce(uploaded(service, caller, f'{FAULTY}{rows}Cy,3,web,"open\n'.encode()))
 
     # S3 denies what is gone, so whether it is gone has to be asked.

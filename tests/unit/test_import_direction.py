@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "errors": set[str](),
     "observability": set[str](),
     "settings": {"errors"},
+    "starting": set[str](),
     "custom_resource": {"errors"},
     "domain": {"errors"},
     "csv_format": {"domain", "errors"},
