@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from leads.csv_format.dialect import BYTE_ORDER_MARK
-from leads.csv_format.formula_guard import guard
+from leads.csv_format.formula_guard import guard, guard_again
 from leads.csv_format.header import REPORT_COLUMNS
 from leads.csv_format.reader import LeadReader
 from leads.csv_format.report import DUPLICATE_REASON, Outcome, ReportFormat, ReportRow
@@ -24,12 +24,13 @@ def report_of(file: bytes) -> bytes:
     reader = LeadReader(io.BytesIO(file), chunk_rows=3)
     report = reader.report_format.header()
     for chunk in reader.chunks():
-        report += reader.report_format.lines(
+        rows = [
             ReportRow(chunk.first_row + at, Outcome.DUPLICATE, DUPLICATE_REASON, record)
             for at, record in enumerate(chunk.records)
             # A blank row was never to be imported.
             if chunk.leads[at] is not None or at in chunk.faulty
-        )
+        ]
+        report += b"".join(reader.report_format.lines(rows))
     return report
 
 
@@ -85,7 +86,7 @@ def test_delimiter_and_byte_order_mark_are_those_that_the_files_program_opens(
     assert format_of(file).header() == f"{mark}{header}\r\n".encode()
     line = delimiter.join(["2", "error", REASON, "Ana", "", "web"])
     rows = [ReportRow(2, Outcome.ERROR, REASON, ["Ana", "", "web"])]
-    assert format_of(file).lines(rows) == f"{line}\r\n".encode()
+    assert format_of(file).lines(rows) == [f"{line}\r\n".encode()]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
@@ -101,19 +102,19 @@ def test_columns_are_named_as_they_were_and_cells_beyond_them_are_kept() -> None
         ReportRow(7, Outcome.ERROR, "x; y", ["Ana"]),
         ReportRow(1_000_000, Outcome.DUPLICATE, DUPLICATE_REASON, list("abcdefg")),
     ]
-    assert layout.lines(rows) == (
-        b"7,error,x; y,Ana\r\n"
-        b"1000000,duplicate,Phone belongs to an active lead or to an earlier row,a,b,c,d,e,f,g\r\n"
-    )
+    assert layout.lines(rows) == [
+        b"7,error,x; y,Ana\r\n",
+        b"1000000,duplicate,Phone belongs to an active lead or to an earlier row,a,b,c,d,e,f,g\r\n",
+    ]
 
 
 def test_no_rows_are_no_lines() -> None:
-    assert format_of("name,phone,source\n").lines([]) == b""
+    assert format_of("name,phone,source\n").lines([]) == []
 
 
 def test_what_the_format_of_csv_means_is_quoted() -> None:
     record = ["a,b", 'say "x"', "one\ntwo", "one\rtwo", "a;b", ""]
-    line = format_of("name,phone,source\n").lines([ReportRow(2, Outcome.ERROR, "a, b", record)])
+    (line,) = format_of("name,phone,source\n").lines([ReportRow(2, Outcome.ERROR, "a, b", record)])
     assert line == b'2,error,"a, b","a,b","say ""x""","one\ntwo","one\rtwo",a;b,\r\n'
 
 
@@ -121,7 +122,7 @@ def test_cells_names_and_reasons_are_no_formula() -> None:
     layout = format_of("name,phone,source,=cmd\n")
     assert layout.header() == b"row,outcome,reason,name,phone,source,'=cmd\r\n"
     rows = [ReportRow(2, Outcome.ERROR, "=x", ["=1", "+33612345678", "@web", "+1+2"])]
-    assert layout.lines(rows) == b"2,error,'=x,'=1,+33612345678,'@web,'+1+2\r\n"
+    assert layout.lines(rows) == [b"2,error,'=x,'=1,+33612345678,'@web,'+1+2\r\n"]
 
 
 def test_the_columns_of_an_earlier_report_give_way_to_new_ones() -> None:
@@ -163,6 +164,27 @@ def test_a_report_read_again_means_what_its_file_meant(table: list[list[str]], d
     assert meaning_of(report) == meant
     # Nor does it change by going round: what is sent again may be reported again.
     assert meaning_of(report_of(report)) == meant
+
+
+@given(tables, delimiters, st.lists(st.sampled_from(["Phone is required", "a; b, c", "=x"]), min_size=8))
+@example([["Ana", "06"], []], ",", ["x", "x"])
+def test_a_line_is_what_csv_makes_of_it(table: list[list[str]], delimiter: str, reasons: list[str]) -> None:
+    layout = LeadReader(io.BytesIO(file_of(NAMES, [], delimiter))).report_format
+    rows = [
+        ReportRow(at, Outcome.ERROR if at % 3 else Outcome.DUPLICATE, reason, record)
+        for at, (reason, record) in enumerate(zip(reasons, table, strict=False), start=2)
+    ]
+    expected = []
+    for row in rows:
+        text = io.StringIO(newline="")
+        cells = [guard_again(cell.strip()) for cell in row.record]
+        csv.writer(text, delimiter=layout.delimiter).writerow(
+            [row.row, row.outcome, guard(row.reason), *cells]
+        )
+        expected.append(text.getvalue().encode())
+    assert layout.lines(rows) == expected
+    # Among others, and alone.
+    assert [line for row in rows for line in layout.lines([row])] == expected
 
 
 @given(extra_names, delimiters)

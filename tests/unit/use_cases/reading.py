@@ -21,15 +21,14 @@ class Reading(NamedTuple):
     """All that came of a file, and with what it was refused."""
 
     layouts: list[FileLayout]
-    batches: list[tuple[Batch, dict[int, list[str]]]]
-    """Each with those of its records that may be reported, instead of how it packs them."""
+    batches: list[tuple[Batch, bytes]]
+    """Each with the lines of all its rows that may be reported, instead of how it packs them."""
     refusal: tuple[FailureCode, str] | None
 
 
-def reportable(batch: Batch, may_skip: bool) -> list[int]:
-    """The rows of a batch that may have to be reported: faulty ones, and leads when they may be skipped."""
-    leads = [int(line.split(b"\t")[0]) for line in batch.block.splitlines()] if may_skip else []
-    return sorted({*leads, *(error.row for error in batch.errors)})
+def leads_of(batch: Batch) -> list[int]:
+    """The rows of a batch that are leads."""
+    return [int(line.split(b"\t")[0]) for line in batch.block.splitlines()]
 
 
 def reading_of(read: Read, source: ByteSource, *, chunk_rows: int = 1000, may_skip: bool = True) -> Reading:
@@ -40,9 +39,8 @@ def reading_of(read: Read, source: ByteSource, *, chunk_rows: int = 1000, may_sk
         try:
             for item in items:
                 if isinstance(item, Batch):
-                    rows = reportable(item, may_skip)
-                    records = dict(zip(rows, item.records(rows), strict=True))
-                    batches.append((item._replace(packed=b""), records))
+                    lines = item.report_lines(leads_of(item) if may_skip else [])
+                    batches.append((item._replace(packed=b""), lines))
                 else:
                     assert not batches, "the layout comes first"
                     layouts.append(item)

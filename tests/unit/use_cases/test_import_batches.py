@@ -1,6 +1,7 @@
 """A file in batches: whatever their size, they hold every row once, and the records that may be reported."""
 
 import io
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import given
@@ -55,39 +56,43 @@ def test_a_batch_holds_its_leads_for_copy_and_everything_that_is_wrong_with_the_
     ]
 
 
-RECORDS = {
-    2: ["Nice", "Ana", "06 1", "WEB"],
-    3: ["Nice", "Bo", "", "fax"],
-    5: ["Nice", "C\ny", "07", "phone"],
-    6: ["Nice", "Di", "08", "web", "extra"],
+DUPLICATE = "Phone belongs to an active lead or to an earlier row"
+LINES = {
+    2: f"2;duplicate;{DUPLICATE};Nice;Ana;06 1;WEB\r\n",
+    3: '3;error;"Phone is required; Invalid source value: fax";Nice;Bo;;fax\r\n',
+    5: f'5;duplicate;{DUPLICATE};Nice;"C\ny";07;phone\r\n',
+    6: "6;error;Row has 5 cells, the header has 4;Nice;Di;08;web;extra\r\n",
 }
+
+
+def lines_of(rows: Iterable[int]) -> bytes:
+    return "".join(LINES[row] for row in rows).encode()
 
 
 @pytest.mark.parametrize("chunk_rows", [1, 2, 3, 5, 100])
 @pytest.mark.parametrize(
     ("may_skip", "rows"), [(True, [2, 3, 5, 6]), (False, [3, 6])], ids=["SKIP", "OVERWRITE"]
 )
-def test_the_records_that_may_be_reported_are_as_they_were_in_the_file(
+def test_a_row_that_may_be_reported_is_as_it_was_in_the_file(
     may_skip: bool, rows: list[int], chunk_rows: int
 ) -> None:
     reading = reading_of(read_batches, io.BytesIO(FILE), chunk_rows=chunk_rows, may_skip=may_skip)
-    found = [item for _, records in reading.batches for item in records.items()]
-    assert found == [(row, RECORDS[row]) for row in rows]
-    assert all(max(records, default=0) <= batch.last_row for batch, records in reading.batches)
+    assert b"".join(lines for _, lines in reading.batches) == lines_of(rows)
+    assert len(reading.batches) == -(-5 // chunk_rows)
 
 
-def test_records_come_in_the_order_in_which_their_rows_are_asked_for() -> None:
+@pytest.mark.parametrize("skipped", [[], [2], [5], [5, 2]])
+def test_only_what_was_skipped_is_reported_beside_what_is_faulty(skipped: list[int]) -> None:
     _, batch = read_batches(io.BytesIO(FILE), chunk_rows=100, may_skip=True)
     assert isinstance(batch, Batch)
-    assert list(batch.records([5, 2])) == [RECORDS[5], RECORDS[2]]
-    assert list(batch.records([])) == []
+    assert batch.report_lines(skipped) == lines_of(sorted([3, 6, *skipped]))
 
 
-def test_records_that_cannot_be_reported_are_not_kept() -> None:
+def test_what_cannot_be_reported_is_not_kept() -> None:
     file = b"name,phone,source\n" + b"Ana Ruiz,0612345678,web\n" * 1000 + b"Zenobia,,web\n"
     _, batch = read_batches(io.BytesIO(file), chunk_rows=2000, may_skip=False)
     assert isinstance(batch, Batch)
-    assert list(batch.records([1002])) == [["Zenobia", "", "web"]]
+    assert batch.report_lines([]) == b"1002,error,Phone is required,Zenobia,,web\r\n"
     assert len(batch.packed) < 200
 
 

@@ -158,7 +158,7 @@ def test_the_report_is_the_same_however_the_rows_are_cut_into_batches_and_merges
         stored = report.close()
         key = stored.key if stored else None
     form = reader.report_format
-    expected = {KEY: form.header() + form.lines(reported)} if reported else {}
+    expected = {KEY: b"".join([form.header(), *form.lines(reported)])} if reported else {}
     assert (key, bucket.objects) == (KEY if reported else None, expected)
 
 

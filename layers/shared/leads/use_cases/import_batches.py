@@ -4,13 +4,13 @@ It loads no database driver and no AWS library: import_batches_apart.py runs it 
 """
 
 import marshal
-from collections.abc import Generator, Iterable, Iterator
-from typing import NamedTuple, cast
+from collections.abc import Collection, Generator, Iterable
+from itertools import groupby
+from typing import NamedTuple
 
 from leads.csv_format.reader import Chunk, LeadReader
-from leads.csv_format.report import ReportFormat
+from leads.csv_format.report import DUPLICATE_REASON, Outcome, ReportFormat, ReportRow
 from leads.csv_format.text_lines import ByteSource
-from leads.domain.lead import LeadCells
 from leads.domain.row_error import RowError
 from leads.domain.seen_phones import KnownPhones, SeenPhones, Suspicion
 from leads.postgres.copy_text import copy_text
@@ -37,17 +37,20 @@ class Batch(NamedTuple):
     errors: list[RowError]
     """Everything that is wrong with the faulty rows, in file order."""
     packed: bytes
-    """The records that may have to be reported; `records` unpacks them."""
+    """The lines of the report that may be needed; `report_lines` unpacks them."""
     suspicion: Suspicion | None = None
     """Which rows may be duplicates, of rows of earlier batches, too; None for all."""
 
-    def records(self, rows: Iterable[int]) -> Iterator[list[str]]:
-        """The records of these rows as they were in the file: of faulty ones, and of suspects if rows may be
-        skipped.
+    def report_lines(self, skipped: Collection[int]) -> bytes:
+        """What the report says of the faulty rows and of these duplicates, in file order. There are none
+        unless rows may be skipped, and then they are suspects.
         """
         # Packed by ourselves, in this run of this interpreter.
-        by_row: dict[int, bytes] = marshal.loads(self.packed)  # noqa: S302  # nosec B302
-        return (cast("list[str]", marshal.loads(by_row[row])) for row in rows)  # noqa: S302  # nosec B302
+        faulty, duplicates = marshal.loads(self.packed)  # noqa: S302  # nosec B302
+        if not skipped:
+            return b"".join(faulty.values())
+        lines = faulty | {row: duplicates[row] for row in skipped}
+        return b"".join(lines[row] for row in sorted(lines))
 
 
 def read_batches(
@@ -64,33 +67,43 @@ def read_batches(
     phone = reader.fields.index("phone")
     for chunk in reader.chunks():
         found = None if seen is None else _suspicion(seen, chunk, phone)
+        duplicates: Iterable[int] = ()
+        if may_skip:
+            duplicates = found.suspects if found is not None else _rows(chunk)
         yield Batch(
             last_row=chunk.first_row + len(chunk.records) - 1,
             leads=chunk.lead_count,
             faulty=len(chunk.faulty),
             block=copy_text(chunk.leads, chunk.first_row),
             errors=chunk.errors,
-            packed=_packed(chunk, may_skip, None if found is None else found.suspects),
+            packed=_packed(chunk, reader.report_format, duplicates),
             suspicion=found,
         )
 
 
+def _rows(chunk: Chunk) -> list[int]:
+    """The numbers of the valid rows."""
+    return [row for row, lead in enumerate(chunk.leads, chunk.first_row) if lead is not None]
+
+
 def _suspicion(seen: SeenPhones, chunk: Chunk, phone: int) -> Suspicion:
-    rows = [row for row, _ in _leads(chunk)]
-    return seen.suspect(rows, [lead[phone] for lead in chunk.leads if lead is not None])
+    return seen.suspect(_rows(chunk), [lead[phone] for lead in chunk.leads if lead is not None])
 
 
-def _leads(chunk: Chunk) -> Iterator[tuple[int, LeadCells]]:
-    """The valid rows, by their numbers."""
-    return ((row, lead) for row, lead in enumerate(chunk.leads, chunk.first_row) if lead is not None)
-
-
-def _packed(chunk: Chunk, may_skip: bool, suspects: list[int] | None) -> bytes:
-    """One by one, so that the few that are reported are unpacked without the many that are not: a cell in
-    memory takes several times its text.
+def _packed(chunk: Chunk, report: ReportFormat, duplicates: Iterable[int]) -> bytes:
+    """The lines of the faulty rows and of those that may be duplicates, each by its row: as bytes, which take
+    the least memory, and made here, because who talks to Postgres has no time for it.
     """
-    places = chunk.faulty
-    if may_skip:
-        rows = suspects if suspects is not None else (row for row, _ in _leads(chunk))
-        places = [*(row - chunk.first_row for row in rows), *chunk.faulty]
-    return marshal.dumps({chunk.first_row + at: marshal.dumps(chunk.records[at]) for at in places})
+    first, records = chunk.first_row, chunk.records
+    faulty = [
+        ReportRow(row, Outcome.ERROR, "; ".join(error.message for error in errors), records[row - first])
+        for row, errors in groupby(chunk.errors, key=lambda error: error.row)
+    ]
+    skipped = [
+        ReportRow(row, Outcome.DUPLICATE, DUPLICATE_REASON, records[row - first]) for row in duplicates
+    ]
+    lines = [
+        {row.row: line for row, line in zip(rows, report.lines(rows), strict=True)}
+        for rows in (faulty, skipped)
+    ]
+    return marshal.dumps(lines)

@@ -1,13 +1,12 @@
 """Writes the report of a job while the job runs, beside the thread that talks to Postgres."""
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import groupby
 from tempfile import SpooledTemporaryFile
 from typing import IO, Final, NamedTuple, cast
 
-from leads.csv_format.report import DUPLICATE_REASON, Outcome, ReportFormat, ReportRow
+from leads.csv_format.report import ReportFormat
 from leads.s3.bucket import CSV_TYPE, Bucket
 from leads.s3.multipart_writer import MultipartWriter
 from leads.use_cases.import_batches import Batch
@@ -77,20 +76,10 @@ class ImportReport:
         for batch in batches:
             upto = bisect_right(skipped, batch.last_row)
             if upto > done or batch.errors:
-                self._writer.write(self._format.lines(_rows(batch, skipped[done:upto])))
+                self._writer.write(batch.report_lines(skipped[done:upto]))
             done = upto
 
 
 def _new_part() -> IO[bytes]:
     """On disk unless it is small: memory is for the rows. The file has no name and goes with its handle."""
     return cast(IO[bytes], SpooledTemporaryFile(_SMALL))
-
-
-def _rows(batch: Batch, skipped: Sequence[int]) -> Iterator[ReportRow]:
-    """What is to be said of a batch, in file order."""
-    outcomes = {row: (Outcome.DUPLICATE, DUPLICATE_REASON) for row in skipped}
-    for row, errors in groupby(batch.errors, key=lambda error: error.row):
-        outcomes[row] = (Outcome.ERROR, "; ".join(error.message for error in errors))
-    rows = sorted(outcomes)
-    for row, record in zip(rows, batch.records(rows), strict=True):
-        yield ReportRow(row, *outcomes[row], record)
