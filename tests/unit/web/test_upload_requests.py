@@ -50,6 +50,7 @@ def test_the_body_of_an_upload_may_arrive_as_base64() -> None:
         ('{"filename": "a.csv", "mergeStrategy": "MERGE"}', "mergeStrategy"),
         ('{"filename": "a.csv", "dryRun": "perhaps"}', "dryRun"),
         ('{"filename": "a.csv", "size": 7}', "size"),
+        ('{"filename": "a.csv", "merge_strategy": "SKIP"}', "merge_strategy"),
     ],
 )
 def test_an_upload_that_cannot_be_read_is_refused_by_its_field(body: str, field: str) -> None:
