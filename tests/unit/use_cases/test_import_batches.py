@@ -43,6 +43,7 @@ def test_a_batch_holds_its_leads_for_copy_and_everything_that_is_wrong_with_the_
                 RowError(3, "phone", "Phone is required"),
                 RowError(3, "source", "Invalid source value: fax"),
             ],
+            error_count=2,
             packed=b"",
         ),
         Batch(
@@ -51,6 +52,7 @@ def test_a_batch_holds_its_leads_for_copy_and_everything_that_is_wrong_with_the_
             faulty=1,
             block=b"5\tC\\ny\t07\tphone\n",
             errors=[RowError(6, None, "Row has 5 cells, the header has 4")],
+            error_count=1,
             packed=b"",
         ),
     ]
@@ -122,6 +124,17 @@ def test_the_rows_are_the_same_whatever_the_size_of_a_batch(table: list[list[str
     assert [batch.last_row for batch in batches] == [
         min(first + size - 1, last) for first in range(2, last + 1, size)
     ]
+
+
+def test_of_many_faults_the_first_are_told_and_all_are_counted() -> None:
+    file = b"name,phone,source\n" + b"Ana,,fax\n" * 1200
+    batches = [batch for batch, _ in reading_of(read_batches, io.BytesIO(file), chunk_rows=400).batches]
+    assert [(batch.faulty, len(batch.errors), batch.error_count) for batch in batches] == [
+        (400, 800, 800),
+        (400, 200, 800),
+        (400, 0, 800),
+    ]
+    assert batches[1].errors[-1] == RowError(501, "source", "Invalid source value: fax")
 
 
 def test_a_header_alone_has_a_layout_and_no_batch() -> None:

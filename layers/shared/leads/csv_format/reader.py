@@ -11,6 +11,7 @@ import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
+from operator import itemgetter
 from typing import Final
 
 from leads.csv_format.dialect import find_dialect, is_blank
@@ -91,6 +92,10 @@ class LeadReader:
         )
         """The fields that the file has, in the order of its leads' cells."""
         self._places = [places for places in self._columns.fields if places]
+        # Nearly always each field is one column.
+        self._pick = (
+            itemgetter(*(place for (place,) in self._places)) if max(map(len, self._places)) == 1 else None
+        )
         self._checker = LeadChecker(self.fields)
 
     @property
@@ -169,7 +174,7 @@ class LeadReader:
             filled -= 1
         if not filled:
             return
-        cells = [_cell(record, places) for places in self._places]
+        cells = self._cells(record)
         row = chunk.first_row + at
         errors = row_errors(row, self.fields, cells)
         if filled > self._columns.width:
@@ -182,6 +187,15 @@ class LeadReader:
             source = self.fields.index("source")
             cells[source] = cells[source].lower()
             chunk.leads[at] = tuple(cells)
+
+    def _cells(self, record: list[str]) -> list[str]:
+        """The fields of a trimmed record."""
+        if self._pick is not None and len(record) >= self._columns.width:
+            picked: tuple[str, ...] = self._pick(record)
+            # Only what begins with ' may be guarded: this asks it of all cells at once.
+            if "'" not in "".join(picked):
+                return list(picked)
+        return [_cell(record, places) for places in self._places]
 
 
 def _fitted(record: list[str], width: int) -> list[str]:

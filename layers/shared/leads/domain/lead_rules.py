@@ -6,7 +6,8 @@ test holds them together.
 """
 
 import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from pydantic_core import CoreSchema, SchemaValidator
@@ -74,16 +75,36 @@ _LABELS: Final = {
     "score": "Score",
     "notes": "Notes",
 }
-_LENGTHS: Final = {
-    "name": NAME_LENGTH,
-    "phone": PHONE_LENGTH,
-    "email": EMAIL_LENGTH,
-    "lead_source": LEAD_SOURCE_LENGTH,
-    "notes": NOTES_LENGTH,
-}
 _SOURCES: Final = frozenset(LeadSource)
 _SCORE_TEXT: Final = re.compile(_SCORE, re.ASCII)
 _DIGIT: Final = re.compile("[0-9]")
+
+
+def _phone_fault(cell: str) -> str | None:
+    return None if _DIGIT.search(cell) else "Phone must contain a digit"
+
+
+def _source_fault(cell: str) -> str | None:
+    # A NUL must not be repeated: Postgres stores none, and its message says enough.
+    if cell in _SOURCES or "\x00" in cell or (cell.isascii() and cell.lower() in _SOURCES):
+        return None
+    return f"Invalid source value: {cell[:SHOWN_LENGTH]}"
+
+
+def _score_fault(cell: str) -> str | None:
+    return None if _SCORE_TEXT.fullmatch(cell) else "Score must be an integer between 0 and 100"
+
+
+_RULES: Final[dict[str, tuple[int, Callable[[str], str | None] | None]]] = {
+    "name": (NAME_LENGTH, None),
+    "phone": (PHONE_LENGTH, _phone_fault),
+    "email": (EMAIL_LENGTH, None),
+    "source": (sys.maxsize, _source_fault),
+    "lead_source": (LEAD_SOURCE_LENGTH, None),
+    "score": (sys.maxsize, _score_fault),
+    "notes": (NOTES_LENGTH, None),
+}
+"""How long a cell may be, and what else may be wrong with it."""
 
 
 def row_errors(row: int, fields: Sequence[str], cells: Sequence[str]) -> list[RowError]:
@@ -94,16 +115,11 @@ def row_errors(row: int, fields: Sequence[str], cells: Sequence[str]) -> list[Ro
             if field in REQUIRED_FIELDS:
                 errors.append(RowError(row, field, f"{_LABELS[field]} is required"))
             continue
+        length, fault_of = _RULES[field]
         if "\x00" in cell:
             errors.append(RowError(row, field, f"{_LABELS[field]} contains a NUL character"))
-        length = _LENGTHS.get(field)
-        if length is not None and len(cell) > length:
+        if len(cell) > length:
             errors.append(RowError(row, field, f"{_LABELS[field]} is longer than {length:,} characters"))
-        if field == "phone" and not _DIGIT.search(cell):
-            errors.append(RowError(row, field, "Phone must contain a digit"))
-        # A NUL must not be repeated: Postgres stores none, and its message says enough.
-        if field == "source" and "\x00" not in cell and not (cell.isascii() and cell.lower() in _SOURCES):
-            errors.append(RowError(row, field, f"Invalid source value: {cell[:SHOWN_LENGTH]}"))
-        if field == "score" and not _SCORE_TEXT.fullmatch(cell):
-            errors.append(RowError(row, field, "Score must be an integer between 0 and 100"))
+        if fault_of is not None and (fault := fault_of(cell)) is not None:
+            errors.append(RowError(row, field, fault))
     return errors

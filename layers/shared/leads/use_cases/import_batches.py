@@ -5,12 +5,12 @@ It loads no database driver and no AWS library: import_batches_apart.py runs it 
 
 import marshal
 from collections.abc import Collection, Generator, Iterable
-from itertools import groupby
 from typing import NamedTuple
 
 from leads.csv_format.reader import Chunk, LeadReader
 from leads.csv_format.report import DUPLICATE_REASON, Outcome, ReportFormat, ReportRow
 from leads.csv_format.text_lines import ByteSource
+from leads.domain.import_job import REPORTED_FAULTS
 from leads.domain.row_error import RowError
 from leads.domain.seen_phones import KnownPhones, SeenPhones, Suspicion
 from leads.postgres.copy_text import copy_text
@@ -35,7 +35,9 @@ class Batch(NamedTuple):
     block: bytes
     """The valid rows as `copy_text`."""
     errors: list[RowError]
-    """Everything that is wrong with the faulty rows, in file order."""
+    """What is wrong with the faulty rows, in file order: of the file's first REPORTED_FAULTS faults."""
+    error_count: int
+    """All faults of the faulty rows, of which there may be several a row."""
     packed: bytes
     """The lines of the report that may be needed; `report_lines` unpacks them."""
     suspicion: Suspicion | None = None
@@ -65,8 +67,12 @@ def read_batches(
     yield FileLayout(reader.fields, reader.ignored_columns, reader.report_format)
     seen = SeenPhones(known) if known is not None else None
     phone = reader.fields.index("phone")
+    # Of millions of faults no more are kept, so no more go from one process to another.
+    left = REPORTED_FAULTS
     for chunk in reader.chunks():
         found = None if seen is None else _suspicion(seen, chunk, phone)
+        errors = chunk.errors[:left]
+        left -= len(errors)
         duplicates: Iterable[int] = ()
         if may_skip:
             duplicates = found.suspects if found is not None else _rows(chunk)
@@ -75,7 +81,8 @@ def read_batches(
             leads=chunk.lead_count,
             faulty=len(chunk.faulty),
             block=copy_text(chunk.leads, chunk.first_row),
-            errors=chunk.errors,
+            errors=errors,
+            error_count=len(chunk.errors),
             packed=_packed(chunk, reader.report_format, duplicates),
             suspicion=found,
         )
@@ -95,10 +102,10 @@ def _packed(chunk: Chunk, report: ReportFormat, duplicates: Iterable[int]) -> by
     the least memory, and made here, because who talks to Postgres has no time for it.
     """
     first, records = chunk.first_row, chunk.records
-    faulty = [
-        ReportRow(row, Outcome.ERROR, "; ".join(error.message for error in errors), records[row - first])
-        for row, errors in groupby(chunk.errors, key=lambda error: error.row)
-    ]
+    reasons: dict[int, str] = {}
+    for row, _, message in chunk.errors:
+        reasons[row] = f"{reasons[row]}; {message}" if row in reasons else message
+    faulty = [ReportRow(row, Outcome.ERROR, reason, records[row - first]) for row, reason in reasons.items()]
     skipped = [
         ReportRow(row, Outcome.DUPLICATE, DUPLICATE_REASON, records[row - first]) for row in duplicates
     ]

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from leads.csv_format.read_ahead import read_ahead
 from leads.csv_format.reader import CHUNK_ROWS
-from leads.domain.import_job import REPORTED_FAULTS, FinishedImport, ImportCounts
+from leads.domain.import_job import FinishedImport, ImportCounts
 from leads.domain.merge_strategy import MergeStrategy
 from leads.domain.row_error import RowError
 from leads.domain.seen_phones import KnownPhones, Suspicion
@@ -200,8 +200,8 @@ class _Run:
             return
         if batch.block:
             self._blocks.append(batch.block)
-        self._faults.extend(batch.errors[: REPORTED_FAULTS - len(self._faults)])
-        self._fault_count += len(batch.errors)
+        self._faults.extend(batch.errors)
+        self._fault_count += batch.error_count
         # What is staged is Postgres's; only what the report needs is kept.
         self._waiting.append(batch._replace(block=b""))
         self._waiting_rows += batch.leads + batch.faulty

@@ -51,7 +51,7 @@ class ImportReport:
         One call's rows are written while the next one's are merged. Raises ServiceFault, for an earlier call.
         """
         self._finish()
-        if skipped or any(batch.errors for batch in batches):
+        if skipped or any(batch.faulty for batch in batches):
             self._writing = self._thread.submit(self._write, batches, skipped)
 
     def close(self) -> StoredReport | None:
@@ -75,7 +75,7 @@ class ImportReport:
         done = 0
         for batch in batches:
             upto = bisect_right(skipped, batch.last_row)
-            if upto > done or batch.errors:
+            if upto > done or batch.faulty:
                 self._writer.write(batch.report_lines(skipped[done:upto]))
             done = upto
 
