@@ -3,7 +3,7 @@
 from itertools import permutations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from leads.domain.seen_phones import KnownPhones, SeenPhones
@@ -123,6 +123,33 @@ def test_fast_path_agrees_with_the_slow_one(service: Service, canonical: str, an
                 "SELECT phone_key(:text), nullif(phone_key_of_text(:text), '')", text=text
             )
             assert key == slow, f"the fast path differs for {text!r}"
+
+
+@st.composite
+def nearly_french(draw: st.DrawFn) -> str:
+    """A national number, in one piece or in pairs, of which a character or two may be another."""
+    digits = draw(st.sampled_from(["02", "05", "06", "01"])) + draw(
+        st.text("0123456789", min_size=8, max_size=8)
+    )
+    mark = draw(st.sampled_from(["", " ", ".", "-"]))
+    written = list(mark.join(digits[at : at + 2] for at in range(0, 10, 2)))
+    for at in draw(st.lists(st.integers(0, len(written) - 1), max_size=2)):
+        written[at] = draw(st.sampled_from([*" .-+/0699\u0663\n", ""]))
+    return "".join(written)
+
+
+@given(nearly_french())
+@example("06  2 34 56 78")
+@example("06 9 234 56 78")
+@example("0690123456")
+@example("06.90.12.34.56")
+@settings(max_examples=300, deadline=None)
+def test_short_ways_agree_with_the_long_one(service: Service, text: str) -> None:
+    with service.owner() as connection:
+        ((key, slow),) = connection.rows(
+            "SELECT phone_key(:text), nullif(phone_key_of_text(:text), '')", text=text
+        )
+    assert key == slow, f"the short way differs for {text!r}"
 
 
 @st.composite
