@@ -143,7 +143,7 @@ def nearly_french(draw: st.DrawFn) -> str:
 @example("06 9 234 56 78")
 @example("0690123456")
 @example("06.90.12.34.56")
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_short_ways_agree_with_the_long_one(service: Service, text: str) -> None:
     with service.owner() as connection:
         ((key, slow),) = connection.rows(

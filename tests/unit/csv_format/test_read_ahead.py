@@ -8,7 +8,7 @@ from itertools import chain
 
 import pytest
 
-from leads.csv_format.read_ahead import AHEAD, read_ahead
+from leads.csv_format.read_ahead import AHEAD, AHEAD_BYTES, read_ahead
 
 
 def readers() -> list[threading.Thread]:
@@ -88,6 +88,24 @@ def test_as_many_are_made_as_may_wait_and_no_more() -> None:
             time.sleep(0.01)
         time.sleep(0.3)
         assert items.made == most
+
+
+def test_heavy_items_are_not_made_ahead() -> None:
+    items = Items(1_000)
+    with closing(read_ahead(items.make(), weigh=lambda _: AHEAD_BYTES // 2)) as ahead:
+        # Those that were taken, two that wait, and the one that the thread has in hand.
+        most = len(next(ahead)) + 2 + 1
+        deadline = time.monotonic() + 10
+        while items.made < most and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.2)
+        assert items.made == most
+
+
+def test_an_item_heavier_than_all_that_may_wait_is_given() -> None:
+    items = Items(3)
+    heavy = read_ahead(items.make(), weigh=lambda _: 2 * AHEAD_BYTES)
+    assert list(chain.from_iterable(heavy)) == [0, 1, 2]
 
 
 def test_what_is_ready_comes_together() -> None:

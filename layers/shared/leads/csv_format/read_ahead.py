@@ -2,18 +2,20 @@
 before.
 """
 
-import queue
 import threading
 from collections.abc import Callable, Generator
-from contextlib import closing, suppress
+from contextlib import closing
 from typing import Final, TypeVar
 
 _T = TypeVar("_T")
 
 AHEAD: Final = 20
-"""Items that wait to be taken, and the most that are given together: half of the chunks that are merged at
-once, so that Postgres finds the next ones ready.
+"""Items that wait to be taken, and are then given together: half of the chunks that are merged at once, so
+that Postgres finds the next ones ready.
 """
+
+AHEAD_BYTES: Final = 16 * 1024 * 1024
+"""What may wait before no more is made: a single row may have a million characters, and a chunk many rows."""
 
 
 class _End:
@@ -26,62 +28,70 @@ class _End:
 def read_ahead(
     items: Generator[_T, None, None],
     *,
+    weigh: Callable[[_T], int] = lambda _: 0,
     meanwhile: Callable[[], object] = lambda: None,
     every: float | None = None,
 ) -> Generator[list[_T], None, None]:
     """The items, made in a thread of their own: each time all that are ready, at least one. What making them
     raises is raised here, after those before it. Who waits for one calls `meanwhile` `every` so many seconds.
 
+    No more than AHEAD of them wait, nor more than one beyond AHEAD_BYTES, by what `weigh` gives.
     Whoever stops early leaves the thread at most one more item to make; then the items are closed.
     """
-    ready: queue.Queue[_T | _End] = queue.Queue(AHEAD)
-    stopped = threading.Event()
+    changed = threading.Condition()
+    ready: list[_T] = []
+    weight = 0
+    end: _End | None = None
+    stopped = False
 
-    def put(item: _T | _End) -> bool:
-        while not stopped.is_set():
-            try:
-                ready.put(item, timeout=0.1)
-                return True
-            except queue.Full:
-                continue
-        return False
+    def put(item: _T) -> bool:
+        nonlocal weight
+        with changed:
+            changed.wait_for(lambda: stopped or (len(ready) < AHEAD and weight < AHEAD_BYTES))
+            ready.append(item)
+            weight += weigh(item)
+            changed.notify_all()
+            return not stopped
 
     def make() -> None:
+        nonlocal end
+        error: BaseException | None = None
         try:
             with closing(items):
                 for item in items:
                     if not put(item):
-                        return
-            put(_End())
-        except BaseException as error:
-            put(_End(error))
+                        break
+        except BaseException as fault:
+            error = fault
+        with changed:
+            end = _End(error)
+            changed.notify_all()
 
-    def wait() -> _T | _End:
+    def any_ready() -> bool:
+        return bool(ready) or end is not None
+
+    def take() -> tuple[list[_T], _End | None]:
+        nonlocal ready, weight
         while True:
-            try:
-                return ready.get(timeout=every)
-            except queue.Empty:
-                meanwhile()
-
-    def all_ready() -> list[_T | _End]:
-        found = [wait()]
-        with suppress(queue.Empty):
-            while len(found) < AHEAD and not isinstance(found[-1], _End):
-                found.append(ready.get_nowait())
-        return found
+            with changed:
+                if changed.wait_for(any_ready, every):
+                    taken, ready, weight = ready, [], 0
+                    changed.notify_all()
+                    return taken, end
+            meanwhile()
 
     thread = threading.Thread(target=make, name="read ahead", daemon=True)
     thread.start()
     try:
-        end = None
-        while end is None:
-            found = all_ready()
-            if isinstance(last := found[-1], _End):
-                end = last
-            if some := [item for item in found if not isinstance(item, _End)]:
-                yield some
-        if end.error is not None:
-            raise end.error
+        last = None
+        while last is None:
+            taken, last = take()
+            if taken:
+                yield taken
+        if last.error is not None:
+            raise last.error
     finally:
-        stopped.set()
+        with changed:
+            stopped = True
+            changed.notify_all()
         thread.join()

@@ -128,7 +128,7 @@ def _merge_file(
     known = KnownPhones(tails, recent=max(sizes.merge_rows, sizes.chunk_rows)) if tails is not None else None
     batches = read(source, chunk_rows=sizes.chunk_rows, may_skip=may_skip, known=known)
     talk = KeepTalking(connection)
-    ahead = read_ahead(batches, meanwhile=talk.speak, every=keep_talking.SILENCE)
+    ahead = read_ahead(batches, weigh=_weight, meanwhile=talk.speak, every=keep_talking.SILENCE)
     with closing(ahead) as ready, closing(Progress(database, _record(job))) as show:
         layout, first = _layout(next(ready))
         with ImportReport(bucket, report_key(job.org_id, job.id), layout.report_format, talk) as report:
@@ -137,6 +137,10 @@ def _merge_file(
                 run.add([item for item in items if isinstance(item, Batch)])
                 show(run.processed)
             return run.finish()
+
+
+def _weight(item: FileLayout | Batch) -> int:
+    return len(item.block) + len(item.packed) if isinstance(item, Batch) else 0
 
 
 def _record(job: ClaimedImportJob) -> Callable[[Connection, int], None]:
