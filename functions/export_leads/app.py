@@ -57,7 +57,7 @@ def get_leads() -> Response[str]:
     wished = preference(app.current_event.headers, default=MOST_WAIT, most=MOST_WAIT)
     left = app.lambda_context.get_remaining_time_in_millis() / 1000
     wait = max(0.0, min(wished.wait, left - LAST_SECONDS))
-    started = time.monotonic()
+    began = time.monotonic()
     shown = export_leads(
         principal,
         order,
@@ -71,7 +71,7 @@ def get_leads() -> Response[str]:
     if job.status is JobStatus.COMPLETED:
         count("ExportsCompleted")
         count("RowsExported", job.row_count)
-        took("ExportSeconds", time.monotonic() - started)
+        took("ExportSeconds", time.monotonic() - began)
     else:
         count("ExportsHandedOver")
     return _answer(shown, wished)

@@ -45,7 +45,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
 
 def _process(request: StoredFile, context: LambdaContext) -> bool:
     """Whether the request needs no other delivery."""
-    started = time.monotonic()
+    began = time.monotonic()
     logger.append_keys(version=request.version)
     seconds = context.get_remaining_time_in_millis() / 1000 - LAST_SECONDS
     try:
@@ -56,7 +56,7 @@ def _process(request: StoredFile, context: LambdaContext) -> bool:
         count("ExportFaults")
         return False
     else:
-        _report(request, outcome, time.monotonic() - started)
+        _report(request, outcome, time.monotonic() - began)
         return True
     finally:
         flush_metrics()

@@ -49,7 +49,7 @@ def _process(file: StoredFile, context: LambdaContext) -> bool:
     """Whether the file needs no other delivery. One that fails must not keep the others of its event
     waiting.
     """
-    started = time.monotonic()
+    began = time.monotonic()
     logger.append_keys(version=file.version)
     seconds = context.get_remaining_time_in_millis() / 1000 - LAST_SECONDS
     try:
@@ -60,7 +60,7 @@ def _process(file: StoredFile, context: LambdaContext) -> bool:
         count("ImportFaults")
         return False
     else:
-        _report(outcome, time.monotonic() - started)
+        _report(outcome, time.monotonic() - began)
         return not outcome.untold
     finally:
         flush_metrics()

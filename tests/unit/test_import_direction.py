@@ -180,3 +180,16 @@ def test_the_functions_behind_the_api_are_the_ones_that_have_a_resolver() -> Non
     assert {
         name for name in FUNCTIONS if "leads.web.resolver" in reached_from(FUNCTIONS[name])
     } == HTTP_FUNCTIONS
+
+
+def test_the_api_loads_no_models_of_pydantics() -> None:
+    """They take a fifth of a cold start; what is asked in JSON is checked by pydantic's core."""
+    modules = ("leads.web.schemas", "leads.web.upload_requests", "leads.web.resolver")
+    program = f"import sys, {', '.join(modules)}; print(*sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": str(LAYER), "POWERTOOLS_SERVICE_NAME": "test"}
+    answer = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    loaded = set(answer.stdout.split())
+    assert {*modules, "pydantic_core"} <= loaded
+    assert "pydantic" not in loaded

@@ -1,4 +1,4 @@
-"""A file in batches: whatever their size, they hold every row once, and the records that may be reported."""
+"""A file in batches: whatever their size, they hold every row once, and the lines that may be reported."""
 
 import io
 from collections.abc import Iterable

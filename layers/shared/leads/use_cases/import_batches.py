@@ -48,7 +48,8 @@ class Batch(NamedTuple):
         unless rows may be skipped, and then they are suspects.
         """
         # Packed by ourselves, in this run of this interpreter.
-        faulty, duplicates = marshal.loads(self.packed)  # noqa: S302  # nosec B302
+        packed: list[dict[int, bytes]] = marshal.loads(self.packed)  # noqa: S302  # nosec B302
+        faulty, duplicates = packed
         if not skipped:
             return b"".join(faulty.values())
         lines = faulty | {row: duplicates[row] for row in skipped}

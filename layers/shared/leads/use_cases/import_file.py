@@ -34,7 +34,7 @@ from leads.use_cases.turn import open_in_turn
 
 MERGE_ROWS: Final = 40_000
 """Rows merged at once: a merge has fixed costs, and finds phones that lie close together faster. Not more,
-because their records are kept for the report until then; bench/README.md has the figures.
+because their lines are kept for the report until then; bench/README.md has the figures.
 """
 
 APART_BYTES: Final = 4 * 1024 * 1024

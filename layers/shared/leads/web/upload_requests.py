@@ -1,6 +1,6 @@
 """What POST /api/v1/leads/import/uploads is asked, in JSON: which file is to come, and what to do with it."""
 
-from typing import Final
+from typing import Final, NotRequired, TypedDict
 
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from pydantic_core import SchemaValidator, ValidationError
@@ -19,6 +19,12 @@ from leads.errors import FieldError, InvalidRequest
 from leads.use_cases.import_leads import ImportOrder
 from leads.web.import_requests import request_body
 from leads.web.parameters import refuse_unknown
+
+
+class _Request(TypedDict):
+    filename: str
+    mergeStrategy: NotRequired[MergeStrategy]
+    dryRun: NotRequired[bool]
 
 
 def _in_any_case(value: object) -> object:
@@ -53,7 +59,7 @@ def read_upload_request(event: APIGatewayProxyEventV2) -> ImportOrder:
     """Reads the JSON body of an upload request. Raises InvalidRequest."""
     refuse_unknown(dict(event.query_string_parameters), ())
     try:
-        request = _REQUEST.validate_json(request_body(event))
+        request: _Request = _REQUEST.validate_json(request_body(event))
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
         raise InvalidRequest.of([_fault(fault["type"], fault["loc"]) for fault in faults]) from None
