@@ -24,6 +24,14 @@ class Items:
         self.made = 0
         self.closed_in = ""
 
+    def made_in_the_end(self, expected: int) -> int:
+        """How many were made, when so many have had their time and more would have had it."""
+        deadline = time.monotonic() + 10
+        while self.made < expected and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.3)
+        return self.made
+
     def make(self) -> Generator[int, None, None]:
         try:
             for item in range(self._count):
@@ -83,11 +91,7 @@ def test_as_many_are_made_as_may_wait_and_no_more() -> None:
     with closing(read_ahead(items.make())) as ahead:
         # Those that were taken, those that wait, and the one that the thread has in hand.
         most = len(next(ahead)) + AHEAD + 1
-        deadline = time.monotonic() + 10
-        while items.made < most and time.monotonic() < deadline:
-            time.sleep(0.01)
-        time.sleep(0.3)
-        assert items.made == most
+        assert items.made_in_the_end(most) == most
 
 
 def test_heavy_items_are_not_made_ahead() -> None:
@@ -95,11 +99,7 @@ def test_heavy_items_are_not_made_ahead() -> None:
     with closing(read_ahead(items.make(), weigh=lambda _: AHEAD_BYTES // 2)) as ahead:
         # Those that were taken, two that wait, and the one that the thread has in hand.
         most = len(next(ahead)) + 2 + 1
-        deadline = time.monotonic() + 10
-        while items.made < most and time.monotonic() < deadline:
-            time.sleep(0.01)
-        time.sleep(0.2)
-        assert items.made == most
+        assert items.made_in_the_end(most) == most
 
 
 def test_an_item_heavier_than_all_that_may_wait_is_given() -> None:
@@ -113,10 +113,7 @@ def test_what_is_ready_comes_together() -> None:
     with closing(read_ahead(items.make())) as ahead:
         taken = len(next(ahead))
         waiting = min(AHEAD, 3 * AHEAD - taken)
-        deadline = time.monotonic() + 10
-        while items.made < taken + waiting and time.monotonic() < deadline:
-            time.sleep(0.01)
-        time.sleep(0.1)
+        items.made_in_the_end(taken + waiting)
         assert next(ahead) == list(range(taken, taken + waiting))
 
 
