@@ -138,6 +138,15 @@ def nearly_french(draw: st.DrawFn) -> str:
     return "".join(written)
 
 
+@pytest.mark.parametrize("pair", ["0262", "0590", "0594", "0690", "0696", "0693", "0695"])
+@pytest.mark.parametrize("mark", ["", " ", ".", "-"])
+def test_the_short_ways_know_overseas_numbers(service: Service, pair: str, mark: str) -> None:
+    written = mark.join([pair[:2], pair[2:], "12", "34", "56"])
+    with service.owner() as connection:
+        ((key, slow),) = connection.rows("SELECT phone_key(:text), phone_key_of_text(:text)", text=written)
+    assert key == slow
+
+
 @given(nearly_french())
 @example("06  2 34 56 78")
 @example("06 9 234 56 78")

@@ -3,13 +3,18 @@
 import io
 import json
 import logging
+from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from leads.csv_format.read_ahead import read_ahead
 from leads.errors import ServiceFault
 from leads.observability import logger
 from leads.s3.keys import import_key
+from leads.use_cases import import_file
+from leads.use_cases.import_batches import Batch, FileLayout
 from leads.use_cases.import_file import Sizes
 from tests.support.hostile_s3 import BucketThatHidesWhatIsGone
 from tests.support.imports import counts, job_of, posted, run_import
@@ -110,6 +115,31 @@ def test_details_stop_at_a_thousand_faults_and_say_how_many_more(
     assert len(lines) == 1001
     assert lines[999:] == ["Row 501: Score must be an integer between 0 and 100", "… and 206 more"]
     assert job["errorCount"] == 603
+
+
+def test_what_is_read_ahead_is_weighed_with_all_that_it_holds(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = []
+
+    def noted(
+        items: Generator[FileLayout | Batch, None, None],
+        *,
+        weigh: Callable[[FileLayout | Batch], int],
+        **more: Any,
+    ) -> Generator[list[FileLayout | Batch], None, None]:
+        def weighed(item: FileLayout | Batch) -> int:
+            weights.append(weigh(item))
+            return weights[-1]
+
+        return read_ahead(items, weigh=weighed, **more)
+
+    monkeypatch.setattr(import_file, "read_ahead", noted)
+    row = f"Ana,0612345678,,web,,,{'x' * 5000}\n"
+    run_import(service, posted(service, caller, HEADER + row * 20), Sizes(chunk_rows=10))
+    # The layout, and of each chunk its rows for COPY and for the report.
+    assert weights[0] == 0
+    assert [weight // 100_000 for weight in weights[1:]] == [1, 1]
 
 
 def test_closed_leads_are_nobodys_duplicate(service: Service, caller: Caller) -> None:
