@@ -40,6 +40,8 @@ from tests.support.imports import run_import
 from tests.support.service import Caller, Service
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.usefixtures("no_unfinished_jobs")
+
 
 class BucketThatHoldsBack(Bucket):
     """Neither stores a result nor tells what it has before it is let; what it tells is then out of date."""

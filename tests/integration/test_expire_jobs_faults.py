@@ -23,6 +23,8 @@ from tests.support.expiry import (
 from tests.support.hostile_s3 import BucketThatRefuses
 from tests.support.service import Caller, Service
 
+pytestmark = pytest.mark.usefixtures("no_unfinished_jobs")
+
 
 def test_a_job_whose_result_cannot_be_stored_is_ended_later_and_keeps_no_other_waiting(
     service: Service, caller: Caller
@@ -42,7 +44,6 @@ def test_a_job_whose_result_cannot_be_stored_is_ended_later_and_keeps_no_other_w
 def test_handler_counts_by_kind(service: Service, caller: Caller, capsys: pytest.CaptureFixture[str]) -> None:
     for _ in range(2):
         make_past(service, IMPORT, upload(service, caller), created_at=UPLOAD_GONE + 1)
-    # Jobs of other tests may be over due in the same run, but no upload.
     assert invoke_expire_jobs(service)["upload"] == 2
     printed = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
     assert [metric["JobsExpired"] for metric in printed if metric.get("kind") == "upload"] == [[2.0]]

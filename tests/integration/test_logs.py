@@ -89,12 +89,10 @@ def test_an_import_is_followed_from_its_request_to_its_last_delivery(
     )
 
 
+@pytest.mark.usefixtures("no_unfinished_jobs")
 def test_an_upload_and_a_dropped_file_are_followed_to_their_end(
     service: Service, caller: Caller, logs: Printed
 ) -> None:
-    # What other tests left overdue is ended now.
-    invoke_expire_jobs(service)
-    logs.lines()
     answer = service.request(
         "POST",
         f"{IMPORT_ROUTE}/uploads",
@@ -154,6 +152,7 @@ def test_an_export_is_followed_from_its_request_to_its_last_delivery(
     )
 
 
+@pytest.mark.usefixtures("no_unfinished_jobs")
 def test_an_export_that_is_answered_or_fails_or_expires_names_itself(
     service: Service, caller: Caller, logs: Printed, monkeypatch: pytest.MonkeyPatch
 ) -> None:

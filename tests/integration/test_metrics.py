@@ -190,11 +190,10 @@ def test_file_that_s3_stored_without_saying_so_is_not_counted_as_failed_when_it_
     assert counted() == ROWS | {"ImportSeconds": True}
 
 
+@pytest.mark.usefixtures("no_unfinished_jobs")
 def test_jobs_that_expire_are_counted_as_failed(
     service: Service, caller: Caller, counted: Callable[[], dict[str, float]]
 ) -> None:
-    invoke_expire_jobs(service)
-    counted()
     make_past(service, IMPORT, upload(service, caller), created_at=UPLOAD_GONE + 1)
     _, id = dropped(service, caller, CSV)
     make_past(service, IMPORT, id, created_at=EVENT_GONE)
