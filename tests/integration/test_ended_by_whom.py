@@ -13,7 +13,7 @@ from leads.postgres.export import copy_leads
 from leads.postgres.import_jobs import fail_import_job
 from leads.postgres.staging import merge
 from leads.s3.events import StoredFile
-from leads.use_cases import export_file, import_file, taken_job
+from leads.use_cases import export_file, import_run, taken_job
 from leads.use_cases.attempts import ATTEMPTS, COMPLETED, IGNORED
 from tests.support.exports import asked, export_of, run_export, store
 from tests.support.imports import job_of, posted, run_import
@@ -74,7 +74,7 @@ def test_last_attempt_whose_job_another_run_has_claimed_leaves_its_end_to_that_o
     file = posted(service, caller, CSV)
     last_attempt_next(service, "import_job", caller)
     runs = Succession(threads, merge, lambda: run_import(service, file, seconds=LITTLE_TIME))
-    monkeypatch.setattr(import_file, "merge", runs)
+    monkeypatch.setattr(import_run, "merge", runs)
     with pytest.raises(DatabaseFault):
         run_import(service, file, seconds=LITTLE_TIME)
     assert job_of(service, caller, file)["status"] == "PROCESSING"
@@ -117,7 +117,7 @@ def test_import_whose_job_was_ended_meanwhile_keeps_nothing(
         return merge(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(import_file, "merge", end_first)
+        patched.setattr(import_run, "merge", end_first)
         with pytest.raises(ServiceFault, match="ended by somebody else"):
             run_import(service, file)
     assert (job_of(service, caller, file)["status"], service.leads(caller)) == ("FAILED", [])

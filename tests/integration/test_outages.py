@@ -11,7 +11,7 @@ from leads.postgres.connection import Connection, Database
 from leads.postgres.export import copy_leads
 from leads.postgres.staging import merge
 from leads.s3.events import StoredFile
-from leads.use_cases import export_file, import_file, outage
+from leads.use_cases import export_file, import_run, outage
 from leads.use_cases.attempts import COMPLETED
 from tests.support.exports import asked, attempts_of, run_export, store
 from tests.support.imports import posted, run_import
@@ -85,7 +85,7 @@ def test_import_whose_database_goes_away_in_the_middle_waits_for_it_and_tries_on
             raise DatabaseFault("57P01")
         return merge(connection, *arguments)
 
-    monkeypatch.setattr(import_file, "merge", lose_once)
+    monkeypatch.setattr(import_run, "merge", lose_once)
     assert run_import(service, posted(service, caller, CSV), database=database).ended == COMPLETED
     assert len(service.leads(caller)) == 1
 

@@ -15,8 +15,7 @@ from leads.postgres import staging
 from leads.postgres.connection import Connection, Database
 from leads.s3.bucket import Bucket
 from leads.s3.reader import ObjectReader
-from leads.use_cases import import_file as module
-from leads.use_cases import time_left
+from leads.use_cases import import_run, time_left
 from leads.use_cases.attempts import ATTEMPTS, COMPLETED
 from leads.use_cases.import_file import Sizes
 from tests.support.fault_table import Seen
@@ -86,7 +85,7 @@ def test_file_that_takes_longer_than_its_run_may_fails_and_says_what_to_do(
     # The time is over as soon as some rows are in.
     clock = SimpleNamespace(monotonic=lambda: time.monotonic() + (1e6 if merges else 0))
     monkeypatch.setattr(time_left, "time", clock)
-    monkeypatch.setattr(module, "merge", merge)
+    monkeypatch.setattr(import_run, "merge", merge)
     file = posted(service, caller, HEADER)
     bucket = BucketThatDribbles(service.bucket_of("process_import"), size)
     outcome = run_import(service, file, Sizes(chunk_rows=500, merge_rows=500), bucket=bucket)

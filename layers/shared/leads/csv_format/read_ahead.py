@@ -9,9 +9,9 @@ from typing import Final, TypeVar
 
 _T = TypeVar("_T")
 
-AHEAD: Final = 20
-"""Items that wait to be taken, and are then given together: half of the chunks that are merged at once, so
-that Postgres finds the next ones ready.
+AHEAD: Final = 40
+"""Items that wait to be taken, and are then given together: all of the chunks that are merged at once, so
+that Postgres finds the next ones ready. With half of them it waited for 3 % of an import.
 """
 
 AHEAD_BYTES: Final = 16 * 1024 * 1024

@@ -4,22 +4,20 @@ process_import.
 While Postgres merges some rows, the next ones are read and checked and the last ones reported.
 """
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from itertools import chain
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from leads.csv_format.read_ahead import read_ahead
 from leads.csv_format.reader import CHUNK_ROWS
 from leads.domain.import_job import FinishedImport, ImportCounts
 from leads.domain.merge_strategy import MergeStrategy
-from leads.domain.row_error import RowError
-from leads.domain.seen_phones import KnownPhones, Suspicion
+from leads.domain.seen_phones import KnownPhones
 from leads.errors import STATEMENT_TIMEOUT, DatabaseFault, ServiceFault
 from leads.postgres.connection import Connection, Database, Transaction
 from leads.postgres.import_jobs import ClaimedImportJob, complete_import_job, record_progress
-from leads.postgres.staging import begin_staging, merge, stage, stored_tails
+from leads.postgres.staging import begin_staging, stored_tails
 from leads.s3.bucket import Bucket
 from leads.s3.keys import report_key
 from leads.s3.reader import ObjectReader
@@ -27,10 +25,13 @@ from leads.use_cases import keep_talking
 from leads.use_cases.import_batches import Batch, FileLayout, read_batches
 from leads.use_cases.import_batches_apart import read_batches_apart
 from leads.use_cases.import_report import ImportReport, StoredReport
+from leads.use_cases.import_run import ImportRun
 from leads.use_cases.keep_talking import KeepTalking
 from leads.use_cases.progress import Progress
 from leads.use_cases.time_left import TimeLeft, TimelyReader
 from leads.use_cases.turn import open_in_turn
+
+_T = TypeVar("_T")
 
 MERGE_ROWS: Final = 40_000
 """Rows merged at once: a merge has fixed costs, and finds phones that lie close together faster. Not more,
@@ -44,9 +45,6 @@ whose answer somebody waits do without: this is what a request may carry.
 
 SUSPECTS_BYTES: Final = APART_BYTES
 """From this size on the phones of stored leads are asked for first, so that most rows need no look-up."""
-
-MERGE_BYTES: Final = 16 * 1024 * 1024
-"""Kept for the report, after which a merge comes before it has MERGE_ROWS: rows may be long."""
 
 
 class Sizes(NamedTuple):
@@ -132,9 +130,17 @@ def _merge_file(
     with closing(ahead) as ready, closing(Progress(database, _record(job))) as show:
         layout, first = _layout(next(ready))
         with ImportReport(bucket, report_key(job.org_id, job.id), layout.report_format, talk) as report:
-            run = _Run(connection, job, layout, report, time_left, sizes)
+            run = ImportRun(
+                connection,
+                job,
+                layout,
+                report,
+                time_left,
+                first_merge=sizes.chunk_rows,
+                merge_rows=sizes.merge_rows,
+            )
             for items in chain([first], ready):
-                run.add([item for item in items if isinstance(item, Batch)])
+                run.add(item for item in _taken_out(items) if isinstance(item, Batch))
                 show(run.processed)
             return run.finish()
 
@@ -155,110 +161,8 @@ def _layout(items: list[FileLayout | Batch]) -> tuple[FileLayout, list[FileLayou
     return first, others
 
 
-class _Run:
-    """What has become of the rows so far."""
-
-    def __init__(
-        self,
-        connection: Connection,
-        job: ClaimedImportJob,
-        layout: FileLayout,
-        report: ImportReport,
-        time_left: TimeLeft,
-        sizes: Sizes,
-    ) -> None:
-        self.processed = 0
-        self._connection = connection
-        self._job = job
-        self._layout = layout
-        self._report = report
-        self._time_left = time_left
-        self._counts = ImportCounts()
-        self._faults: list[RowError] = []
-        self._fault_count = 0
-        self._blocks: list[bytes] = []
-        self._waiting: list[Batch] = []
-        self._waiting_rows = 0
-        self._waiting_bytes = 0
-        self._spoke_at = time.monotonic()
-        self._merge_rows = sizes.merge_rows
-        # Postgres must not wait for the first MERGE_ROWS rows: each merge is twice as large as the last.
-        self._next_merge = sizes.chunk_rows
-
-    def add(self, batches: Sequence[Batch]) -> None:
-        """Stages batches by one COPY, and merges what is staged whenever that is enough."""
-        self._time_left.check()
-        for batch in batches:
-            self._take(batch)
-            if self._waiting_rows >= self._next_merge or self._waiting_bytes >= MERGE_BYTES:
-                self._merge()
-                self._next_merge = min(2 * self._next_merge, self._merge_rows)
-        self._stage()
-        if time.monotonic() - self._spoke_at > keep_talking.SILENCE:
-            # Rows that are blank or faulty give Postgres nothing to do.
-            self._connection.rows("SELECT 1")
-            self._spoke_at = time.monotonic()
-
-    def _take(self, batch: Batch) -> None:
-        if not batch.leads and not batch.faulty:
-            return
-        if batch.block:
-            self._blocks.append(batch.block)
-        self._faults.extend(batch.errors)
-        self._fault_count += batch.error_count
-        # What is staged is Postgres's; only what the report needs is kept.
-        self._waiting.append(batch._replace(block=b""))
-        self._waiting_rows += batch.leads + batch.faulty
-        self._waiting_bytes += len(batch.packed)
-        self.processed += batch.leads + batch.faulty
-
-    def _stage(self) -> None:
-        if self._blocks:
-            stage(self._connection, self._layout.fields, self._blocks)
-            self._blocks = []
-            self._spoke_at = time.monotonic()
-
-    def finish(self) -> tuple[FinishedImport, StoredReport | None]:
-        """Merges the rest and completes the report."""
-        self._merge()
-        # The last merge's limit may be all but over, and S3 may take its time now.
-        self._time_left.limit_statements()
-        report = self._report.close()
-        finished = FinishedImport(
-            counts=self._counts,
-            faults=tuple(self._faults),
-            fault_count=self._fault_count,
-            ignored_columns=self._layout.ignored_columns,
-            report_key=report.key if report is not None else None,
-        )
-        return finished, report
-
-    def _suspicion(self) -> Suspicion | None:
-        together = Suspicion([], [])
-        for batch in self._waiting:
-            if batch.suspicion is None:
-                return None
-            together.suspects.extend(batch.suspicion.suspects)
-            together.originals.extend(batch.suspicion.originals)
-        return together
-
-    def _merge(self) -> None:
-        self._stage()
-        leads = sum(batch.leads for batch in self._waiting)
-        skipped: list[int] = []
-        if leads:
-            self._time_left.limit_statements()
-            job = self._job
-            skipped = merge(
-                self._connection, job.org_id, job.merge_strategy, job.created_by, self._suspicion()
-            )
-        so_far = self._counts
-        self._counts = ImportCounts(
-            success=so_far.success + leads - len(skipped),
-            error=so_far.error + sum(batch.faulty for batch in self._waiting),
-            skipped=so_far.skipped + len(skipped),
-        )
-        self._report.add(self._waiting, skipped)
-        self._waiting = []
-        self._waiting_rows = 0
-        self._waiting_bytes = 0
+def _taken_out(items: list[_T]) -> Iterator[_T]:
+    """The items, none of which stays in the list: what is staged must not take memory during a merge."""
+    items.reverse()
+    while items:
+        yield items.pop()

@@ -1,0 +1,134 @@
+"""What becomes of the rows of an import: staged as they come, merged once there are enough, counted and
+reported.
+
+How they are read is in import_batches.py; the transaction, and how the job ends, in import_file.py.
+"""
+
+import time
+from collections.abc import Iterable
+from typing import Final
+
+from leads.domain.import_job import FinishedImport, ImportCounts
+from leads.domain.row_error import RowError
+from leads.domain.seen_phones import Suspicion
+from leads.postgres.connection import Connection
+from leads.postgres.import_jobs import ClaimedImportJob
+from leads.postgres.staging import merge, stage
+from leads.use_cases import keep_talking
+from leads.use_cases.import_batches import Batch, FileLayout
+from leads.use_cases.import_report import ImportReport, StoredReport
+from leads.use_cases.time_left import TimeLeft
+
+MERGE_BYTES: Final = 16 * 1024 * 1024
+"""Kept for the report, after which a merge comes before it has `merge_rows`: rows may be long."""
+
+
+class ImportRun:
+    """What has become of the rows so far."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        job: ClaimedImportJob,
+        layout: FileLayout,
+        report: ImportReport,
+        time_left: TimeLeft,
+        *,
+        first_merge: int,
+        merge_rows: int,
+    ) -> None:
+        self.processed = 0
+        self._connection = connection
+        self._job = job
+        self._layout = layout
+        self._report = report
+        self._time_left = time_left
+        self._counts = ImportCounts()
+        self._faults: list[RowError] = []
+        self._fault_count = 0
+        self._blocks: list[bytes] = []
+        self._waiting: list[Batch] = []
+        self._waiting_rows = 0
+        self._waiting_bytes = 0
+        self._spoke_at = time.monotonic()
+        self._merge_rows = merge_rows
+        # Postgres must not wait for the first `merge_rows` rows: each merge is twice as large as the last.
+        self._next_merge = first_merge
+
+    def add(self, batches: Iterable[Batch]) -> None:
+        """Stages batches by one COPY, and merges what is staged whenever that is enough."""
+        self._time_left.check()
+        for batch in batches:
+            self._take(batch)
+            if self._waiting_rows >= self._next_merge or self._waiting_bytes >= MERGE_BYTES:
+                self._merge()
+                self._next_merge = min(2 * self._next_merge, self._merge_rows)
+        self._stage()
+        if time.monotonic() - self._spoke_at > keep_talking.SILENCE:
+            # Rows that are blank or faulty give Postgres nothing to do.
+            self._connection.rows("SELECT 1")
+            self._spoke_at = time.monotonic()
+
+    def _take(self, batch: Batch) -> None:
+        if not batch.leads and not batch.faulty:
+            return
+        if batch.block:
+            self._blocks.append(batch.block)
+        self._faults.extend(batch.errors)
+        self._fault_count += batch.error_count
+        # What is staged is Postgres's; only what the report needs is kept.
+        self._waiting.append(batch._replace(block=b""))
+        self._waiting_rows += batch.leads + batch.faulty
+        self._waiting_bytes += len(batch.packed)
+        self.processed += batch.leads + batch.faulty
+
+    def _stage(self) -> None:
+        if self._blocks:
+            stage(self._connection, self._layout.fields, self._blocks)
+            self._blocks = []
+            self._spoke_at = time.monotonic()
+
+    def finish(self) -> tuple[FinishedImport, StoredReport | None]:
+        """Merges the rest and completes the report."""
+        self._merge()
+        # The last merge's limit may be all but over, and S3 may take its time now.
+        self._time_left.limit_statements()
+        report = self._report.close()
+        finished = FinishedImport(
+            counts=self._counts,
+            faults=tuple(self._faults),
+            fault_count=self._fault_count,
+            ignored_columns=self._layout.ignored_columns,
+            report_key=report.key if report is not None else None,
+        )
+        return finished, report
+
+    def _suspicion(self) -> Suspicion | None:
+        together = Suspicion([], [])
+        for batch in self._waiting:
+            if batch.suspicion is None:
+                return None
+            together.suspects.extend(batch.suspicion.suspects)
+            together.originals.extend(batch.suspicion.originals)
+        return together
+
+    def _merge(self) -> None:
+        self._stage()
+        leads = sum(batch.leads for batch in self._waiting)
+        skipped: list[int] = []
+        if leads:
+            self._time_left.limit_statements()
+            job = self._job
+            skipped = merge(
+                self._connection, job.org_id, job.merge_strategy, job.created_by, self._suspicion()
+            )
+        so_far = self._counts
+        self._counts = ImportCounts(
+            success=so_far.success + leads - len(skipped),
+            error=so_far.error + sum(batch.faulty for batch in self._waiting),
+            skipped=so_far.skipped + len(skipped),
+        )
+        self._report.add(self._waiting, skipped)
+        self._waiting = []
+        self._waiting_rows = 0
+        self._waiting_bytes = 0
