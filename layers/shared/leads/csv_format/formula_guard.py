@@ -8,6 +8,7 @@ the two together. Source: OWASP, CSV Injection; the exception for phones and num
 """
 
 import re
+from collections.abc import Iterable
 
 _SUSPECT = frozenset("=@\t\r+-'")
 """What a dangerous cell begins with; nearly every cell is told by this alone."""
@@ -30,7 +31,12 @@ def unguard(cell: str) -> str:
 
 def guard_again(cell: str) -> str:
     """`guard(unguard(cell))`: a cell that may be guarded already, so that it is, once."""
-    return guard(unguard(cell)) if cell[:1] in _SUSPECT else cell
+    return guard(unguard(cell))
+
+
+def guarded_again(records: Iterable[list[str]]) -> list[list[str]]:
+    """`guard_again` of every cell, without a call for those that it surely leaves as they are."""
+    return [[guard_again(cell) if cell[:1] in _SUSPECT else cell for cell in record] for record in records]
 
 
 def may_change(cells: str, count: int) -> bool:

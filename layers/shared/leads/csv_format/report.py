@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Final, NamedTuple
 
 from leads.csv_format.dialect import BYTE_ORDER_MARK, DELIMITERS, Dialect
-from leads.csv_format.formula_guard import guard, guard_again, may_change
+from leads.csv_format.formula_guard import guard, guarded_again, may_change
 from leads.csv_format.header import REPORT_COLUMNS, Columns
 
 
@@ -81,13 +81,16 @@ class ReportFormat(NamedTuple):
         records = [list(map(str.strip, row.record[self.left_out :])) for row in rows]
         joined = "\0".join(("", *chain.from_iterable(records), ""))
         if may_change(joined, sum(map(len, records))):
-            records = [list(map(guard_again, record)) for record in records]
-        elif not any(mark in joined for mark in (self.delimiter, *_QUOTED)):
-            return self._plain(rows, records)
-        return self._written(
-            [row.row, row.outcome, guard(row.reason), *record]
-            for row, record in zip(rows, records, strict=True)
-        )
+            records = guarded_again(records)
+        lines = self._plain(rows, records)
+        if any(mark in joined for mark in (self.delimiter, *_QUOTED)):
+            at = self._to_be_quoted(records)
+            quoted = self._written(
+                [rows[one].row, rows[one].outcome, guard(rows[one].reason), *records[one]] for one in at
+            )
+            for one, line in zip(at, quoted, strict=True):
+                lines[one] = line
+        return lines
 
     def _plain(self, rows: Sequence[ReportRow], records: Iterable[list[str]]) -> list[bytes]:
         """The lines of rows none of whose cells must be quoted, for a third of what csv takes."""
@@ -99,6 +102,17 @@ class ReportFormat(NamedTuple):
         return [
             (mark.join((str(row.row), said[row.outcome, row.reason], *record)) + _LINE_END).encode()
             for row, record in zip(rows, records, strict=True)
+        ]
+
+    def _to_be_quoted(self, records: Iterable[list[str]]) -> list[int]:
+        """Where the records are that have a cell which csv quotes."""
+        mark = self.delimiter
+        texts = ((mark.join(record), len(record)) for record in records)
+        # Without a call or a loop for each row: nearly every chunk of people's notes has some of these.
+        return [
+            at
+            for at, (text, cells) in enumerate(texts)
+            if text.count(mark) >= max(1, cells) or '"' in text or "\n" in text or "\r" in text
         ]
 
     def _written(self, rows: Iterable[list[str | int]]) -> list[bytes]:
