@@ -83,7 +83,7 @@ class ImportHouse(House):
         key = import_key(org_id, job_id)
         with file.open("rb") as content:
             version = self.s3.client.put_object(Bucket=self.bucket, Key=key, Body=content)["VersionId"]
-        stored = {"key": quote(key), "versionId": version}
+        stored = {"key": quote(key), "size": file.stat().st_size, "versionId": version}
         event = {
             "Records": [{"eventSource": "aws:s3", "s3": {"bucket": {"name": self.bucket}, "object": stored}}]
         }

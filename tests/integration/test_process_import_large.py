@@ -1,12 +1,17 @@
 """A file too large for a request: by the uploads route, read in another process, against plain Python."""
 
+import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import pytest
 
 from leads.errors import ServiceFault
+from leads.s3.bucket import Bucket
+from leads.s3.reader import ObjectReader
+from leads.use_cases import import_file
+from leads.use_cases.import_batches_apart import ReadingProcess
 from leads.use_cases.import_file import APART_BYTES, Sizes
 from tests.support.hostile_s3 import BucketThatBreaksOff
 from tests.support.imports import counts, job_of, report_of, run_import, uploaded
@@ -137,3 +142,34 @@ def test_large_file_that_breaks_off_keeps_nothing_and_another_run_imports_it(
 
     job = job_of(service, caller, file)
     assert (job["status"], job["totalRows"]) == ("COMPLETED", content.count(b"\n") - 1)
+
+
+@pytest.mark.parametrize(
+    ("announced", "begun"),
+    [(APART_BYTES + 1, 1), (APART_BYTES, 0), (0, 0)],
+    ids=["large", "small", "unknown"],
+)
+def test_the_process_that_reads_begins_before_s3_answers_when_the_event_tells_that_the_file_is_large(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, announced: int, begun: int
+) -> None:
+    processes: list[ReadingProcess] = []
+    when_opened: list[int] = []
+
+    class ReadingProcessThatIsCounted(ReadingProcess):
+        def start(self) -> "subprocess.Popen[bytes]":
+            processes.append(self)
+            return super().start()
+
+    class BucketThatNotesWhoReads(Bucket):
+        def open(self, key: str, version: str) -> ObjectReader:
+            when_opened.append(len(processes))
+            return super().open(key, version)
+
+    monkeypatch.setattr(import_file, "ReadingProcess", ReadingProcessThatIsCounted)
+    content = CONTENT[: CONTENT.index(b"\n", 50_000) + 1]
+    file = replace(uploaded(service, caller, content), size=announced)
+    bucket = BucketThatNotesWhoReads(service.bucket_of("process_import").client, service.bucket)
+    run_import(service, file, bucket=bucket)
+    assert when_opened == [begun]
+    assert len(processes) == begun, "what it is in truth decides who reads it"
+    assert job_of(service, caller, file)["totalRows"] == content.count(b"\n") - 1

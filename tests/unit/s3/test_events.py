@@ -44,6 +44,13 @@ def test_an_object_of_a_bucket_without_versions_has_s3s_version_null(version: di
     assert stored_files(event({"key": "a.csv"} | version)) == [StoredFile("a.csv", "null")]
 
 
+@pytest.mark.parametrize(
+    ("size", "known"), [({"size": 220}, 220), ({}, 0), ({"size": None}, 0), ({"size": "9"}, 0)]
+)
+def test_the_size_is_known_when_the_event_tells_it(size: dict[str, Any], known: int) -> None:
+    assert stored_files(event({"key": "a.csv", "versionId": "v"} | size)) == [StoredFile("a.csv", "v", known)]
+
+
 @pytest.mark.parametrize("key", ["drop/", "drop/acme/", "drop/acme%2F", "export-requests/acme/"])
 def test_marks_of_folders_are_no_files(key: str) -> None:
     assert stored_files(event({"key": key}, {"key": "a.csv", "versionId": "v"})) == [StoredFile("a.csv", "v")]

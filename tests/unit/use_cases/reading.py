@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 from leads.csv_format.text_lines import ByteSource
 from leads.errors import FailureCode, InvalidFile
 from leads.use_cases.import_batches import Batch, FileLayout
+from leads.use_cases.import_batches_apart import ReadingProcess
 
 
 class Read(Protocol):
@@ -15,6 +16,14 @@ class Read(Protocol):
     def __call__(
         self, source: ByteSource, *, chunk_rows: int, may_skip: bool
     ) -> Generator[FileLayout | Batch, None, None]: ...
+
+
+def read_batches_apart(
+    source: ByteSource, *, chunk_rows: int, may_skip: bool
+) -> Generator[FileLayout | Batch, None, None]:
+    """`read_batches` in another process, which begins when the first item is asked for."""
+    with ReadingProcess() as process:
+        yield from process.read_batches(source, chunk_rows=chunk_rows, may_skip=may_skip)
 
 
 class Reading(NamedTuple):

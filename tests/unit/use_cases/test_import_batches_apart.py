@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from leads.errors import FailureCode, ServiceFault
 from leads.use_cases.import_batches import Batch, FileLayout, read_batches
-from leads.use_cases.import_batches_apart import read_batches_apart
 from tests.unit.fakes import SourceThatBreaksOff, SourceThatDribbles, SourceThatNeverEnds, SourceThatStalls
-from tests.unit.use_cases.reading import Read, reading_of
+from tests.unit.use_cases.reading import Read, read_batches_apart, reading_of
 
 HEADER = b"name,phone,source\n"
 ROW = b"Ana Ruiz,0612345678,web\n"

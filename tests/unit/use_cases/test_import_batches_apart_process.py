@@ -15,11 +15,11 @@ import pytest
 
 from leads.csv_format.read_ahead import read_ahead
 from leads.errors import ServiceFault
-from leads.use_cases import import_batches_apart
+from leads.use_cases import import_batches_child
 from leads.use_cases.import_batches import Batch, FileLayout, read_batches
-from leads.use_cases.import_batches_apart import read_batches_apart
+from leads.use_cases.import_batches_apart import ReadingProcess
 from tests.unit.fakes import SourceThatDribbles, SourceThatNeverEnds, SourceThatStalls
-from tests.unit.use_cases.reading import reading_of
+from tests.unit.use_cases.reading import read_batches_apart, reading_of
 
 Started = list["subprocess.Popen[bytes]"]
 
@@ -38,6 +38,23 @@ def test_nothing_is_started_before_the_layout_is_asked_for(
     source = endless()
     read_batches_apart(source, chunk_rows=1000, may_skip=True).close()
     assert (started, source.given) == ([], 0)
+
+
+def test_a_process_that_was_started_before_its_file_is_the_one_that_reads_it(started: Started) -> None:
+    file = HEADER + ROW * 10
+    with ReadingProcess() as process:
+        process.start()
+        process.start()
+        assert len(started) == 1
+        read = reading_of(process.read_batches, SourceThatDribbles(file))
+    assert read == reading_of(read_batches, SourceThatDribbles(file))
+    assert len(started) == 1
+
+
+def test_a_process_that_was_started_and_given_no_file_ends(started: Started) -> None:
+    with ReadingProcess() as process:
+        process.start()
+    assert len(started) == 1
 
 
 @pytest.mark.parametrize("taken", [1, 2, 50])
@@ -151,8 +168,8 @@ def test_what_a_library_prints_is_taken_for_no_answer(
 
 PARENT = """
 import time
-from leads.use_cases.import_batches_apart import read_batches_apart
 from tests.unit.fakes import SourceThatNeverEnds, SourceThatStalls
+from tests.unit.use_cases.reading import read_batches_apart
 header, row = b"name,phone,source\\n", b"Ana,06,web\\n"
 items = read_batches_apart({source}, chunk_rows=1000, may_skip=True)
 next(items)
@@ -181,10 +198,10 @@ def test_the_process_ends_in_silence_when_its_parent_is_killed(source: str) -> N
         assert parent.communicate(timeout=30) == (b"", b"")
 
 
-@pytest.mark.parametrize("fed", [b"", b"1 1600000\n", b"1 1600000\n" + b"0" * 1000], ids=len)
+@pytest.mark.parametrize("fed", [b"", b"9 1 1 1600000\n", b"9 1 1 1600000\n" + b"0" * 1000], ids=len)
 def test_the_process_ends_when_its_parent_dies_before_the_file_begins(fed: bytes) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", import_batches_apart.__name__, "5000", "1"],
+        [sys.executable, "-m", import_batches_child.__name__],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},

@@ -12,6 +12,8 @@ class StoredFile:
 
     key: str
     version: str
+    size: int = 0
+    """Bytes of it, as far as the event tells: for what may begin before it is opened, and nothing else."""
 
 
 def stored_files(event: object) -> list[StoredFile]:
@@ -22,9 +24,11 @@ def stored_files(event: object) -> list[StoredFile]:
     for record in _records(event):
         match record:
             case {"s3": {"object": {"key": str(key), **about}}}:
-                version = about.get("versionId")
+                version, size = about.get("versionId"), about.get("size")
                 file = StoredFile(
-                    unquote_plus(key), version if isinstance(version, str) and version else "null"
+                    unquote_plus(key),
+                    version if isinstance(version, str) and version else "null",
+                    size if isinstance(size, int) else 0,
                 )
                 if not file.key.endswith("/"):
                     files.append(file)

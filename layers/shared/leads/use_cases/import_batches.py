@@ -1,6 +1,6 @@
 """A file as what process_import needs of it: its layout, then batch after batch of rows ready for COPY.
 
-It loads no database driver and no AWS library: import_batches_apart.py runs it in a process of its own.
+It loads no database driver and no AWS library: import_batches_child.py runs it in a process of its own.
 """
 
 import marshal

@@ -23,7 +23,7 @@ from leads.s3.keys import report_key
 from leads.s3.reader import ObjectReader
 from leads.use_cases import keep_talking
 from leads.use_cases.import_batches import Batch, FileLayout, read_batches
-from leads.use_cases.import_batches_apart import read_batches_apart
+from leads.use_cases.import_batches_apart import ReadingProcess
 from leads.use_cases.import_report import ImportReport, StoredReport
 from leads.use_cases.import_run import ImportRun
 from leads.use_cases.keep_talking import KeepTalking
@@ -39,7 +39,7 @@ because their lines are kept for the report until then; bench/README.md has the 
 """
 
 APART_BYTES: Final = 4 * 1024 * 1024
-"""From this size on a file is read in a process of its own. That takes 0.2 s to start, so the small files for
+"""From this size on a file is read in a process of its own. That takes 0.1 s to start, so the small files for
 whose answer somebody waits do without: this is what a request may carry.
 """
 
@@ -61,6 +61,7 @@ def import_file(
     job: ClaimedImportJob,
     open_file: Callable[[], ObjectReader],
     *,
+    announced_size: int,
     database: Database,
     bucket: Bucket,
     seconds: float,
@@ -68,13 +69,20 @@ def import_file(
 ) -> ImportCounts:
     """Imports what `open_file` gives and ends the job as COMPLETED, which is all that a dry run keeps.
 
+    `announced_size`, in bytes and 0 when it is not known, tells what to make ready for the file.
+
     Raises InvalidFile, ImportTooLong after `seconds`, OrganisationBusy when too many of them went by
     before its turn came, and ServiceFault: then nothing is kept.
     """
     with connection.transaction(job.org_id) as transaction:
         time_left = TimeLeft(transaction, seconds)
         try:
-            finished, report = _merge_file(connection, job, open_file, database, bucket, time_left, sizes)
+            with ReadingProcess() as apart:
+                if announced_size > sizes.apart_bytes:
+                    apart.start()
+                finished, report = _merge_file(
+                    connection, job, open_file, apart, database, bucket, time_left, sizes
+                )
         except DatabaseFault as fault:
             if fault.sqlstate == STATEMENT_TIMEOUT:
                 # Somebody else's limit may be shorter: then this raises nothing.
@@ -112,6 +120,7 @@ def _merge_file(
     connection: Connection,
     job: ClaimedImportJob,
     open_file: Callable[[], ObjectReader],
+    apart: ReadingProcess,
     database: Database,
     bucket: Bucket,
     time_left: TimeLeft,
@@ -119,7 +128,7 @@ def _merge_file(
 ) -> tuple[FinishedImport, StoredReport | None]:
     source = TimelyReader(open_in_turn(connection, job.org_id, open_file, time_left), time_left)
     begin_staging(connection, job.merge_strategy)
-    read = read_batches_apart if source.size > sizes.apart_bytes else read_batches
+    read = apart.read_batches if source.size > sizes.apart_bytes else read_batches
     may_skip = job.merge_strategy is MergeStrategy.SKIP
     few_suspects = may_skip and source.size > sizes.suspects_bytes
     tails = stored_tails(connection, job.org_id) if few_suspects else None

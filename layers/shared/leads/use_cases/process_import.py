@@ -224,6 +224,7 @@ class _Run:
                 connection,
                 job,
                 self._open,
+                announced_size=self._file.size,
                 database=self._database,
                 bucket=self._bucket,
                 seconds=self._left(),
