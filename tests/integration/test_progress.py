@@ -1,0 +1,119 @@
+"""What a job shows of itself while it runs keeps it waiting for nothing, and is never shown after its end."""
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+
+import pytest
+
+from leads.postgres.connection import Connection
+from leads.postgres.import_jobs import claim_import_job, record_progress
+from leads.use_cases import progress
+from leads.use_cases.progress import Progress
+from tests.support.imports import posted
+from tests.support.service import Caller, Service
+from tests.support.waiting import wait_until
+
+CSV = "name,phone,source\nA,0612345678,web\n"
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "_SECONDS", 0.0)
+
+
+def running(service: Service, caller: Caller) -> int:
+    """A job that is PROCESSING, without a run."""
+    file = posted(service, caller, CSV)
+    job_id = int(file.key.split("/")[2])
+    with service.app() as connection:
+        assert claim_import_job(
+            connection, caller.org, job_id, object_key=file.key, object_version=file.version, again=False
+        )
+    return job_id
+
+
+def progress_of(service: Service, caller: Caller, job_id: int) -> Progress:
+    return Progress(
+        service.database, lambda connection, rows: record_progress(connection, caller.org, job_id, rows)
+    )
+
+
+def shown(service: Service, caller: Caller, job_id: int) -> int:
+    rows: int = service.job(caller, job_id)["processedRows"]
+    return rows
+
+
+@contextmanager
+def held(service: Service, job_id: int) -> Iterator[None]:
+    """The job's row is somebody else's meanwhile."""
+    with service.owner() as connection, connection.transaction():
+        connection.rows("SELECT FROM import_job WHERE id = :id FOR UPDATE", id=job_id)
+        yield
+
+
+def test_who_shows_does_not_wait_for_it(service: Service, caller: Caller) -> None:
+    job_id = running(service, caller)
+    with closing(progress_of(service, caller, job_id)) as show:
+        with held(service, job_id):
+            began = time.monotonic()
+            show(1)
+            show(2)
+            assert time.monotonic() - began < 0.5, "it waited for the row"
+        wait_until(lambda: shown(service, caller, job_id) == 1)
+
+        def showing_goes_on() -> bool:
+            show(3)
+            return shown(service, caller, job_id) == 3
+
+        wait_until(showing_goes_on)
+
+
+def test_what_is_being_shown_when_it_is_closed_arrives_and_nothing_after_it(
+    service: Service, caller: Caller
+) -> None:
+    job_id = running(service, caller)
+    show = progress_of(service, caller, job_id)
+    taken = threading.Event()
+
+    def hold() -> None:
+        with held(service, job_id):
+            taken.set()
+            time.sleep(0.3)
+
+    with ThreadPoolExecutor() as threads:
+        threads.submit(hold)
+        assert taken.wait(20)
+        show(4)
+        show.close()
+        assert shown(service, caller, job_id) == 4
+    with pytest.raises(RuntimeError):
+        show(5)
+
+
+def test_after_a_failure_nothing_is_shown_and_nobody_waits(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "_PATIENCE", 0.1)
+    job_id = running(service, caller)
+    show = progress_of(service, caller, job_id)
+    with held(service, job_id):
+        show(1)
+        show.close()
+    show(2)
+    show.close()
+    assert shown(service, caller, job_id) == 0
+
+
+def test_a_fault_of_our_own_does_not_stay_unseen(service: Service) -> None:
+    def record(_: Connection, rows: int) -> None:
+        raise ZeroDivisionError(rows)
+
+    def shown_in_vain() -> bool:
+        show(1)
+        return False
+
+    with closing(Progress(service.database, record)) as show, pytest.raises(ZeroDivisionError):
+        wait_until(shown_in_vain)
