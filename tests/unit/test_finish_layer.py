@@ -38,6 +38,8 @@ def slim(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def client(data: Path, region: str) -> "S3Client":
     session = botocore.session.Session()
+    # A test that ran before may have told all of this process where its emulator is.
+    session.set_config_variable("ignore_configured_endpoint_urls", True)
     loader = Loader(extra_search_paths=[str(data)], include_default_search_paths=False)
     session.register_component("data_loader", loader)
     made = session.create_client(
