@@ -14,7 +14,7 @@ from typing import Final, Protocol, cast
 from pg8000.core import COPY_DATA, COPY_OUT_RESPONSE, Context
 from pg8000.exceptions import DatabaseError, InterfaceError
 from pg8000.native import Connection as Pg8000Connection
-from pg8000.native import literal
+from pg8000.native import PreparedStatement, literal
 
 from leads.errors import DatabaseFault
 from leads.postgres.copy_data import READ_BUFFER, read_copy_data
@@ -105,6 +105,7 @@ class Connection:
             self._pg._sock = self._pg._usock.makefile(mode="rwb", buffering=READ_BUFFER)
             self._pg.message_types[COPY_OUT_RESPONSE] = self._begin_rows
             self._pg.message_types[COPY_DATA] = self._go_on_with_rows
+        self._prepared: dict[str, PreparedStatement] = {}
         self._closed = False
 
     def __enter__(self) -> "Connection":
@@ -130,6 +131,15 @@ class Connection:
         """Runs a statement with `:name` parameters and gives its rows. Raises DatabaseFault."""
         with _faults():
             return cast(list[Sequence[object]], self._pg.run(sql, **parameters) or [])
+
+    def rows_again(self, sql: str, **parameters: object) -> list[Sequence[object]]:
+        """Like `rows`, for a statement that the connection runs often: one wait for the server instead of
+        three. It must go with the objects that it names. Raises DatabaseFault.
+        """
+        with _faults():
+            if sql not in self._prepared:
+                self._prepared[sql] = self._pg.prepare(sql)
+            return cast(list[Sequence[object]], self._prepared[sql].run(**parameters) or [])
 
     def records(self, sql: str, **parameters: object) -> list[dict[str, object]]:
         """The rows of a statement as dicts by column name. Raises DatabaseFault."""
@@ -208,8 +218,7 @@ class Transaction:
 
     def limit_statements(self, seconds: float) -> None:
         """Lets each further statement of the transaction take so long, then it fails (STATEMENT_TIMEOUT)."""
-        limit = str(max(1, int(seconds * 1000)))
-        self._connection.rows("SELECT set_config('statement_timeout', :limit, true)", limit=limit)
+        self._connection.script(f"SET LOCAL statement_timeout = {max(1, int(seconds * 1000))}")
 
     def may_idle(self, seconds: float) -> None:
         """Lets the transaction wait for its next statement so long: the role's own limit is 55 s. Who needs

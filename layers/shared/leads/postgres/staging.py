@@ -24,6 +24,8 @@ _SETTINGS: Final = "; ".join(
             f"SET LOCAL enable_{way} = off"
             for way in ("seqscan", "bitmapscan", "hashjoin", "mergejoin", "material", "memoize")
         ),
+        # Planned for their values, though they are prepared: only then arrays are looked up by hash.
+        "SET LOCAL plan_cache_mode = force_custom_plan",
         # Compiling takes longer than a merge does.
         "SET LOCAL jit = off",
         # As much as the rows of a merge take; with less they go through the server's disk.
@@ -112,13 +114,13 @@ def merge(
         if suspicion is None or suspicion.suspects:
             skipped = _duplicates(connection, org_id, suspicion)
         values["skipped"] = _array(skipped)
-    connection.rows(statement(_MERGES[strategy]), **values)
+    connection.rows_again(statement(_MERGES[strategy]), **values)
     connection.script("TRUNCATE staging")
     return skipped
 
 
 def _duplicates(connection: Connection, org_id: str, suspicion: Suspicion | None) -> list[int]:
-    found = connection.value(
+    ((found,),) = connection.rows_again(
         statement("staging_duplicates"),
         org_id=org_id,
         candidates=None if suspicion is None else _array(suspicion.suspects + suspicion.originals),

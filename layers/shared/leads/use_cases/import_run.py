@@ -1,5 +1,4 @@
-"""What becomes of the rows of an import: staged as they come, merged once there are enough, counted and
-reported.
+"""What becomes of the rows of an import: staged and merged once there are enough, counted and reported.
 
 How they are read is in import_batches.py; the transaction, and how the job ends, in import_file.py.
 """
@@ -20,7 +19,9 @@ from leads.use_cases.import_report import ImportReport, StoredReport
 from leads.use_cases.time_left import TimeLeft
 
 MERGE_BYTES: Final = 16 * 1024 * 1024
-"""Kept for the report, after which a merge comes before it has `merge_rows`: rows may be long."""
+"""Of rows and their lines for the report, after which a merge comes before it has `merge_rows`: rows may be
+long.
+"""
 
 
 class ImportRun:
@@ -56,16 +57,15 @@ class ImportRun:
         self._next_merge = first_merge
 
     def add(self, batches: Iterable[Batch]) -> None:
-        """Stages batches by one COPY, and merges what is staged whenever that is enough."""
+        """Takes batches, and stages and merges what there is whenever that is enough."""
         self._time_left.check()
         for batch in batches:
             self._take(batch)
             if self._waiting_rows >= self._next_merge or self._waiting_bytes >= MERGE_BYTES:
                 self._merge()
                 self._next_merge = min(2 * self._next_merge, self._merge_rows)
-        self._stage()
         if time.monotonic() - self._spoke_at > keep_talking.SILENCE:
-            # Rows that are blank or faulty give Postgres nothing to do.
+            # Rows that come slowly, or are blank or faulty, give Postgres nothing to do.
             self._connection.rows("SELECT 1")
             self._spoke_at = time.monotonic()
 
@@ -76,17 +76,11 @@ class ImportRun:
             self._blocks.append(batch.block)
         self._faults.extend(batch.errors)
         self._fault_count += batch.error_count
-        # What is staged is Postgres's; only what the report needs is kept.
+        # The rows are kept until they are staged, what the report needs until they are merged.
         self._waiting.append(batch._replace(block=b""))
         self._waiting_rows += batch.leads + batch.faulty
-        self._waiting_bytes += len(batch.packed)
+        self._waiting_bytes += len(batch.block) + len(batch.packed)
         self.processed += batch.leads + batch.faulty
-
-    def _stage(self) -> None:
-        if self._blocks:
-            stage(self._connection, self._layout.fields, self._blocks)
-            self._blocks = []
-            self._spoke_at = time.monotonic()
 
     def finish(self) -> tuple[FinishedImport, StoredReport | None]:
         """Merges the rest and completes the report."""
@@ -113,15 +107,18 @@ class ImportRun:
         return together
 
     def _merge(self) -> None:
-        self._stage()
         leads = sum(batch.leads for batch in self._waiting)
         skipped: list[int] = []
         if leads:
             self._time_left.limit_statements()
             job = self._job
+            stage(self._connection, self._layout.fields, self._blocks)
+            # They are Postgres's now, and must not take memory during the merge.
+            self._blocks = []
             skipped = merge(
                 self._connection, job.org_id, job.merge_strategy, job.created_by, self._suspicion()
             )
+            self._spoke_at = time.monotonic()
         so_far = self._counts
         self._counts = ImportCounts(
             success=so_far.success + leads - len(skipped),
