@@ -1,18 +1,19 @@
 """A file too large for a request: by the uploads route, read in another process, against plain Python."""
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
-from leads.errors import ServiceFault
+from leads.errors import OrganisationBusy, ServiceFault
 from leads.s3.bucket import Bucket
 from leads.s3.reader import ObjectReader
 from leads.use_cases import import_file
 from leads.use_cases.import_batches_apart import ReadingProcess
 from leads.use_cases.import_file import APART_BYTES, Sizes
+from tests.integration.test_turns import busy
 from tests.support.hostile_s3 import BucketThatBreaksOff
 from tests.support.imports import counts, job_of, report_of, run_import, uploaded
 from tests.support.service import Caller, Service
@@ -144,32 +145,91 @@ def test_large_file_that_breaks_off_keeps_nothing_and_another_run_imports_it(
     assert (job["status"], job["totalRows"]) == ("COMPLETED", content.count(b"\n") - 1)
 
 
+Started = list["subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[Started]:
+    """The processes that read files, of which none may be left."""
+    processes: Started = []
+
+    class ReadingProcessThatIsRemembered(ReadingProcess):
+        def start(self) -> "subprocess.Popen[bytes]":
+            process = super().start()
+            if process not in processes:
+                processes.append(process)
+            return process
+
+    monkeypatch.setattr(import_file, "ReadingProcess", ReadingProcessThatIsRemembered)
+    yield processes
+    assert all(process.returncode is not None for process in processes), "a process is left"
+
+
 @pytest.mark.parametrize(
     ("announced", "begun"),
     [(APART_BYTES + 1, 1), (APART_BYTES, 0), (0, 0)],
     ids=["large", "small", "unknown"],
 )
 def test_the_process_that_reads_begins_before_s3_answers_when_the_event_tells_that_the_file_is_large(
-    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, announced: int, begun: int
+    service: Service, caller: Caller, started: Started, announced: int, begun: int
 ) -> None:
-    processes: list[ReadingProcess] = []
     when_opened: list[int] = []
-
-    class ReadingProcessThatIsCounted(ReadingProcess):
-        def start(self) -> "subprocess.Popen[bytes]":
-            processes.append(self)
-            return super().start()
 
     class BucketThatNotesWhoReads(Bucket):
         def open(self, key: str, version: str) -> ObjectReader:
-            when_opened.append(len(processes))
+            when_opened.append(len(started))
             return super().open(key, version)
 
-    monkeypatch.setattr(import_file, "ReadingProcess", ReadingProcessThatIsCounted)
     content = CONTENT[: CONTENT.index(b"\n", 50_000) + 1]
     file = replace(uploaded(service, caller, content), size=announced)
     bucket = BucketThatNotesWhoReads(service.bucket_of("process_import").client, service.bucket)
     run_import(service, file, bucket=bucket)
     assert when_opened == [begun]
-    assert len(processes) == begun, "what it is in truth decides who reads it"
+    assert len(started) == begun, "what it is in truth decides who reads it"
     assert job_of(service, caller, file)["totalRows"] == content.count(b"\n") - 1
+
+
+def test_the_event_of_a_large_file_begins_the_process(
+    service: Service, caller: Caller, started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From what S3 sends on: nothing but the event tells the size before the object is open."""
+    reader = ObjectReader.__init__
+    when_opened: list[int] = []
+
+    def note(self: ObjectReader, *arguments: Any) -> None:
+        when_opened.append(len(started))
+        reader(self, *arguments)
+
+    monkeypatch.setattr(ObjectReader, "__init__", note)
+    file = uploaded(service, caller, CONTENT)
+    assert file.size == len(CONTENT) > APART_BYTES
+    service.announce(file)
+    assert when_opened == [1]
+    assert job_of(service, caller, file)["status"] == "COMPLETED"
+
+
+@pytest.mark.parametrize("fault", [FileNotFoundError(), ServiceFault("S3 did not give an object")], ids=repr)
+def test_the_process_ends_when_its_file_cannot_be_opened(
+    service: Service, caller: Caller, started: Started, fault: Exception
+) -> None:
+    class BucketThatGivesNothing(Bucket):
+        def open(self, key: str, version: str) -> ObjectReader:
+            raise fault
+
+    file = replace(uploaded(service, caller, CONTENT[:1000]), size=APART_BYTES + 1)
+    bucket = BucketThatGivesNothing(service.bucket_of("process_import").client, service.bucket)
+    if isinstance(fault, ServiceFault):
+        with pytest.raises(ServiceFault):
+            run_import(service, file, bucket=bucket)
+    else:
+        assert run_import(service, file, bucket=bucket).ended == "FILE_GONE"
+    assert len(started) == 1
+
+
+def test_the_process_ends_when_its_turn_does_not_come(
+    service: Service, caller: Caller, started: Started
+) -> None:
+    file = replace(uploaded(service, caller, CONTENT[:1000]), size=APART_BYTES + 1)
+    with busy(service, caller), pytest.raises(OrganisationBusy):
+        run_import(service, file, seconds=2)
+    assert len(started) == 1

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 
+from leads.errors import ServiceFault
 from leads.postgres.connection import Connection
 from leads.postgres.import_jobs import claim_import_job, record_progress
 from leads.use_cases import progress
@@ -22,6 +23,8 @@ CSV = "name,phone,source\nA,0612345678,web\n"
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "_SECONDS", 0.0)
+    # However slow the machine is.
+    monkeypatch.setattr(progress, "_PATIENCE", 20.0)
 
 
 def running(service: Service, caller: Caller) -> int:
@@ -44,6 +47,12 @@ def progress_of(service: Service, caller: Caller, job_id: int) -> Progress:
 def shown(service: Service, caller: Caller, job_id: int) -> int:
     rows: int = service.job(caller, job_id)["processedRows"]
     return rows
+
+
+def waiting(service: Service) -> int:
+    """How many wait for a row that somebody else has."""
+    with service.owner() as owner:
+        return int(str(owner.value("SELECT count(*) FROM pg_locks WHERE NOT granted")))
 
 
 @contextmanager
@@ -81,7 +90,8 @@ def test_what_is_being_shown_when_it_is_closed_arrives_and_nothing_after_it(
     def hold() -> None:
         with held(service, job_id):
             taken.set()
-            time.sleep(0.3)
+            wait_until(lambda: waiting(service) == 1)
+            time.sleep(0.2)
 
     with ThreadPoolExecutor() as threads:
         threads.submit(hold)
@@ -93,27 +103,32 @@ def test_what_is_being_shown_when_it_is_closed_arrives_and_nothing_after_it(
         show(5)
 
 
-def test_after_a_failure_nothing_is_shown_and_nobody_waits(
+def test_after_an_answer_that_takes_too_long_nothing_is_shown_and_the_connection_is_gone_at_once(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(progress, "_PATIENCE", 0.1)
     job_id = running(service, caller)
-    show = progress_of(service, caller, job_id)
-    with held(service, job_id):
-        show(1)
-        show.close()
-    show(2)
-    show.close()
+    with closing(progress_of(service, caller, job_id)) as show:
+        with held(service, job_id):
+            monkeypatch.setattr(progress, "_PATIENCE", 1.0)
+            show(1)
+            wait_until(lambda: waiting(service) == 1)
+            wait_until(lambda: show._connection is None)
+        show(2)
     assert shown(service, caller, job_id) == 0
 
 
-def test_a_fault_of_our_own_does_not_stay_unseen(service: Service) -> None:
+@pytest.mark.parametrize(
+    "fault", [ServiceFault("no AWS credentials"), ZeroDivisionError()], ids=["of AWS", "ours"]
+)
+def test_whatever_fails_fails_nothing_else(service: Service, fault: Exception) -> None:
+    told: list[int] = []
+
     def record(_: Connection, rows: int) -> None:
-        raise ZeroDivisionError(rows)
+        told.append(rows)
+        raise fault
 
-    def shown_in_vain() -> bool:
+    with closing(Progress(service.database, record)) as show:
         show(1)
-        return False
-
-    with closing(Progress(service.database, record)) as show, pytest.raises(ZeroDivisionError):
-        wait_until(shown_in_vain)
+        wait_until(lambda: show._connection is None and told)
+        show(2)
+    assert told == [1]

@@ -128,6 +128,39 @@ def test_file_that_comes_more_slowly_than_a_transaction_may_idle(
     assert run_import(service, file, sizes, database=limited, bucket=slow).ended == COMPLETED
 
 
+class _BodyThatComesSteadily:
+    """A reader's block at a time, each well within SILENCE, and all of them in more than it may idle for."""
+
+    def __init__(self, body: Any) -> None:
+        self._body = body
+
+    def read(self, amt: int | None = None) -> bytes:
+        time.sleep(0.1)
+        return bytes(self._body.read(amt))
+
+
+@pytest.mark.parametrize("cells", ["A,06{:08},web,{}", ",06{:08},web,{}"], ids=["valid", "faulty"])
+def test_file_that_comes_steadily_and_gives_postgres_nothing_to_do_for_longer_than_it_may_idle(
+    service: Service, caller: Caller, cells: str
+) -> None:
+    rows = 8000
+    lines = (cells.format(n, "n" * 500) for n in range(rows))
+    file = uploaded(service, caller, ("name,phone,source,notes\n" + "\n".join(lines)).encode())
+    own = service.bucket_of("process_import")
+
+    class BucketThatGivesSteadily(Bucket):
+        def open(self, key: str, version: str) -> ObjectReader:
+            reader = super().open(key, version)
+            return ObjectReader(_BodyThatComesSteadily(reader._body), reader.size)
+
+    limited = DatabaseWithALimit(service.database, IDLE)
+    # Merges come after 500 rows, 1,500, 3,500 and 7,500, of faulty rows none.
+    sizes = Sizes(chunk_rows=500, merge_rows=rows, apart_bytes=2**40)
+    bucket = BucketThatGivesSteadily(own.client, own.name)
+    assert run_import(service, file, sizes, database=limited, bucket=bucket).ended == COMPLETED
+    assert job_of(service, caller, file)["totalRows"] == rows
+
+
 @pytest.mark.parametrize(
     "rows",
     [

@@ -148,7 +148,8 @@ class Service:
 
     def version(self, key: str) -> StoredFile:
         """The newest version of an object."""
-        return StoredFile(key, self.s3.client.head_object(Bucket=self.bucket, Key=key)["VersionId"])
+        head = self.s3.client.head_object(Bucket=self.bucket, Key=key)
+        return StoredFile(key, head["VersionId"], head["ContentLength"])
 
     def import_csv(
         self,
@@ -224,6 +225,7 @@ def s3_event(bucket: str, *files: StoredFile) -> dict[str, Any]:
         one["s3"]["object"] |= {
             "key": quote(file.key, safe="/").replace("%20", "+"),
             "versionId": file.version,
+            "size": file.size,
         }
         records.append(one)
     return {"Records": records}

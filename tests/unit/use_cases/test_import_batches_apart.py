@@ -25,7 +25,7 @@ endings = st.sampled_from([b"", b'Bo,"07,web\n', b"\xff\xfe\n", b"Bo,07,web"])
 encodings = st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 
 
-# Each example starts a process, which takes 0.2 s.
+# Each example starts a process, which takes 0.1 s.
 @settings(max_examples=12)
 @given(tables, endings, encodings, st.booleans(), st.integers(1, 50), st.booleans())
 @example([], b"", "utf-8", False, 1, True)

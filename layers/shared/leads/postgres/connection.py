@@ -133,8 +133,11 @@ class Connection:
             return cast(list[Sequence[object]], self._pg.run(sql, **parameters) or [])
 
     def rows_again(self, sql: str, **parameters: object) -> list[Sequence[object]]:
-        """Like `rows`, for a statement that the connection runs often: one wait for the server instead of
-        three. It must go with the objects that it names. Raises DatabaseFault.
+        """Like `rows`, for a statement that the connection runs often: it is prepared the first time, for as
+        long as the connection lives, and then waits for the server once instead of three times.
+
+        After five runs the server may take one plan for all values, unless plan_cache_mode forbids it
+        (PostgreSQL, PREPARE). A table that it names may be made anew between runs. Raises DatabaseFault.
         """
         with _faults():
             if sql not in self._prepared:

@@ -24,7 +24,8 @@ _SETTINGS: Final = "; ".join(
             f"SET LOCAL enable_{way} = off"
             for way in ("seqscan", "bitmapscan", "hashjoin", "mergejoin", "material", "memoize")
         ),
-        # Planned for their values, though they are prepared: only then arrays are looked up by hash.
+        # Planned for their values, though they are prepared: only then arrays are looked up by hash, and not
+        # number by number for each row.
         "SET LOCAL plan_cache_mode = force_custom_plan",
         # Compiling takes longer than a merge does.
         "SET LOCAL jit = off",

@@ -4,10 +4,10 @@ process_import.
 While Postgres merges some rows, the next ones are read and checked and the last ones reported.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing, suppress
 from itertools import chain
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 from leads.csv_format.read_ahead import read_ahead
 from leads.csv_format.reader import CHUNK_ROWS
@@ -25,13 +25,11 @@ from leads.use_cases import keep_talking
 from leads.use_cases.import_batches import Batch, FileLayout, read_batches
 from leads.use_cases.import_batches_apart import ReadingProcess
 from leads.use_cases.import_report import ImportReport, StoredReport
-from leads.use_cases.import_run import ImportRun
+from leads.use_cases.import_run import ImportRun, taken_out
 from leads.use_cases.keep_talking import KeepTalking
 from leads.use_cases.progress import Progress
 from leads.use_cases.time_left import TimeLeft, TimelyReader
 from leads.use_cases.turn import open_in_turn
-
-_T = TypeVar("_T")
 
 MERGE_ROWS: Final = 40_000
 """Rows merged at once: a merge has fixed costs, and finds phones that lie close together faster. Not more,
@@ -149,7 +147,7 @@ def _merge_file(
                 merge_rows=sizes.merge_rows,
             )
             for items in chain([first], ready):
-                run.add(item for item in _taken_out(items) if isinstance(item, Batch))
+                run.add(item for item in taken_out(items) if isinstance(item, Batch))
                 show(run.processed)
             return run.finish()
 
@@ -168,10 +166,3 @@ def _layout(items: list[FileLayout | Batch]) -> tuple[FileLayout, list[FileLayou
     if not isinstance(first, FileLayout):
         raise TypeError("a file's layout comes before its batches")
     return first, others
-
-
-def _taken_out(items: list[_T]) -> Iterator[_T]:
-    """The items, none of which stays in the list: what is staged must not take memory during a merge."""
-    items.reverse()
-    while items:
-        yield items.pop()

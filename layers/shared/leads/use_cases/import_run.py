@@ -4,8 +4,8 @@ How they are read is in import_batches.py; the transaction, and how the job ends
 """
 
 import time
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Iterator
+from typing import Final, TypeVar
 
 from leads.domain.import_job import FinishedImport, ImportCounts
 from leads.domain.row_error import RowError
@@ -18,10 +18,21 @@ from leads.use_cases.import_batches import Batch, FileLayout
 from leads.use_cases.import_report import ImportReport, StoredReport
 from leads.use_cases.time_left import TimeLeft
 
+_T = TypeVar("_T")
+
 MERGE_BYTES: Final = 16 * 1024 * 1024
 """Of rows and their lines for the report, after which a merge comes before it has `merge_rows`: rows may be
 long.
 """
+
+
+def taken_out(items: list[_T]) -> Iterator[_T]:
+    """The items, none of which stays in the list, whoever still has that: what is Postgres's must not take
+    memory during a merge.
+    """
+    items.reverse()
+    while items:
+        yield items.pop()
 
 
 class ImportRun:
@@ -112,9 +123,8 @@ class ImportRun:
         if leads:
             self._time_left.limit_statements()
             job = self._job
-            stage(self._connection, self._layout.fields, self._blocks)
-            # They are Postgres's now, and must not take memory during the merge.
-            self._blocks = []
+            # The driver remembers what it was given, for longer than it needs it.
+            stage(self._connection, self._layout.fields, taken_out(self._blocks))
             skipped = merge(
                 self._connection, job.org_id, job.merge_strategy, job.created_by, self._suspicion()
             )

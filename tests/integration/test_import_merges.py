@@ -1,0 +1,78 @@
+"""What a merge must not cost, however many there are: memory for what Postgres has, and one plan for all."""
+
+import weakref
+from collections.abc import Generator, Sequence
+from typing import Any
+
+import pytest
+
+from leads.postgres import staging
+from leads.postgres.connection import Connection
+from leads.use_cases import import_batches, import_file, import_run
+from leads.use_cases.attempts import COMPLETED
+from leads.use_cases.import_batches import Batch, FileLayout
+from leads.use_cases.import_file import Sizes
+from tests.support.imports import counts, job_of, run_import, uploaded
+from tests.support.service import Caller, Service
+
+ROWS = 300
+CONTENT = "name,phone,source\n" + "".join(f"A,06{n % 200:08},web\n" for n in range(ROWS))
+CHUNK = 5
+MANY_MERGES = Sizes(chunk_rows=CHUNK, merge_rows=4 * CHUNK, suspects_bytes=0)
+
+
+def test_rows_that_are_staged_take_no_memory_while_they_are_merged(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks: list[weakref.ref[memoryview]] = []
+    kept: list[int] = []
+    staged = 0
+
+    def read(*arguments: Any, **named: Any) -> Generator[FileLayout | Batch, None, None]:
+        for item in import_batches.read_batches(*arguments, **named):
+            if isinstance(item, Batch):
+                # Nobody can tell when bytes are gone.
+                block = memoryview(item.block)
+                blocks.append(weakref.ref(block))
+                yield item._replace(block=block)  # type: ignore[arg-type]
+                del block, item
+            else:
+                yield item
+
+    def merge(connection: Connection, *arguments: Any) -> list[int]:
+        nonlocal staged
+        # Before anything is asked: the driver remembers one thing at a time.
+        there = [block() is not None for block in blocks]
+        staged += int(str(connection.value("SELECT count(*) FROM staging"))) // CHUNK
+        kept.append(sum(there[:staged]))
+        return staging.merge(connection, *arguments)
+
+    monkeypatch.setattr(import_file, "read_batches", read)
+    monkeypatch.setattr(import_run, "merge", merge)
+    file = uploaded(service, caller, CONTENT.encode())
+    assert run_import(service, file, MANY_MERGES).ended == COMPLETED
+    assert staged == len(blocks) == ROWS // CHUNK
+    # The one that made it enough.
+    assert max(kept) <= 1 < len(kept)
+
+
+@pytest.mark.parametrize("strategy", ["SKIP", "OVERWRITE", "CREATE_NEW"])
+def test_each_merge_is_planned_for_its_own_rows(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, strategy: str
+) -> None:
+    """One plan for all of them would look its suspects up number by number: ten times as long."""
+    plans: list[Sequence[object]] = []
+
+    def merge(connection: Connection, *arguments: Any) -> list[int]:
+        skipped = staging.merge(connection, *arguments)
+        plans[:] = connection.rows("SELECT generic_plans, custom_plans FROM pg_prepared_statements")
+        return skipped
+
+    monkeypatch.setattr(import_run, "merge", merge)
+    file = uploaded(service, caller, CONTENT.encode(), strategy)
+    assert run_import(service, file, MANY_MERGES).ended == COMPLETED
+    assert counts(job_of(service, caller, file))[0] == ROWS
+    assert len(plans) == (2 if strategy == "SKIP" else 1)
+    for generic, custom in plans:
+        assert generic == 0
+        assert int(str(custom)) > 5, "Postgres thinks about one plan for all after five"
