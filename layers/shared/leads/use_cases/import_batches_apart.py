@@ -8,7 +8,7 @@ ends when either pipe does, so it never outlives its parent. What it does is in 
 
 import fcntl
 import os
-import pickle
+import pickle  # nosec B403
 import subprocess  # nosec B404
 import sys
 import threading

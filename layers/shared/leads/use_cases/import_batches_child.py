@@ -6,7 +6,7 @@ does.
 
 import gc
 import os
-import pickle
+import pickle  # nosec B403
 from collections.abc import Iterator
 from contextlib import suppress
 from io import FileIO
