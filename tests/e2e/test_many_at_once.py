@@ -49,7 +49,9 @@ def import_all(stack: FragileStack, files: list[tuple[Client, bytes]]) -> list[t
     """Sends all files at once and gives success and skipped of each job, once all have ended."""
 
     def ended(client: Client, id: int) -> bool:
-        return client.request("GET", f"{IMPORT}/history/{id}").json()["status"] in ("COMPLETED", "FAILED")
+        # Twenty processes start at once, and the one that answers may be another.
+        answer = client.request("GET", f"{IMPORT}/history/{id}", timeout=30)
+        return answer.json()["status"] in ("COMPLETED", "FAILED")
 
     with ThreadPoolExecutor(CONCURRENCY) as threads:
         ids = list(threads.map(lambda file: post(file[0], file[1], SKIP), files))
