@@ -139,7 +139,13 @@ class _BodyThatComesSteadily:
         return bytes(self._body.read(amt))
 
 
-@pytest.mark.parametrize("cells", ["A,06{:08},web,{}", ",06{:08},web,{}"], ids=["valid", "faulty"])
+@pytest.mark.parametrize(
+    "cells",
+    [
+        pytest.param("A,06{:08},web,{}", id="valid", marks=pytest.mark.slow_fault),
+        pytest.param(",06{:08},web,{}", id="faulty"),
+    ],
+)
 def test_file_that_comes_steadily_and_gives_postgres_nothing_to_do_for_longer_than_it_may_idle(
     service: Service, caller: Caller, cells: str
 ) -> None:
