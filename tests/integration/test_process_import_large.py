@@ -1,6 +1,5 @@
 """A file too large for a request: by the uploads route, read in another process, against plain Python."""
 
-import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
@@ -10,12 +9,11 @@ import pytest
 from leads.errors import OrganisationBusy, ServiceFault
 from leads.s3.bucket import Bucket
 from leads.s3.reader import ObjectReader
-from leads.use_cases import import_file
-from leads.use_cases.import_batches_apart import ReadingProcess
 from leads.use_cases.import_file import APART_BYTES, Sizes
 from tests.integration.test_turns import busy
 from tests.support.hostile_s3 import BucketThatBreaksOff
 from tests.support.imports import counts, job_of, report_of, run_import, uploaded
+from tests.support.processes import Started, none_is_left, remembered
 from tests.support.service import Caller, Service
 
 ROWS = 60_000
@@ -145,24 +143,12 @@ def test_large_file_that_breaks_off_keeps_nothing_and_another_run_imports_it(
     assert (job["status"], job["totalRows"]) == ("COMPLETED", content.count(b"\n") - 1)
 
 
-Started = list["subprocess.Popen[bytes]"]
-
-
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[Started]:
     """The processes that read files, of which none may be left."""
-    processes: Started = []
-
-    class ReadingProcessThatIsRemembered(ReadingProcess):
-        def start(self) -> "subprocess.Popen[bytes]":
-            process = super().start()
-            if process not in processes:
-                processes.append(process)
-            return process
-
-    monkeypatch.setattr(import_file, "ReadingProcess", ReadingProcessThatIsRemembered)
+    processes = remembered(monkeypatch)
     yield processes
-    assert all(process.returncode is not None for process in processes), "a process is left"
+    none_is_left(processes)
 
 
 @pytest.mark.parametrize(

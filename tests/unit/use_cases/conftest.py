@@ -1,14 +1,14 @@
 """What a use case starts it ends, however it ends itself."""
 
 import gc
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
 
 import pytest
+
+from tests.support.processes import Started, none_is_left, remembered
 
 
 def open_files() -> list[str]:
@@ -23,17 +23,9 @@ def open_files() -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list["subprocess.Popen[bytes]"]]:
+def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[Started]:
     """The processes that a test starts, of which none may outlive it, nor a thread, nor an open pipe."""
-    processes: list[subprocess.Popen[bytes]] = []
-
-    class ProcessThatIsRemembered(subprocess.Popen[bytes]):
-        def __new__(cls, *args: object, **kwargs: object) -> Self:
-            process = super().__new__(cls)
-            processes.append(process)
-            return process
-
-    monkeypatch.setattr(subprocess, "Popen", ProcessThatIsRemembered)
+    processes = remembered(monkeypatch)
     threads = set(threading.enumerate())
     files = open_files()
     # What was there before need not be looked through after each test, which would take longer than the test.
@@ -41,6 +33,6 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list["subprocess.Popen[
     yield processes
     # A file that was dropped unclosed says so now, not in a test to come.
     gc.collect()
-    assert all(process.returncode is not None for process in processes), "a process is left"
+    none_is_left(processes)
     assert set(threading.enumerate()) <= threads, "a thread is left"
     assert open_files() == files, "a file or a pipe is left open"

@@ -18,10 +18,9 @@ from leads.errors import ServiceFault
 from leads.use_cases import import_batches_child
 from leads.use_cases.import_batches import Batch, FileLayout, read_batches
 from leads.use_cases.import_batches_apart import ReadingProcess
+from tests.support.processes import Started
 from tests.unit.fakes import SourceThatDribbles, SourceThatNeverEnds, SourceThatStalls
 from tests.unit.use_cases.reading import read_batches_apart, reading_of
-
-Started = list["subprocess.Popen[bytes]"]
 
 HEADER = b"name,phone,source\n"
 ROW = b"Ana Ruiz,0612345678,web\n"

@@ -227,10 +227,7 @@ class Transaction:
         """Lets the transaction wait for its next statement so long: the role's own limit is 55 s. Who needs
         it must be killed or die with his machine otherwise, which the server notices by the connection.
         """
-        limit = str(int(seconds * 1000))
-        self._connection.rows(
-            "SELECT set_config('idle_in_transaction_session_timeout', :limit, true)", limit=limit
-        )
+        self._connection.script(f"SET LOCAL idle_in_transaction_session_timeout = {int(seconds * 1000)}")
 
     def commit(self) -> None:
         """Keeps what the block did. Raises DatabaseFault: then it is unknown whether it was kept."""
