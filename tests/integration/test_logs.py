@@ -179,7 +179,7 @@ def test_files_of_one_event_are_not_taken_for_one_another(
     logs.lines()
     files = [upload_of(service, caller, id) for id in ids]
     foreign = service.put("imports/nobody/0/upload.csv", b"")
-    context = FakeLambdaContext("process_import", timeout=900)
+    context = FakeLambdaContext("process_import")
     event = s3_event(service.bucket, files[0], foreign, files[1])
     service.handler("process_import")(event, context)
     first, nobody, second = logs.lines()
@@ -191,7 +191,7 @@ def test_files_of_one_event_are_not_taken_for_one_another(
 
 def test_a_line_about_no_job_has_a_correlation_id(service: Service, logs: Printed) -> None:
     for name in ("process_import", "process_export", "expire_jobs"):
-        context = FakeLambdaContext(name, timeout=900)
+        context = FakeLambdaContext(name)
         service.handler(name)({"Event": "s3:TestEvent"}, context)
         (line,) = logs.lines()
         assert line["correlation_id"] == context.aws_request_id

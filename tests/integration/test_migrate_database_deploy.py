@@ -76,7 +76,7 @@ def event(bucket: AnswerBucket, kind: str = "Create") -> dict[str, Any]:
     }
 
 
-def send(service: Service, event: dict[str, Any], timeout: float = 900) -> Any:
+def send(service: Service, event: dict[str, Any], timeout: float | None = None) -> Any:
     context = FakeLambdaContext("migrate_database", timeout=timeout)
     return service.handler("migrate_database")(event, context)
 

@@ -61,9 +61,8 @@ def asked(service: Service, caller: Caller, **query: str) -> StoredFile:
 
 def announce_export(service: Service, *requests: StoredFile) -> None:
     """Sends process_export the event that S3 sends for requests."""
-    (timeout,) = (one.timeout for one in service.template.functions if one.code.name == "process_export")
-    context = FakeLambdaContext("process_export", timeout=timeout)
-    service.handler("process_export")(s3_event(service.bucket, *requests), context)
+    event = s3_event(service.bucket, *requests)
+    service.handler("process_export")(event, FakeLambdaContext("process_export"))
 
 
 def run_export(

@@ -2,7 +2,22 @@
 
 import time
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from uuid import uuid4
+
+from local.template import read_document
+
+_TEMPLATE = Path(__file__).resolve().parents[2] / "template.yaml"
+
+
+@cache
+def _timeouts() -> dict[str, float]:
+    """Seconds that the template gives each function, by its folder's name."""
+    resources = [
+        one["Properties"] for one in read_document(_TEMPLATE)["Resources"].values() if "Properties" in one
+    ]
+    return {Path(one["CodeUri"]).name: float(one["Timeout"]) for one in resources if "CodeUri" in one}
 
 
 @dataclass
@@ -11,7 +26,7 @@ class FakeLambdaContext:
 
     function_name: str
     timeout: float | None = None
-    """Seconds; None: what template.yaml gives a function of such a name."""
+    """Seconds; None: what template.yaml gives the function of that name."""
     memory_limit_in_mb: int = 128
     function_version: str = "$LATEST"
     aws_request_id: str = field(default_factory=lambda: str(uuid4()))
@@ -22,5 +37,5 @@ class FakeLambdaContext:
         return f"arn:aws:lambda:eu-west-3:123456789012:function:{self.function_name}"
 
     def get_remaining_time_in_millis(self) -> int:
-        timeout = self.timeout or (900.0 if self.function_name.startswith("process_") else 29.0)
+        timeout = self.timeout if self.timeout is not None else _timeouts()[self.function_name]
         return int((self.started + timeout - time.monotonic()) * 1000)

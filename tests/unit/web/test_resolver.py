@@ -61,7 +61,7 @@ def answer_to(error: Exception | None, path: str = "/fails") -> dict[str, Any]:
         return answer(HTTPStatus.ACCEPTED, '{"a": 1}', {"Retry-After": "1"})
 
     event = raw_event(method="GET", path=path)
-    answered: dict[str, Any] = app.resolve(event, FakeLambdaContext("api"))  # type: ignore[arg-type]
+    answered: dict[str, Any] = app.resolve(event, FakeLambdaContext("import_leads"))  # type: ignore[arg-type]
     return answered
 
 
