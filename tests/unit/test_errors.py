@@ -59,5 +59,5 @@ def test_all_missing_settings_are_named() -> None:
 def test_an_invalid_request_repeats_its_faults_in_its_detail() -> None:
     faults = [FieldError("limit", "Too many."), FieldError("status", "Unknown.")]
     error = InvalidRequest.of(faults)
-    assert (str(error), error.errors) == ("Too many.; Unknown.", tuple(faults))
+    assert (str(error), error.errors) == ("Too many; Unknown.", tuple(faults))
     assert InvalidRequest("No file.").errors == ()

@@ -59,7 +59,8 @@ class InvalidRequest(LeadsError):
     @classmethod
     def of(cls, errors: Sequence[FieldError]) -> "InvalidRequest":
         """All the faults of a request at once; the detail repeats them for who reads only that."""
-        return cls("; ".join(error.message for error in errors), errors)
+        *others, last = (error.message for error in errors)
+        return cls("; ".join([*(message.removesuffix(".") for message in others), last]), errors)
 
 
 class Unauthenticated(LeadsError):

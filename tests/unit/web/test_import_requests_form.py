@@ -85,9 +85,13 @@ def test_a_form_with_two_files_or_an_option_twice_is_refused() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["strategy", "File", "filename"])
+def test_a_form_may_name_the_file_otherwise() -> None:
+    assert read_form(FILE, ('"filename"', b"other.csv")).order.filename == "other.csv"
+
+
+@pytest.mark.parametrize("name", ["strategy", "File", "dry_run"])
 def test_an_unknown_form_field_is_refused_with_those_that_exist(name: str) -> None:
-    message = f"Unknown parameter: {name}. Allowed: file, mergeStrategy, dryRun"
+    message = f"Unknown parameter: {name}. Allowed: file, mergeStrategy, dryRun, filename"
     assert refused_form(FILE, (f'"{name}"', b"x")).errors == (FieldError(name, message),)
 
 

@@ -126,7 +126,7 @@ def test_a_choice_is_taken_in_any_case(text: str) -> None:
 def test_a_choice_that_does_not_exist_is_refused_with_those_that_do(text: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         choice(MergeStrategy, "mergeStrategy", text)
-    message = f"Invalid mergeStrategy value: {text[:100]}. Allowed: SKIP, OVERWRITE, CREATE_NEW"
+    message = f"Invalid mergeStrategy value: {text[:100] or '(empty)'}. Allowed: SKIP, OVERWRITE, CREATE_NEW"
     assert caught.value.errors == (FieldError("mergeStrategy", message),)
     assert str(caught.value) == message
 
@@ -142,7 +142,7 @@ def test_a_flag_is_true_or_false(text: str, value: bool) -> None:
 def test_any_other_flag_is_refused(text: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         flag("dryRun", text)
-    assert str(caught.value) == f"Invalid dryRun value: {text}. Allowed: true, false"
+    assert str(caught.value) == f"Invalid dryRun value: {text or '(empty)'}. Allowed: true, false"
 
 
 def test_every_unknown_parameter_is_named_with_those_that_exist() -> None:

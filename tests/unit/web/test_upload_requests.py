@@ -57,7 +57,8 @@ def test_an_upload_that_cannot_be_read_is_refused_by_its_field(body: str, field:
     ((named, message),) = refused_upload(body)
     assert named == field
     assert field in message
-    assert any(words in message for words in ("must be JSON", "is required", "Allowed: ")), message
+    expected = ("must be JSON", "is required", "a text of 1 to 255 characters", "Allowed: ")
+    assert any(words in message for words in expected), message
 
 
 def test_an_upload_reports_all_its_faults_at_once() -> None:
@@ -72,6 +73,25 @@ def test_an_upload_takes_its_strategy_in_any_case(strategy: str) -> None:
     assert order.merge_strategy is MergeStrategy.OVERWRITE
 
 
+def test_faults_are_told_apart_in_the_detail() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        read_upload_request(http_event(b'{"mergeStrategy": "MERGE"}'))
+    assert str(caught.value) == (
+        "filename is required; Invalid mergeStrategy value. Allowed: SKIP, OVERWRITE, CREATE_NEW"
+    )
+
+
+def test_a_filename_that_is_given_is_not_called_missing() -> None:
+    ((_, message),) = refused_upload(json.dumps({"filename": "x" * 256}))
+    assert message == "filename must be the file's name, a text of 1 to 255 characters."
+
+
+@pytest.mark.parametrize("name", ["filename", "mergeStrategy", "dryRun"])
+def test_what_an_upload_wants_in_its_body_is_not_called_unknown_in_the_query(name: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"^{name} belongs in the JSON body here.$"):
+        read_upload({"filename": "leads.csv"}, query={name: "true"})
+
+
 def test_an_upload_takes_no_query() -> None:
-    with pytest.raises(InvalidRequest, match="Unknown parameter: dryRun"):
-        read_upload({"filename": "leads.csv"}, query={"dryRun": "true"})
+    with pytest.raises(InvalidRequest, match="Unknown parameter: dry_run"):
+        read_upload({"filename": "leads.csv"}, query={"dry_run": "true"})

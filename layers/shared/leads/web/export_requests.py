@@ -1,5 +1,6 @@
 """What GET /api/v1/leads/export is asked: which leads, which columns."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
@@ -13,7 +14,7 @@ from leads.web.parameters import choice, flag, refuse_unknown
 
 _QUERY: Final = ("status", "source", "startDate", "endDate", "columns", "format", "gzip")
 _TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%S"
-_TIME_LENGTH: Final = len("2024-01-15T10:30:00")
+_TIME_SHAPE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}")
 
 
 class _Format(Enum):
@@ -45,15 +46,15 @@ def read_export_request(query: Mapping[str, str]) -> ExportOrder:
 
 
 def _time(field: str, text: str) -> datetime:
+    message = f"Invalid {field} value: {text[:100] or '(empty)'}. "
     # strptime alone would also take digits left out, and those of other scripts.
-    if len(text) == _TIME_LENGTH and text.isascii():
+    if _TIME_SHAPE.fullmatch(text):
         try:
             return datetime.strptime(text, _TIME_FORMAT)
         except ValueError:
-            pass
-    message = (
-        f"Invalid {field} value: {text[:100]}. Give it as yyyy-MM-dd'T'HH:mm:ss in UTC: 2024-01-15T10:30:00"
-    )
+            message += "There is no such day or time."
+    else:
+        message += "Give it as yyyy-MM-dd'T'HH:mm:ss in UTC: 2024-01-15T10:30:00"
     raise InvalidRequest.of([FieldError(field, message)])
 
 

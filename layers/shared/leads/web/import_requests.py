@@ -21,8 +21,7 @@ FILE_LIMIT: Final = 4 * 1024 * 1024
 rest is for headers and claims (our API).
 """
 
-_OPTIONS: Final = ("mergeStrategy", "dryRun")
-_QUERY: Final = (*_OPTIONS, "filename")
+_OPTIONS: Final = ("mergeStrategy", "dryRun", "filename")
 _FORM: Final = ("file", *_OPTIONS)
 _BARE_TYPES: Final = (
     "application/octet-stream",
@@ -50,14 +49,12 @@ def read_import_request(event: APIGatewayProxyEventV2) -> ImportRequest:
     Raises InvalidRequest, FileTooLarge, UnsupportedMediaType.
     """
     query = dict(event.query_string_parameters)
-    refuse_unknown(query, _QUERY)
+    refuse_unknown(query, _OPTIONS)
     media_type, options = parse_options_header(_header(event, "content-type"))
     media_type = media_type.lower()
     form: dict[str, str] = {}
-    filename = query.get("filename", "")
     if media_type == "multipart/form-data":
         content, sent_name, form = _read_form(request_body(event), options.get("boundary", ""))
-        filename = filename or sent_name
     elif media_type in _BARE_TYPES:
         content = request_body(event)
         if not event.is_base64_encoded and _REPLACEMENT in (event.body or ""):
@@ -65,18 +62,18 @@ def read_import_request(event: APIGatewayProxyEventV2) -> ImportRequest:
                 "The file is not UTF-8, and as text/* it reaches us with those characters destroyed. "
                 "Send it with Content-Type: application/octet-stream, or as multipart/form-data."
             )
-        filename = filename or _disposition_filename(_header(event, "content-disposition"))
+        sent_name = _disposition_filename(_header(event, "content-disposition"))
     else:
         raise UnsupportedMediaType(
             "Send the file as multipart/form-data with a field named file, "
-            "or bare with Content-Type: application/octet-stream or text/csv."
+            f"or bare with one of these as its Content-Type: {', '.join(_BARE_TYPES)}."
         )
     if len(content) > FILE_LIMIT:
         raise FileTooLarge(
             f"The file has {len(content):,} bytes; a request may carry {FILE_LIMIT:,}. "
             f"Larger files go through POST {_UPLOADS_ROUTE}."
         )
-    return ImportRequest(_order(filename, query, form), content)
+    return ImportRequest(_order(sent_name, query, form), content)
 
 
 def _header(event: APIGatewayProxyEventV2, name: str) -> str:
@@ -132,7 +129,7 @@ def _disposition_filename(header: str) -> str:
         return ""
 
 
-def _order(filename: str, query: Mapping[str, str], form: Mapping[str, str]) -> ImportOrder:
+def _order(sent_name: str, query: Mapping[str, str], form: Mapping[str, str]) -> ImportOrder:
     options: dict[str, str] = {}
     for name in _OPTIONS:
         given = {source[name] for source in (query, form) if name in source}
@@ -144,4 +141,4 @@ def _order(filename: str, query: Mapping[str, str], form: Mapping[str, str]) -> 
     if "mergeStrategy" in options:
         strategy = choice(MergeStrategy, "mergeStrategy", options["mergeStrategy"])
     dry_run = flag("dryRun", options["dryRun"]) if "dryRun" in options else False
-    return ImportOrder(clean_filename(filename), strategy, dry_run)
+    return ImportOrder(clean_filename(options.get("filename") or sent_name), strategy, dry_run)

@@ -49,14 +49,14 @@ def choice(kind: type[E], field: str, text: str) -> E:
         return kind[name.upper() if name.isascii() else name]
     except KeyError:
         allowed = ", ".join(kind.__members__)
-        message = f"Invalid {field} value: {text[:100]}. Allowed: {allowed}"
+        message = f"Invalid {field} value: {text[:100] or '(empty)'}. Allowed: {allowed}"
         raise InvalidRequest.of([FieldError(field, message)]) from None
 
 
 def flag(field: str, text: str) -> bool:
     """`true` or `false`, in any case. Raises InvalidRequest."""
     if text.lower() not in ("true", "false"):
-        message = f"Invalid {field} value: {text[:100]}. Allowed: true, false"
+        message = f"Invalid {field} value: {text[:100] or '(empty)'}. Allowed: true, false"
         raise InvalidRequest.of([FieldError(field, message)])
     return text.lower() == "true"
 
