@@ -52,7 +52,7 @@ _EVENTS: Final = {
     "process_export": "process_export_request",
     "import_history": "import_history_list",
     "expire_jobs": "expire_jobs",
-    "migrate_database": "migrate_database_deploy",
+    "migrate_database": "migrate_database_by_hand",
 }
 _PATIENCE: Final = 60.0
 """Seconds until an answer is given up."""

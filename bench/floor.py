@@ -1,4 +1,4 @@
-"""The floor of DESIGN chapter 6: what Postgres alone takes for the same file, by psql.
+"""The floor of an import: what Postgres alone takes for the same file, by psql.
 
 `\copy` into a temporary table and one set-based merge, without validation, in one transaction; into a table
 of the same columns and indexes whose phone key is made by `translate`, or into our own.

@@ -150,7 +150,7 @@ EXPECTED: dict[str, Http | Direct] = {
     "import_leads_form": import_goes_on("wait=5"),
     "import_leads_text": import_goes_on("respond-async"),
     "import_leads_uploads": Http("ImportLeadsFunction", 201, UPLOAD_LOCATION | JSON, UPLOAD),
-    "migrate_database_deploy": Direct(
+    "migrate_database_by_hand": Direct(
         "MigrateDatabaseFunction", {"applied": []}, "migrations applied", {"applied": []}
     ),
     # Of jobs that are over, or of a file that is not there: test_stored_files.py has the others.

@@ -273,8 +273,10 @@ def counting_code(function: str) -> str:
     """What of a function's code counts: its handler and use case, with outcomes and results of imports."""
     use_cases = PROJECT / "layers/shared/leads/use_cases"
     paths = [PROJECT / "functions" / function / "app.py", use_cases / f"{function}.py"]
+    if function in ("process_import", "expire_jobs"):
+        paths.append(use_cases / "drop_result.py")
     if function == "process_import":
-        paths += [use_cases / "drop_result.py", use_cases / "import_outcome.py"]
+        paths.append(use_cases / "import_outcome.py")
     return "".join(map(Path.read_text, paths))
 
 

@@ -1,5 +1,5 @@
 """What a lead is made of. The rules that a row must keep to become one are in lead_rules.py, which loads
-pydantic.
+pydantic_core.
 """
 
 from enum import StrEnum

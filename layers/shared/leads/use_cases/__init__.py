@@ -1,3 +1,5 @@
-"""One module per function, of the same name: what it does, whatever calls it. The database and the bucket are
-given.
+"""What the functions do, whatever calls them. The database and the bucket are given.
+
+Each function has the module of its name; the others are parts of these: import_… of what becomes of a file of
+leads, export_… of an export, and what several share.
 """
