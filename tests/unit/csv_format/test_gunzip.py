@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from leads.csv_format.gunzip import EXPANDED_LIMIT, MEMBERS_LIMIT, gunzipped
 from leads.csv_format.reader import LeadReader
-from leads.csv_format.text_lines import BLOCK_SIZE, ByteSource, read_lines
+from leads.csv_format.text_lines import BLOCK_SIZE, ByteSource, Lines
 from leads.errors import FailureCode, InvalidFile
 from leads.s3.bucket import UPLOAD_LIMIT
 from tests.unit.fakes import BombOfZeros, SourceThatDribbles
@@ -207,7 +207,7 @@ def test_a_bomb_is_refused_at_the_limit_and_fills_no_memory() -> None:
 def test_a_bomb_of_zeros_is_no_text_either() -> None:
     bomb = BombOfZeros()
     with pytest.raises(InvalidFile) as caught:
-        next(read_lines(gunzipped(bomb)))
+        next(iter(Lines(gunzipped(bomb))))
     assert caught.value.code is FailureCode.UNSUPPORTED_FILE
     assert bomb.taken <= BLOCK_SIZE
 
@@ -222,7 +222,7 @@ def test_a_bomb_of_zeros_is_no_text_either() -> None:
 )
 def test_only_one_layer_is_taken_off(content: bytes, what: str) -> None:
     with pytest.raises(InvalidFile) as caught:
-        list(read_lines(gunzipped(io.BytesIO(gzip.compress(content)))))
+        list(Lines(gunzipped(io.BytesIO(gzip.compress(content)))))
     assert caught.value.code is FailureCode.UNSUPPORTED_FILE
     assert str(caught.value) == f"The file is {what}, not CSV. Save it as CSV (UTF-8) and send that."
 

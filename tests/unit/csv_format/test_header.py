@@ -32,9 +32,13 @@ def refusal(*header: str) -> str:
 
 
 KNOWN = {
-    "name": "name|Full name|Nom complet|Nom et prénom|Nom / Prénom|Contact|Client|Raison sociale|Last name",
-    "phone": "phone|Phone number|Téléphone|Tél.|Portable|Mobile|GSM|N° de téléphone|Tél portable|Numéro",
-    "email": "email|E-mail|Email address|Mail|Courriel|Adresse e-mail",
+    "name": "name|Full name|Nom complet|Nom et prénom|Nom / Prénom|Contact|Client|Lead|Raison sociale|"
+    "Last name|Nom du contact|Nom client|Contact name|Display name|Person - Name",
+    "phone": "phone|Phone number|Téléphone|Tél.|Portable|Mobile|GSM|N° de téléphone|Tél portable|Téléphones|"
+    "Numéro portable|N° de portable|N° mobile|Numéro tél.|N° de tél|Num téléphone|Téléphone du contact|"
+    "Tél. client|Mobile number|Contact phone|Person - Phone|Phone 1 - Value",
+    "email": "email|E-mail|Email address|Mail|Mèl|E-mails|Courriel|Adresse e-mail|Adresse courriel|"
+    "Adresse de messagerie|Person - Email|E-mail 1 - Value",
     "source": "source|Canal",
     "lead_source": "lead_source|Lead source|leadSource|Origine|Provenance|Campagne",
     "score": "score|Scoring",
@@ -81,8 +85,9 @@ def test_a_first_name_alone_is_the_name() -> None:
         ("Portable", "Téléphone", "phone"),
         ("E-mail", "email", "email"),
         ("source", "SOURCE", "source"),
-        ("Nom", "Nom de famille", "last_name"),
-        ("Prénom", "First name", "first_name"),
+        ("Nom", "Nom de famille", "the last name"),
+        ("Prénom", "First name", "the first name"),
+        ("Client", "Contact", "name"),
     ],
 )
 def test_two_columns_that_mean_the_same_are_refused_and_both_named(one: str, other: str, field: str) -> None:
@@ -152,6 +157,19 @@ def test_these_names_are_ours_only_as_the_first_three(header: list[str], ignored
     columns = map_columns(header)
     assert columns.ignored == ignored
     assert columns.report_columns == 0
+
+
+@pytest.mark.parametrize("header", ["Numéro", "N°", "Téléphone fixe", "Phone 2 - Value"])
+def test_a_column_that_may_be_something_else_is_ignored(header: str) -> None:
+    """A number alone is that of a file or of a street."""
+    assert map_columns([*REQUIRED, header]).ignored == (header,)
+
+
+@pytest.mark.parametrize("header", ["Contact", "Client", "Lead"])
+@pytest.mark.parametrize("name", ["Nom", "Prénom", "Nom complet"])
+def test_a_contact_beside_a_name_is_something_else(header: str, name: str) -> None:
+    columns = map_columns([header, name, "phone", "source"])
+    assert (columns.fields[0], columns.ignored) == ((1,), (header,))
 
 
 def test_known_names_are_counted() -> None:

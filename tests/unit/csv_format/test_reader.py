@@ -116,6 +116,17 @@ def test_the_formula_guard_is_taken_off() -> None:
     assert (lead.name, lead.phone, lead.notes) == ("=Ana", "'+33612345678", "@home")
 
 
+def test_cells_are_quoted_after_a_space_where_the_header_is() -> None:
+    rows = '"Ruiz, Ana", "06", "web", "He said ""no"""\n'
+    ((_, lead),) = leads_of('"name", "phone", "source", "notes"\n' + rows)
+    assert (lead.name, lead.phone, lead.notes) == ("Ruiz, Ana", "06", 'He said "no"')
+
+
+def test_where_the_header_is_not_a_quote_after_a_space_is_a_letter() -> None:
+    ((_, lead),) = leads_of(HEADER + 'Ana,06,web, "Le Clos" "3 rooms"\n')
+    assert lead.notes == '"Le Clos" "3 rooms"'
+
+
 def test_a_short_row_lacks_its_last_cells() -> None:
     leads, errors, counted = read(HEADER + "Ana,06,web\nBo\n")
     assert [row for row, _ in leads] == [2]

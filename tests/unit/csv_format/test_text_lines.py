@@ -9,18 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leads.csv_format import text_lines
-from leads.csv_format.text_lines import BLOCK_SIZE, LINE_LIMIT, ByteSource, read_lines
+from leads.csv_format.text_lines import BLOCK_SIZE, LINE_LIMIT, ByteSource, Lines
 from leads.errors import FailureCode, InvalidFile
 from tests.unit.fakes import SourceThatDribbles, SourceThatNeverEnds
 
 
 def lines_of(content: bytes) -> list[str]:
-    return list(read_lines(io.BytesIO(content)))
+    return list(Lines(io.BytesIO(content)))
 
 
 def refusal(source: bytes | ByteSource) -> tuple[FailureCode, str]:
     with pytest.raises(InvalidFile) as caught:
-        list(read_lines(io.BytesIO(source) if isinstance(source, bytes) else source))
+        list(Lines(io.BytesIO(source) if isinstance(source, bytes) else source))
     return caught.value.code, str(caught.value)
 
 
@@ -50,7 +50,7 @@ def test_an_encoding_of_the_policy_is_found_and_its_mark_is_kept(mark: str, cont
 
 @pytest.mark.parametrize(("mark", "content"), ENCODED.values(), ids=ENCODED)
 def test_a_source_may_give_fewer_bytes_than_asked_for(mark: str, content: bytes) -> None:
-    assert list(read_lines(SourceThatDribbles(content))) == [mark + FRENCH[0], FRENCH[1]]
+    assert list(Lines(SourceThatDribbles(content))) == [mark + FRENCH[0], FRENCH[1]]
 
 
 def test_the_first_bytes_past_ascii_decide_for_windows_1252_however_late_they_come() -> None:
@@ -138,7 +138,7 @@ def test_the_lines_do_not_depend_on_the_blocks(
     name, mark = encoding
     content = f"x{text}".encode(name)
     with patch.object(text_lines, "BLOCK_SIZE", block):
-        found = list(read_lines(SourceThatDribbles(content, sizes)))
+        found = list(Lines(SourceThatDribbles(content, sizes)))
     assert found == io.StringIO(f"{mark}x{text}", newline="").readlines()
 
 

@@ -19,8 +19,11 @@ DELIMITERS: Final = (",", ";", "\t", "|")
 
 _SEP_LINE: Final = re.compile(r"\"?sep=(.)\"?[\r\n]*", re.IGNORECASE | re.DOTALL)
 _BLANK: Final = "".join(DELIMITERS) + " \n\r\u00a0"
-_HEADER_LINES: Final = 100
-"""Lines looked at to find the header: blank ones before it and line breaks in its quoted cells included."""
+HEADER_LINES: Final = 100
+"""Lines among which the header must be: blank ones before it and line breaks in its quoted cells included."""
+
+_HEADER_CHARACTERS: Final = 1024 * 1024
+"""Of these lines, which may be long: what is looked at beyond would be kept until it is read as rows."""
 
 # A quoted cell may hold a line of any length that text_lines lets pass; csv's own limit of 131,072 is too
 # short.
@@ -35,6 +38,8 @@ class Dialect(NamedTuple):
     """A file's delimiter, and its lines with a byte order mark and an Excel `sep=` line taken off."""
 
     delimiter: str
+    spaced: bool
+    """Whether a space stands between a delimiter and a quoted cell, as some programs write."""
     marked: bool
     """Whether the file has a byte order mark."""
     lines: Iterator[str]
@@ -42,7 +47,7 @@ class Dialect(NamedTuple):
 
 def find_dialect(lines: Iterator[str]) -> Dialect:
     """Looks at the first lines for the delimiter. Raises InvalidFile for a delimiter that cannot be one."""
-    head = list(islice(lines, _HEADER_LINES))
+    head = _head(lines)
     marked = bool(head) and head[0].startswith(BYTE_ORDER_MARK)
     if marked:
         head[0] = head[0].removeprefix(BYTE_ORDER_MARK)
@@ -52,8 +57,21 @@ def find_dialect(lines: Iterator[str]) -> Dialect:
             raise InvalidFile(
                 FailureCode.INVALID_CSV, "The first line's sep= names a character that cannot be a delimiter."
             )
-        return Dialect(delimiter, marked, chain(head[1:], lines))
-    return Dialect(_delimiter_of(head), marked, chain(head, lines))
+        head = head[1:]
+    else:
+        delimiter = _delimiter_of(head)
+    return Dialect(delimiter, _is_spaced(head, delimiter), marked, chain(head, lines))
+
+
+def _head(lines: Iterator[str]) -> list[str]:
+    head: list[str] = []
+    left = _HEADER_CHARACTERS
+    for line in islice(lines, HEADER_LINES):
+        head.append(line)
+        left -= len(line)
+        if left <= 0:
+            break
+    return head
 
 
 def is_blank(record: Sequence[str]) -> bool:
@@ -67,6 +85,12 @@ def _delimiter_of(head: Sequence[str]) -> str:
         return is_report(header), known_names(header), len(header)
 
     return max(DELIMITERS, key=fitness)
+
+
+def _is_spaced(head: Sequence[str], delimiter: str) -> bool:
+    return any(
+        name.startswith(" ") and name.lstrip(" ")[:1] == '"' for name in _first_record(head, delimiter)
+    )
 
 
 def _first_record(head: Sequence[str], delimiter: str) -> list[str]:

@@ -13,17 +13,23 @@ from leads.errors import FailureCode, InvalidFile
 
 _FIRST_NAME: Final = "first_name"
 _LAST_NAME: Final = "last_name"
+_IN_WORDS: Final = {_FIRST_NAME: "the first name", _LAST_NAME: "the last name"}
+"""These are no columns that we name elsewhere."""
 
 _ALIASES: Final = {
-    "name": "name fullname nomcomplet nomprenom prenomnom nometprenom prenometnom contact client lead "
-    "raisonsociale",
-    _FIRST_NAME: "firstname givenname prenom prenoms",
-    _LAST_NAME: "nom lastname surname familyname nomdefamille",
-    "phone": "phone phonenumber telephone telephonenumber tel mobile mobilephone portable gsm cell cellphone "
-    "numero numerodetelephone ndetelephone nodetelephone ntelephone notelephone ntel numtel "
-    "telephoneportable telephonemobile "
-    "telportable telmobile numerodeportable",
-    "email": "email emailaddress mail courriel adresseemail adressemail adresseelectronique",
+    "name": "name fullname nomcomplet nomprenom prenomnom nometprenom prenometnom raisonsociale contactname "
+    "displayname personname",
+    _FIRST_NAME: "firstname givenname prenom prenoms prenomducontact prenomduclient prenomclient",
+    _LAST_NAME: "nom lastname surname familyname nomdefamille nomducontact nomduclient nomclient",
+    "phone": "phone phonenumber phonenumbers telephone telephonenumber telephones tel mobile mobilephone "
+    "mobilenumber portable gsm cell cellphone contactphone personphone phone1value "
+    "numerodetelephone numerotelephone numerodetel numerotel ndetelephone nodetelephone ntelephone "
+    "notelephone ndetel nodetel ntel notel numdetelephone numtelephone numdetel numtel "
+    "telephoneportable telephonemobile telportable telmobile telephoneducontact telephoneduclient "
+    "telephoneclient telclient numerodeportable numeroportable ndeportable nportable noportable "
+    "numerodemobile numeromobile ndemobile nmobile nomobile",
+    "email": "email emails emailaddress mail mel courriel adresseemail adressemail adressecourriel "
+    "adressedemessagerie adresseelectronique personemail email1value",
     "source": "source canal",
     "lead_source": "leadsource sourcedulead origine origin provenance campagne campaign",
     "score": "score scoring",
@@ -31,6 +37,19 @@ _ALIASES: Final = {
     "observations message",
 }
 _FIELD_OF: Final = {alias: field for field, aliases in _ALIASES.items() for alias in aliases.split()}
+
+_PERHAPS_NAME: Final = frozenset({"contact", "client", "lead"})
+"""Names of a column that holds the name when no other one does; beside one it holds something else."""
+
+COLUMNS_LIMIT: Final = 16_384
+"""Columns of a file: as many as a sheet of Excel has (Excel specifications and limits). A header is looked at
+name by name.
+"""
+
+_NAME_LIMIT: Final = 100
+"""Characters of a name that may mean something to us. Of long ones `normalize` takes the square of the time:
+a minute for 200,000 accents.
+"""
 
 IGNORED_LISTED: Final = 100
 """How many ignored columns a job names."""
@@ -60,7 +79,8 @@ class Columns(NamedTuple):
 
 def known_names(header: Sequence[str]) -> int:
     """How many cells of a header name a field of a lead."""
-    return sum(_fold(name) in _FIELD_OF for name in header)
+    folded = map(_fold, header[:COLUMNS_LIMIT])
+    return sum(name in _FIELD_OF or name in _PERHAPS_NAME for name in folded)
 
 
 def map_columns(header: Sequence[str]) -> Columns:
@@ -72,11 +92,17 @@ def map_columns(header: Sequence[str]) -> Columns:
     names = [unguard(name.strip()).replace("\0", "\ufffd") for name in header]
     while names and not names[-1]:
         names.pop()
+    if len(names) > COLUMNS_LIMIT:
+        raise InvalidFile(
+            FailureCode.INVALID_HEADER,
+            f"The header has {len(names):,} columns; a file may have {COLUMNS_LIMIT:,}. "
+            "Keep the columns with the leads.",
+        )
     first = len(REPORT_COLUMNS) if is_report(names) else 0
     places: dict[str, int] = {}
     ignored = []
-    for index, name in enumerate(names[first:], start=first):
-        field = _FIELD_OF.get(_fold(name))
+    meanings = _meanings(names[first:])
+    for index, (name, field) in enumerate(zip(names[first:], meanings, strict=True), start=first):
         if field is None:
             ignored.append(name or f"(column {index + 1}, without a name)")
         elif field in places:
@@ -96,12 +122,25 @@ def map_columns(header: Sequence[str]) -> Columns:
     return Columns(tuple(names), fields, _listed(ignored), first)
 
 
+def _meanings(names: Sequence[str]) -> list[str | None]:
+    """The field, or the part of a name, that each column holds."""
+    folded = [_fold(name) for name in names]
+    meanings = [_FIELD_OF.get(name) for name in folded]
+    if {"name", _FIRST_NAME, _LAST_NAME}.isdisjoint(meanings):
+        return [
+            "name" if name in _PERHAPS_NAME else field for name, field in zip(folded, meanings, strict=True)
+        ]
+    return meanings
+
+
 def is_report(header: Sequence[str]) -> bool:
     """Whether these are the columns of a report of ours."""
     return tuple(name.strip().lower() for name in header[: len(REPORT_COLUMNS)]) == REPORT_COLUMNS
 
 
 def _fold(name: str) -> str:
+    if len(name) > _NAME_LIMIT:
+        return ""
     letters = unicodedata.normalize("NFKD", name).casefold()
     return "".join(letter for letter in letters if letter.isalnum())
 
@@ -109,7 +148,7 @@ def _fold(name: str) -> str:
 def _same_meaning(one: str, other: str, field: str) -> InvalidFile:
     return InvalidFile(
         FailureCode.INVALID_HEADER,
-        f'The columns "{_shown(one)}" and "{_shown(other)}" both mean {field}. '
+        f'The columns "{_shown(one)}" and "{_shown(other)}" both mean {_IN_WORDS.get(field, field)}. '
         "Keep one of them, or rename the other.",
     )
 

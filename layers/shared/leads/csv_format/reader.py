@@ -8,18 +8,18 @@ does not take, such as faulty, guarded or ragged ones, are then looked at one by
 """
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from operator import itemgetter
 from typing import Final
 
-from leads.csv_format.dialect import find_dialect, is_blank
+from leads.csv_format.dialect import HEADER_LINES, find_dialect, is_blank
 from leads.csv_format.formula_guard import unguard
 from leads.csv_format.gunzip import gunzipped
 from leads.csv_format.header import Columns, map_columns
 from leads.csv_format.report import ReportFormat
-from leads.csv_format.text_lines import LINE_LIMIT, ByteSource, read_lines
+from leads.csv_format.text_lines import LINE_LIMIT, ByteSource, Lines, TooMuchText
 from leads.domain.lead import FIELDS, LeadCells
 from leads.domain.lead_rules import LeadChecker, row_errors
 from leads.domain.row_error import RowError
@@ -30,11 +30,16 @@ CHUNK_ROWS: Final = 1_000
 tenth faster than chunks of 5,000.
 """
 
-CHUNK_BYTES: Final = 512 * 1024
-"""Bytes after which a chunk ends before it has CHUNK_ROWS: notes may be as long as they like."""
+CHUNK_CHARACTERS: Final = 512 * 1024
+"""After which a chunk ends before it has CHUNK_ROWS: notes may be as long as they like."""
 
-_LOOK_EVERY: Final = 20
-"""Records between two looks at the bytes: each may have a million characters, and more."""
+_LOOK_EVERY: Final = 8
+"""Records between two looks at the characters: each may have a million, and more."""
+
+ROW_LIMIT: Final = _LOOK_EVERY * LINE_LIMIT
+"""Characters of one row. What is a line in the file has fewer anyway, so that this is for a row with line
+breaks in its cells: many of them, or one quote that opens and never closes.
+"""
 
 _END: Final = "end-of-file"
 _END_LINE: Final = f'"{_END}"'
@@ -42,6 +47,9 @@ _END_LINE: Final = f'"{_END}"'
 
 _REFUSED: Final = "\0"
 """Stands for a cell that the fast pass must not take: no cell with a NUL is a valid one."""
+
+_REFUSED_RECORD: Final = [_REFUSED]
+"""Stands for a whole record of such cells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,29 +69,18 @@ class Chunk:
         return len(self.leads) - self.leads.count(None)
 
 
-class _Counted:
-    """A source that knows how many bytes it has given."""
-
-    def __init__(self, source: ByteSource) -> None:
-        self._source = source
-        self.bytes_read = 0
-
-    def read(self, size: int, /) -> bytes:
-        block = self._source.read(size)
-        self.bytes_read += len(block)
-        return block
-
-
 class LeadReader:
     """Reads one file. The header is read at once: raises InvalidFile when it, or the file, cannot be used."""
 
     def __init__(self, source: ByteSource, *, chunk_rows: int = CHUNK_ROWS) -> None:
-        self._source = _Counted(gunzipped(source))
-        dialect = find_dialect(read_lines(self._source))
+        self._lines = Lines(gunzipped(source))
+        dialect = find_dialect(iter(self._lines))
         self._chunk_rows = chunk_rows
         self._row = 0
         self._ended = False
-        self._records = csv.reader(chain(dialect.lines, self._end()), delimiter=dialect.delimiter)
+        self._records = csv.reader(
+            chain(dialect.lines, self._end()), delimiter=dialect.delimiter, skipinitialspace=dialect.spaced
+        )
         self._columns = self._read_header()
         self.report_format: Final = ReportFormat.of(dialect, self._columns)
         """How the rows of this file that are not imported are reported."""
@@ -117,9 +114,17 @@ class LeadReader:
         yield _END_LINE
 
     def _read_header(self) -> Columns:
-        while records := self._take(1):
+        # Nobody looks at the time before there is a header: two gibibytes of blank lines take an hour.
+        for _ in range(HEADER_LINES):
+            if not (records := self._take(1)):
+                break
             if not is_blank(records[0]):
                 return map_columns(records[0])
+        else:
+            raise InvalidFile(
+                FailureCode.EMPTY_FILE,
+                f"The file's first {HEADER_LINES} rows are empty: its first line must name the columns.",
+            )
         raise InvalidFile(
             FailureCode.EMPTY_FILE, "The file holds no data: its first line must name the columns."
         )
@@ -127,13 +132,22 @@ class LeadReader:
     def _take(self, count: int) -> list[list[str]]:
         """The next records, at most `count`, fewer when they are long; none at the end."""
         records: list[list[str]] = []
-        enough = self._source.bytes_read + CHUNK_BYTES
+        lines = self._lines
+        enough = lines.characters + CHUNK_CHARACTERS
         try:
-            while len(records) < count and self._source.bytes_read < enough:
+            while len(records) < count and lines.characters < enough:
                 before = len(records)
+                # A line more: some of it was read before.
+                lines.limit = lines.characters + ROW_LIMIT + LINE_LIMIT
                 records.extend(islice(self._records, min(_LOOK_EVERY, count - before)))
                 if len(records) == before:
                     break
+        except TooMuchText as error:
+            raise InvalidFile(
+                FailureCode.INVALID_CSV,
+                f"Row {self._row + len(records) + 1} is longer than {ROW_LIMIT:,} characters. "
+                'Perhaps a quote (") opens in this row and is never closed.',
+            ) from error
         except csv.Error as error:
             # The only fault that csv finds in what we let through is a cell over its limit.
             raise InvalidFile(
@@ -152,17 +166,27 @@ class LeadReader:
 
     def _checked(self, records: list[list[str]]) -> list[LeadCells | None]:
         """The fast pass: the cells of each record that is surely a valid lead, else None."""
-        width = self._columns.width
-        if set(map(len, records)) != {width}:
-            records = [_fitted(record, width) for record in records]
-        columns = list(zip(*records, strict=True))
+        column = self._column_of(records)
         fields = [
-            map(str.strip, columns[places[0]])
+            map(str.strip, column(places[0]))
             if len(places) == 1
-            else map(_joined, *(columns[place] for place in places))
+            else map(_joined, *(column(place) for place in places))
             for places in self._places
         ]
         return self._checker.check(list(zip(*fields, strict=True)))
+
+    def _column_of(self, records: list[list[str]]) -> Callable[[int], Sequence[str]]:
+        """What gives the cells of one column."""
+        width = self._columns.width
+        if set(map(len, records)) == {width}:
+            return list(zip(*records, strict=True)).__getitem__
+        # Not made as wide as the header, which has thousands of columns when somebody means harm. A record
+        # with filled cells beyond it is not for the fast pass.
+        fitting = [_REFUSED_RECORD if any(record[width:]) else record for record in records]
+        return lambda place: [
+            record[place] if place < len(record) else _REFUSED if record is _REFUSED_RECORD else ""
+            for record in fitting
+        ]
 
     def _look_at(self, at: int, chunk: Chunk) -> None:
         """The slow pass over one record: a lead after all, blank, or faulty, and then what is wrong with
@@ -196,13 +220,6 @@ class LeadReader:
             if "'" not in "".join(picked):
                 return list(picked)
         return [_cell(record, places) for places in self._places]
-
-
-def _fitted(record: list[str], width: int) -> list[str]:
-    """A record as wide as the header; one with filled cells beyond it is not for the fast pass."""
-    if len(record) <= width:
-        return record + [""] * (width - len(record))
-    return record[:width] if not any(record[width:]) else [_REFUSED] * width
 
 
 def _joined(*parts: str) -> str:
