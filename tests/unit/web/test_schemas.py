@@ -127,6 +127,12 @@ def test_the_details_are_the_same_with_a_line_for_each_fault() -> None:
     assert details(SHOWN) == SUMMARY | {"errorReport": report}
 
 
+def test_a_fault_is_one_line_whatever_its_cell_holds() -> None:
+    fault = RowError(5, "source", "Invalid source value: x\r\nRow 9: Phone is required\u2028\x1b[31m\u202e")
+    report = details(ShownImport(replace(JOB, faults=(fault,), fault_count=1), URL))["errorReport"]
+    assert report == "Row 5: Invalid source value: x Row 9: Phone is required [31m \n"
+
+
 def test_the_report_of_many_faults_ends_with_how_many_more_there_are() -> None:
     lines = details(many(2500, kept=1000))["errorReport"].splitlines()
     assert len(lines) == 1001

@@ -30,7 +30,8 @@ SHOWN_LENGTH: Final = 100
 # slow pass, which knows whether the formula guard put it there.
 _SCORE: Final = "0*(?:100|[0-9]{1,2})"
 _TEXT: Final = r"^(?:[^'\x00][^\x00]*)?$"
-_A_DIGIT: Final = r"^(?:[0-9]|[^'\x00][^\x00]*[0-9])[^\x00]*$"
+_A_DIGIT: Final = r"^(?:[0-9]|[^'\x00Ee][^\x00Ee]*[0-9])[^\x00Ee]*$"
+"""One with an E may be a number as a spreadsheet writes it; the slow pass knows."""
 
 
 def _text(length: int, *, required: bool = False) -> CoreSchema:
@@ -60,7 +61,8 @@ class LeadChecker:
     def check(self, rows: list[tuple[str, ...]]) -> list[LeadCells | None]:
         """The cells of each row, trimmed as they come, that is surely a valid lead, and None for the others.
 
-        The others are those that are not, and those with a cell that begins with `'`, perhaps the guard's.
+        The others are those that are not, those with a cell that begins with `'`, perhaps the guard's, and
+        those with a phone that has an E, perhaps a spreadsheet's.
         """
         checked: list[LeadCells | None] = self._rows.validate_python(rows)
         return checked
@@ -80,8 +82,16 @@ _SCORE_TEXT: Final = re.compile(_SCORE, re.ASCII)
 _DIGIT: Final = re.compile("[0-9]")
 
 
+_SCIENTIFIC: Final = re.compile(r"\+?[0-9](?:[.,]([0-9]*))?E\+?([0-9]{1,2})", re.ASCII | re.IGNORECASE)
+
+
 def _phone_fault(cell: str) -> str | None:
-    return None if _DIGIT.search(cell) else "Phone must contain a digit"
+    if not _DIGIT.search(cell):
+        return "Phone must contain a digit"
+    # 6,12E+08 is what a narrow column of Excel makes of a million phones: whoever has one has all of them.
+    if (match := _SCIENTIFIC.fullmatch(cell)) and len(match[1] or "") < int(match[2]):
+        return "Phone lost its digits in a spreadsheet: format the column as text"
+    return None
 
 
 def _source_fault(cell: str) -> str | None:

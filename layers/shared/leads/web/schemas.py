@@ -4,10 +4,11 @@ Dataclasses: what we say ourselves needs no validation, and models of pydantic's
 """
 
 import json
+import re
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import cache
-from typing import Self
+from typing import Final, Self
 
 from leads.domain.export_job import ExportJob
 from leads.domain.import_job import REPORTED_FAULTS, ImportJob
@@ -237,9 +238,14 @@ class ExportSummary(_Body):
         )
 
 
+_NOT_OF_A_LINE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+")
+"""Line breaks and other controls, which a wrong cell that a message repeats may have."""
+
+
 def _error_report(job: ImportJob) -> str:
     """A line per fault, at most REPORTED_FAULTS of them, and how many more there are."""
-    lines = [f"Row {fault.row}: {fault.message}\n" for fault in job.faults[:REPORTED_FAULTS]]
+    faults = job.faults[:REPORTED_FAULTS]
+    lines = [f"Row {fault.row}: {_NOT_OF_A_LINE.sub(' ', fault.message)}\n" for fault in faults]
     if job.fault_count > len(lines):
         lines.append(f"… and {job.fault_count - len(lines):,} more\n")
     return "".join(lines)
