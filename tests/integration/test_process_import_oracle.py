@@ -41,7 +41,10 @@ one_phone = st.sampled_from([phone for phone, key in sorted(PHONES.items()) if k
 optional = st.sampled_from(["", "a", "b"])
 scores = st.sampled_from(["", "0", "7", "100"])
 sources = st.sampled_from([LeadSource.WEB, LeadSource.PHONE])
-rows = st.builds(LeadRow, st.sampled_from(["A", "B"]), phones, optional, sources, optional, scores, optional)
+# Of white space outside only what the formula guard keeps.
+KEPT = "\tA"
+names = st.sampled_from(["A", "A", "B", KEPT])
+rows = st.builds(LeadRow, names, phones, optional, sources, optional, scores, optional)
 FAULTY = LeadRow("", "no digit", "=1", "nowhere", "", "101", "")
 REASONS = {
     "error": "Name is required; Phone must contain a digit; Invalid source value: nowhere; "
@@ -167,12 +170,14 @@ def _reported(job: dict[str, Any]) -> list[list[str]]:
 
 def _guarded(cells: LeadRow) -> list[str]:
     """The cells as a report holds them: a faulty row has one that a spreadsheet would run."""
-    return [f"'{cell}" if cell == FAULTY.email else cell for cell in cells]
+    return [f"'{cell}" if cell in (FAULTY.email, KEPT) else cell for cell in cells]
 
 
 def _csv(file: list[LeadRow]) -> str:
     text = io.StringIO()
-    csv.writer(text).writerows([FIELDS, *file])
+    csv.writer(text).writerows(
+        [FIELDS, *([f"'{KEPT}" if cell == KEPT else cell for cell in row] for row in file)]
+    )
     return text.getvalue()
 
 

@@ -1,7 +1,8 @@
 -- As if the rows of each phone were written one after another over its lead: of every column the last filled cell
 -- stays. Of several active leads the one updated last is it, then the highest id. A lead is touched when any of the
--- rows changes it, even if a later one changes it back; what differs by outer white space only, which an import has
--- only where the formula guard kept it, is no change. updated_at never goes back, so that the lead stays the one.
+-- rows changes it, even if a later one changes it back; what differs from a lead of before the import by white space
+-- that this has outside, and an import's cells have not, is no change. updated_at never goes back, so that the lead
+-- stays the one.
 -- The look-up is that of staging_duplicates.sql, for the same reasons.
 WITH merged AS (
     SELECT
@@ -25,16 +26,23 @@ WITH merged AS (
         merged.*,
         target.id,
         varies
-            OR merged.name NOT IN (target.name, trimmed(target.name))
-            OR merged.phone NOT IN (target.phone, trimmed(target.phone))
+            OR merged.name <> target.name AND (ours OR merged.name <> trimmed(target.name))
+            OR merged.phone <> target.phone AND (ours OR merged.phone <> trimmed(target.phone))
             OR merged.source <> target.source
-            OR coalesce(merged.email NOT IN (target.email, trimmed(target.email)), merged.email IS NOT NULL)
-            OR coalesce(merged.lead_source NOT IN (target.lead_source, trimmed(target.lead_source)), merged.lead_source IS NOT NULL)
+            OR coalesce(
+                merged.email <> target.email AND (ours OR merged.email <> trimmed(target.email)),
+                merged.email IS NOT NULL)
+            OR coalesce(
+                merged.lead_source <> target.lead_source
+                    AND (ours OR merged.lead_source <> trimmed(target.lead_source)),
+                merged.lead_source IS NOT NULL)
             OR (merged.score IS NOT NULL AND merged.score IS DISTINCT FROM target.score)
-            OR coalesce(merged.notes NOT IN (target.notes, trimmed(target.notes)), merged.notes IS NOT NULL) AS changes
+            OR coalesce(
+                merged.notes <> target.notes AND (ours OR merged.notes <> trimmed(target.notes)),
+                merged.notes IS NOT NULL) AS changes
     FROM merged
     LEFT JOIN LATERAL (
-        SELECT *
+        SELECT *, updated_at >= now() AS ours
         FROM dossier
         WHERE (dossier.phone_key, dossier.org_id) >= (merged.phone_key, CAST(:org_id AS text))
             AND (dossier.phone_key, dossier.org_id) <= (merged.phone_key, CAST(:org_id AS text))
