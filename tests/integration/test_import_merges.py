@@ -56,6 +56,26 @@ def test_rows_that_are_staged_take_no_memory_while_they_are_merged(
     assert max(kept) <= 1 < len(kept)
 
 
+def test_long_rows_are_merged_before_they_are_as_many_as_usual(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten thousand characters of notes in forty thousand rows would be four hundred megabytes."""
+    merges = 0
+
+    def merge(connection: Connection, *arguments: Any) -> list[int]:
+        nonlocal merges
+        merges += 1
+        return staging.merge(connection, *arguments)
+
+    monkeypatch.setattr(import_run, "merge", merge)
+    monkeypatch.setattr(import_run, "MERGE_BYTES", 100_000)
+    rows = "".join(f"A,06{n:08},web,{'x' * 5000}\n" for n in range(100))
+    file = uploaded(service, caller, f"name,phone,source,notes\n{rows}".encode())
+    assert run_import(service, file, Sizes(chunk_rows=10, merge_rows=40_000)).ended == COMPLETED
+    # A chunk of ten rows has half of it.
+    assert merges >= 4
+
+
 @pytest.mark.parametrize("strategy", ["SKIP", "OVERWRITE", "CREATE_NEW"])
 def test_each_merge_is_planned_for_its_own_rows(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, strategy: str

@@ -219,9 +219,26 @@ def test_white_space_that_another_program_stored_is_no_change(service: Service, 
     assert service.leads(caller) == before
 
 
+@pytest.mark.parametrize("sizes", [Sizes(), Sizes(chunk_rows=1, merge_rows=1)], ids=["one merge", "two"])
+def test_white_space_of_an_earlier_row_is_no_other_programs(
+    service: Service, caller: Caller, sizes: Sizes
+) -> None:
+    content = HEADER + '"\'\tA",06,,web,,,\nA,06,,web,,,\n'
+    run_import(service, posted(service, caller, content, "OVERWRITE"), sizes)
+    assert [lead["name"] for lead in service.leads(caller)] == ["A"]
+
+
 def test_ignored_columns_are_listed(service: Service, caller: Caller) -> None:
     job = service.import_csv(caller, "id,name,phone,source,Ville\n1,A,06,web,Lyon\n")
     assert job["ignoredColumns"] == ["id", "Ville"]
+
+
+def test_what_looks_like_an_escape_is_shown_as_it_was_written(service: Service, caller: Caller) -> None:
+    """And a NUL, which Postgres stores in no text, as what stands for it."""
+    written = "C:\\u0000"
+    job = service.import_csv(caller, f"name,phone,source,{written},n\0\nAna,06,{written},,\n")
+    assert job["ignoredColumns"] == [written, "n\ufffd"]
+    assert job["errorReport"] == f"Row 2: Invalid source value: {written}\n"
 
 
 @pytest.mark.fault("the same event again")

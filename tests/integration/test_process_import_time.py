@@ -46,6 +46,9 @@ class _SlowBody:
         part, self._rows = self._rows[:amt], self._rows[amt:]
         return part
 
+    def close(self) -> None:
+        pass
+
 
 class BucketThatDribbles(Bucket):
     """Its objects come slowly and have no end."""

@@ -101,6 +101,9 @@ class _BodyThatTakesItsTime:
         time.sleep(SLOW)
         return bytes(self._body.read(amt))
 
+    def close(self) -> None:
+        self._body.close()
+
 
 class BucketThatGivesSlowly(Bucket):
     """Its objects come block by block, each after a while."""
@@ -137,6 +140,9 @@ class _BodyThatComesSteadily:
     def read(self, amt: int | None = None) -> bytes:
         time.sleep(0.1)
         return bytes(self._body.read(amt))
+
+    def close(self) -> None:
+        self._body.close()
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,9 @@ class ReaderThatStalls:
         assert self.may_end.wait(20), "nobody let the file end"
         return b""
 
+    def close(self) -> None:
+        pass
+
 
 class BucketThatStalls(Bucket):
     """Opens a reader that stalls, whatever is asked of it."""
@@ -164,6 +167,9 @@ class _BodyThatBreaksOff:
             raise ConnectionResetError("the stream broke off")
         part, self._content = self._content[:amt], self._content[amt:]
         return part
+
+    def close(self) -> None:
+        pass
 
 
 class BucketThatBreaksOff(Bucket):

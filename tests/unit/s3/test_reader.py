@@ -21,6 +21,9 @@ class BodyThatBreaksOff:
             return self._rest.pop(0)
         raise self._error
 
+    def close(self) -> None:
+        pass
+
 
 def test_the_bytes_come_as_they_are_asked_for() -> None:
     reader = ObjectReader(io.BytesIO(b"name,phone"), size=10)

@@ -1,9 +1,10 @@
 """The table import_job: every statement that reads or writes it."""
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from leads.domain.import_job import FinishedImport, ImportCounts, ImportJob
 from leads.domain.job_status import JobStatus
@@ -211,8 +212,12 @@ def _job(record: dict[str, object]) -> ImportJob:
     )
 
 
+_NUL: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+"""As JSON writes it, which Postgres takes for none; after a backslash that is escaped itself it is a text."""
+
+
 def _jsonb(values: Iterable[object]) -> str:
-    return json.dumps(list(values), ensure_ascii=False).replace("\\u0000", "\\ufffd")
+    return _NUL.sub(r"\1\\ufffd", json.dumps(list(values), ensure_ascii=False))
 
 
 def _storable(text: str) -> str:

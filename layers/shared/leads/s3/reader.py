@@ -12,6 +12,8 @@ class _Body(Protocol):
 
     def read(self, amt: int | None = None) -> bytes: ...
 
+    def close(self) -> None: ...
+
 
 class ObjectReader:
     """The bytes of one object. botocore checks that as many arrive as S3 announced."""
@@ -27,3 +29,9 @@ class ObjectReader:
             return self._body.read(size)
         except (BotoCoreError, OSError) as error:
             raise ServiceFault("S3 broke off while giving an object") from error
+
+    def close(self) -> None:
+        """Ends the stream, of which not everything may have been read: its connection would stay until
+        garbage is collected.
+        """
+        self._body.close()

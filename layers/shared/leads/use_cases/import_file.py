@@ -4,7 +4,7 @@ process_import.
 While Postgres merges some rows, the next ones are read and checked and the last ones reported.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import closing, suppress
 from itertools import chain
 from typing import Final, NamedTuple
@@ -124,14 +124,33 @@ def _merge_file(
     time_left: TimeLeft,
     sizes: Sizes,
 ) -> tuple[FinishedImport, StoredReport | None]:
-    source = TimelyReader(open_in_turn(connection, job.org_id, open_file, time_left), time_left)
-    begin_staging(connection, job.merge_strategy)
+    with closing(open_in_turn(connection, job.org_id, open_file, time_left)) as file:
+        begin_staging(connection, job.merge_strategy)
+        batches = _batches(connection, job, TimelyReader(file, time_left), apart, sizes)
+        return _merge_batches(connection, job, batches, database, bucket, time_left, sizes)
+
+
+def _batches(
+    connection: Connection, job: ClaimedImportJob, source: TimelyReader, apart: ReadingProcess, sizes: Sizes
+) -> Generator[FileLayout | Batch, None, None]:
+    """What is read of the file, by whom its size says."""
     read = apart.read_batches if source.size > sizes.apart_bytes else read_batches
     may_skip = job.merge_strategy is MergeStrategy.SKIP
     few_suspects = may_skip and source.size > sizes.suspects_bytes
     tails = stored_tails(connection, job.org_id) if few_suspects else None
     known = KnownPhones(tails, recent=max(sizes.merge_rows, sizes.chunk_rows)) if tails is not None else None
-    batches = read(source, chunk_rows=sizes.chunk_rows, may_skip=may_skip, known=known)
+    return read(source, chunk_rows=sizes.chunk_rows, may_skip=may_skip, known=known)
+
+
+def _merge_batches(
+    connection: Connection,
+    job: ClaimedImportJob,
+    batches: Generator[FileLayout | Batch, None, None],
+    database: Database,
+    bucket: Bucket,
+    time_left: TimeLeft,
+    sizes: Sizes,
+) -> tuple[FinishedImport, StoredReport | None]:
     talk = KeepTalking(connection)
     ahead = read_ahead(batches, weigh=_weight, meanwhile=talk.speak, every=keep_talking.SILENCE)
     with closing(ahead) as ready, closing(Progress(database, _record(job))) as show:

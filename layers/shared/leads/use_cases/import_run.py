@@ -96,7 +96,8 @@ class ImportRun:
     def finish(self) -> tuple[FinishedImport, StoredReport | None]:
         """Merges the rest and completes the report."""
         self._merge()
-        # The last merge's limit may be all but over, and S3 may take its time now.
+        # S3 may take its time now: a run that has none left makes no report, and the statements that follow
+        # must not outlast it.
         self._time_left.limit_statements()
         report = self._report.close()
         finished = FinishedImport(

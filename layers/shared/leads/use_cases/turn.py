@@ -18,8 +18,8 @@ KEPT: Final = 120.0
 """Seconds that are kept of a run for the import itself, however small its file is: it needs a few of them."""
 
 SLOWEST: Final = 500_000
-"""Bytes of a file that are imported in a second, at the least: an eighth of what was measured
-(bench/README.md), for a database that has much else to do.
+"""Bytes of a file that are imported in a second, at the least: less than a tenth of what was
+measured (bench/README.md), for a database that has much else to do.
 """
 
 
@@ -42,7 +42,7 @@ def open_in_turn(
         return file
     began, size = time.monotonic(), file.size
     # Opened again after the wait: S3 drops a stream that nobody reads.
-    del file
+    file.close()
     wait_for_turn(connection, org_id, patience(size, time_left.seconds))
     time_left.waited = time.monotonic() - began
     return open_file()

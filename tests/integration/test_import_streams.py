@@ -1,0 +1,57 @@
+"""What an import has opened it closes, whatever comes of the file: a warm function runs thousands of them."""
+
+from typing import Any
+
+import pytest
+
+from leads.s3.bucket import Bucket
+from leads.s3.reader import ObjectReader
+from leads.use_cases.attempts import COMPLETED
+from leads.use_cases.import_file import Sizes
+from tests.support.imports import run_import, uploaded
+from tests.support.service import Caller, Service
+
+
+class _BodyThatTellsItsEnd:
+    def __init__(self, body: Any) -> None:
+        self._body = body
+        self.closed = False
+
+    def read(self, amt: int | None = None) -> bytes:
+        return bytes(self._body.read(amt))
+
+    def close(self) -> None:
+        self.closed = True
+        self._body.close()
+
+
+class BucketThatRemembers(Bucket):
+    """What was opened."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        super().__init__(bucket.client, bucket.name)
+        self.bodies: list[_BodyThatTellsItsEnd] = []
+
+    def open(self, key: str, version: str) -> ObjectReader:
+        reader = super().open(key, version)
+        self.bodies.append(_BodyThatTellsItsEnd(reader._body))
+        return ObjectReader(self.bodies[-1], reader.size)
+
+
+@pytest.mark.parametrize("apart_bytes", [0, 2**40], ids=["in another process", "in this process"])
+@pytest.mark.parametrize(
+    ("content", "ended"),
+    [
+        ("name,phone,source\nAna,06,web\n", COMPLETED),
+        ("name,source\n" + "Ana,web\n" * 500_000, "INVALID_HEADER"),
+        ('name,phone,source\nAna,06,web\nBo,07,"web\n', "INVALID_CSV"),
+    ],
+    ids=["imported", "refused at once", "refused at its end"],
+)
+def test_the_stream_of_a_file_is_closed(
+    service: Service, caller: Caller, content: str, ended: str, apart_bytes: int
+) -> None:
+    bucket = BucketThatRemembers(service.bucket_of("process_import"))
+    file = uploaded(service, caller, content.encode())
+    assert run_import(service, file, Sizes(apart_bytes=apart_bytes), bucket=bucket).ended == ended
+    assert [body.closed for body in bucket.bodies] == [True]
