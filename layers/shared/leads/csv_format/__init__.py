@@ -1,3 +1,13 @@
 """Bytes to rows of leads and back, streaming. The whole CSV policy is here; docs/decisions.md says why it is
 so.
+
+What keeps a file that means harm, or is none, from taking all memory or all time:
+
+    gunzip.EXPANDED_LIMIT, MEMBERS_LIMIT    a compressed file
+    text_lines.LINE_LIMIT                   a line, and a cell
+    reader.ROW_LIMIT                        a row of several lines
+    reader.CHUNK_CHARACTERS                 what is read at once
+    dialect.HEADER_LINES                    blank rows before the header
+    header.COLUMNS_LIMIT                    its columns
+    read_ahead.AHEAD_BYTES                  what waits to be taken
 """
