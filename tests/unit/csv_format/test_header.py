@@ -172,5 +172,25 @@ def test_a_contact_beside_a_name_is_something_else(header: str, name: str) -> No
     assert (columns.fields[0], columns.ignored) == ((1,), (header,))
 
 
+@pytest.mark.parametrize(
+    ("header", "field", "at"),
+    [
+        ("First Name,Last Name,Display Name,Mobile Phone", "name", (0, 1)),
+        ("Name,Contact Name,phone", "name", (0,)),
+        ("Organisation,Contact,Nom client,phone", "name", (1,)),
+        ("Nom client,Prénom client,Nom,phone", "name", (2,)),
+        ("Nom client,Prénom client,phone", "name", (1, 0)),
+        ("Nom,Téléphone client,Téléphone", "phone", (2,)),
+        ("Nom,Tél,N° de mobile", "phone", (1,)),
+        ("Nom,Tél,Adresse de messagerie,E-mail", "email", (3,)),
+    ],
+)
+def test_a_lesser_name_counts_where_there_is_no_better_one(
+    header: str, field: str, at: tuple[int, ...]
+) -> None:
+    columns = map_columns([*header.split(","), "source"])
+    assert columns.fields[FIELDS.index(field)] == at
+
+
 def test_known_names_are_counted() -> None:
     assert known_names(["Téléphone", "ville", "", "Prénom"]) == 2

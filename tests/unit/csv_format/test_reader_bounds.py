@@ -41,7 +41,7 @@ def test_a_row_without_end_is_refused_with_its_number() -> None:
     refused = refusal(SourceThatNeverEnds(cell, HEADER + b"Ana,06,web\n"))
     assert refused.code is FailureCode.INVALID_CSV
     assert str(refused) == (
-        f"Row 3 is longer than {ROW_LIMIT:,} characters. "
+        f"Row 3 is longer than about {ROW_LIMIT:,} characters. "
         'Perhaps a quote (") opens in this row and is never closed.'
     )
 
@@ -49,6 +49,14 @@ def test_a_row_without_end_is_refused_with_its_number() -> None:
 def test_rows_of_one_line_are_read_however_long_they_are() -> None:
     row = b"Ana,06,web," + b"x" * (LINE_LIMIT - 100) + b"\n"
     reader = LeadReader(io.BytesIO(b"name,phone,source,more\n" + row * 9))
+    assert sum(chunk.lead_count for chunk in reader.chunks()) == 9
+
+
+def test_long_rows_of_several_lines_are_measured_one_by_one() -> None:
+    cell = b',"' + (b"x" * 1000 + b"\n") * 2500 + b'"'
+    content = b"name,phone,source,a,b\n" + (b"Ana,06,web" + cell * 2 + b"\n") * 9
+    assert len(content) > 2 * ROW_LIMIT
+    reader = LeadReader(io.BytesIO(content))
     assert sum(chunk.lead_count for chunk in reader.chunks()) == 9
 
 

@@ -48,6 +48,7 @@ def test_a_valid_row_has_no_fault_and_keeps_its_cells(cells: LeadRow) -> None:
         ("phone", "6,12E+08", LOST_DIGITS),
         ("phone", "6.1E+8", LOST_DIGITS),
         ("phone", "6e8", LOST_DIGITS),
+        ("phone", "6,12 E+008", LOST_DIGITS),
         ("phone", "+3,361234567e10", LOST_DIGITS),
         ("source", "invalid_source", "Invalid source value: invalid_source"),
         ("source", "x" * 101, "Invalid source value: " + "x" * 100),

@@ -39,7 +39,7 @@ class Dialect(NamedTuple):
 
     delimiter: str
     spaced: bool
-    """Whether a space stands between a delimiter and a quoted cell, as some programs write."""
+    """Whether a space stands between a delimiter and a quoted cell, as some programs write all cells."""
     marked: bool
     """Whether the file has a byte order mark."""
     lines: Iterator[str]
@@ -88,9 +88,8 @@ def _delimiter_of(head: Sequence[str]) -> str:
 
 
 def _is_spaced(head: Sequence[str], delimiter: str) -> bool:
-    return any(
-        name.startswith(" ") and name.lstrip(" ")[:1] == '"' for name in _first_record(head, delimiter)
-    )
+    others = _first_record(head, delimiter)[1:]
+    return bool(others) and all(name.startswith(' "') for name in others)
 
 
 def _first_record(head: Sequence[str], delimiter: str) -> list[str]:

@@ -16,30 +16,40 @@ _LAST_NAME: Final = "last_name"
 _IN_WORDS: Final = {_FIRST_NAME: "the first name", _LAST_NAME: "the last name"}
 """These are no columns that we name elsewhere."""
 
-_ALIASES: Final = {
-    "name": "name fullname nomcomplet nomprenom prenomnom nometprenom prenometnom raisonsociale contactname "
-    "displayname personname",
-    _FIRST_NAME: "firstname givenname prenom prenoms prenomducontact prenomduclient prenomclient",
-    _LAST_NAME: "nom lastname surname familyname nomdefamille nomducontact nomduclient nomclient",
-    "phone": "phone phonenumber phonenumbers telephone telephonenumber telephones tel mobile mobilephone "
-    "mobilenumber portable gsm cell cellphone contactphone personphone phone1value "
-    "numerodetelephone numerotelephone numerodetel numerotel ndetelephone nodetelephone ntelephone "
-    "notelephone ndetel nodetel ntel notel numdetelephone numtelephone numdetel numtel "
-    "telephoneportable telephonemobile telportable telmobile telephoneducontact telephoneduclient "
-    "telephoneclient telclient numerodeportable numeroportable ndeportable nportable noportable "
-    "numerodemobile numeromobile ndemobile nmobile nomobile",
-    "email": "email emails emailaddress mail mel courriel adresseemail adressemail adressecourriel "
-    "adressedemessagerie adresseelectronique personemail email1value",
-    "source": "source canal",
-    "lead_source": "leadsource sourcedulead origine origin provenance campagne campaign",
-    "score": "score scoring",
-    "notes": "notes note comment comments commentaire commentaires remarque remarques observation "
-    "observations message",
-}
-_FIELD_OF: Final = {alias: field for field, aliases in _ALIASES.items() for alias in aliases.split()}
-
-_PERHAPS_NAME: Final = frozenset({"contact", "client", "lead"})
-"""Names of a column that holds the name when no other one does; beside one it holds something else."""
+_ALIASES: Final = (
+    {
+        "name": "name fullname nomcomplet nomprenom prenomnom nometprenom prenometnom raisonsociale",
+        _FIRST_NAME: "firstname givenname prenom prenoms",
+        _LAST_NAME: "nom lastname surname familyname nomdefamille",
+        "phone": "phone phonenumber telephone telephonenumber tel mobile mobilephone portable gsm cell "
+        "cellphone numerodetelephone ndetelephone nodetelephone ntelephone notelephone ntel numtel "
+        "telephoneportable telephonemobile telportable telmobile numerodeportable",
+        "email": "email emailaddress mail courriel adresseemail adressemail adresseelectronique",
+        "source": "source canal",
+        "lead_source": "leadsource sourcedulead origine origin provenance campagne campaign",
+        "score": "score scoring",
+        "notes": "notes note comment comments commentaire commentaires remarque remarques observation "
+        "observations message",
+    },
+    {"name": "contact client lead"},
+    {
+        "name": "contactname displayname personname",
+        _FIRST_NAME: "prenomducontact prenomduclient prenomclient",
+        _LAST_NAME: "nomducontact nomduclient nomclient",
+        "phone": "phonenumbers telephones mobilenumber contactphone personphone phone1value numerotelephone "
+        "numerodetel numerotel ndetel nodetel notel numdetelephone numtelephone numdetel telephoneducontact "
+        "telephoneduclient telephoneclient telclient numeroportable ndeportable nportable noportable "
+        "numerodemobile numeromobile ndemobile nmobile nomobile",
+        "email": "emails mel adressecourriel adressedemessagerie personemail email1value",
+    },
+)
+"""A name counts only when no column has one from further up for the same field: beside such a one it is
+something else, as a second phone.
+"""
+_RANKS: Final = [
+    {alias: field for field, aliases in rank.items() for alias in aliases.split()} for rank in _ALIASES
+]
+_KNOWN: Final = frozenset().union(*_RANKS)
 
 COLUMNS_LIMIT: Final = 16_384
 """Columns of a file: as many as a sheet of Excel has (Excel specifications and limits). A header is looked at
@@ -79,8 +89,7 @@ class Columns(NamedTuple):
 
 def known_names(header: Sequence[str]) -> int:
     """How many cells of a header name a field of a lead."""
-    folded = map(_fold, header[:COLUMNS_LIMIT])
-    return sum(name in _FIELD_OF or name in _PERHAPS_NAME for name in folded)
+    return sum(_fold(name) in _KNOWN for name in header[:COLUMNS_LIMIT])
 
 
 def map_columns(header: Sequence[str]) -> Columns:
@@ -92,13 +101,13 @@ def map_columns(header: Sequence[str]) -> Columns:
     names = [unguard(name.strip()).replace("\0", "\ufffd") for name in header]
     while names and not names[-1]:
         names.pop()
-    if len(names) > COLUMNS_LIMIT:
+    first = len(REPORT_COLUMNS) if is_report(names) else 0
+    if (width := len(names) - first) > COLUMNS_LIMIT:
         raise InvalidFile(
             FailureCode.INVALID_HEADER,
-            f"The header has {len(names):,} columns; a file may have {COLUMNS_LIMIT:,}. "
+            f"The header has {width:,} columns; a file may have {COLUMNS_LIMIT:,}. "
             "Keep the columns with the leads.",
         )
-    first = len(REPORT_COLUMNS) if is_report(names) else 0
     places: dict[str, int] = {}
     ignored = []
     meanings = _meanings(names[first:])
@@ -125,12 +134,17 @@ def map_columns(header: Sequence[str]) -> Columns:
 def _meanings(names: Sequence[str]) -> list[str | None]:
     """The field, or the part of a name, that each column holds."""
     folded = [_fold(name) for name in names]
-    meanings = [_FIELD_OF.get(name) for name in folded]
-    if {"name", _FIRST_NAME, _LAST_NAME}.isdisjoint(meanings):
-        return [
-            "name" if name in _PERHAPS_NAME else field for name, field in zip(folded, meanings, strict=True)
-        ]
+    meanings: list[str | None] = [None] * len(names)
+    for rank in _RANKS:
+        held = {_whole(meaning) for meaning in meanings}
+        for index, name in enumerate(folded):
+            if (field := rank.get(name)) is not None and _whole(field) not in held:
+                meanings[index] = field
     return meanings
+
+
+def _whole(meaning: str | None) -> str | None:
+    return "name" if meaning in (_FIRST_NAME, _LAST_NAME) else meaning
 
 
 def is_report(header: Sequence[str]) -> bool:

@@ -36,9 +36,9 @@ CHUNK_CHARACTERS: Final = 512 * 1024
 _LOOK_EVERY: Final = 8
 """Records between two looks at the characters: each may have a million, and more."""
 
-ROW_LIMIT: Final = _LOOK_EVERY * LINE_LIMIT
-"""Characters of one row. What is a line in the file has fewer anyway, so that this is for a row with line
-breaks in its cells: many of them, or one quote that opens and never closes.
+ROW_LIMIT: Final = 4 * LINE_LIMIT
+"""Characters of a row, to a line and a block. A row of one line has fewer anyway: this is for line breaks in
+many cells.
 """
 
 _END: Final = "end-of-file"
@@ -107,6 +107,8 @@ class LeadReader:
             for at in [at for at, lead in enumerate(chunk.leads) if lead is None]:
                 self._look_at(at, chunk)
             yield chunk
+            # Rows may be long: none of these stay while the next ones are made.
+            del chunk, records
 
     def _end(self) -> Iterator[str]:
         """A last record of our own: a quote left open swallows it, and so is found."""
@@ -137,15 +139,16 @@ class LeadReader:
         try:
             while len(records) < count and lines.characters < enough:
                 before = len(records)
-                # A line more: some of it was read before.
-                lines.limit = lines.characters + ROW_LIMIT + LINE_LIMIT
-                records.extend(islice(self._records, min(_LOOK_EVERY, count - before)))
+                lines.limit = lines.characters + ROW_LIMIT
+                for record in islice(self._records, min(_LOOK_EVERY, count - before)):
+                    records.append(record)
+                    lines.limit = lines.characters + ROW_LIMIT
                 if len(records) == before:
                     break
         except TooMuchText as error:
             raise InvalidFile(
                 FailureCode.INVALID_CSV,
-                f"Row {self._row + len(records) + 1} is longer than {ROW_LIMIT:,} characters. "
+                f"Row {self._row + len(records) + 1} is longer than about {ROW_LIMIT:,} characters. "
                 'Perhaps a quote (") opens in this row and is never closed.',
             ) from error
         except csv.Error as error:

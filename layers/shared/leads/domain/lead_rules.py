@@ -82,7 +82,7 @@ _SCORE_TEXT: Final = re.compile(_SCORE, re.ASCII)
 _DIGIT: Final = re.compile("[0-9]")
 
 
-_SCIENTIFIC: Final = re.compile(r"\+?[0-9](?:[.,]([0-9]*))?E\+?([0-9]{1,2})", re.ASCII | re.IGNORECASE)
+_SCIENTIFIC: Final = re.compile(r"\+?[0-9](?:[.,]([0-9]*))? ?E\+?0*([0-9]{1,2})", re.ASCII | re.IGNORECASE)
 
 
 def _phone_fault(cell: str) -> str | None:

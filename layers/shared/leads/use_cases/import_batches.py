@@ -87,6 +87,7 @@ def read_batches(
             packed=_packed(chunk, reader.report_format, duplicates),
             suspicion=found,
         )
+        del chunk
 
 
 def _rows(chunk: Chunk) -> list[int]:
