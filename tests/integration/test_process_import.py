@@ -207,12 +207,17 @@ def test_header_of_thousands_does_not_swell_the_history(service: Service, caller
     assert len(str(job)) < 10_000
 
 
-def test_white_space_that_another_program_stored_is_no_change(service: Service, caller: Caller) -> None:
+@pytest.mark.parametrize("clock", ["0 s", "1 hour"], ids=["right", "wrong"])
+def test_white_space_that_another_program_stored_is_no_change(
+    service: Service, caller: Caller, clock: str
+) -> None:
     with service.owner() as connection:
         connection.rows(
-            "INSERT INTO dossier (org_id, name, phone, notes) VALUES (:org, 'A ', ' 06', :notes)",
+            "INSERT INTO dossier (org_id, name, phone, notes, updated_at) "
+            "VALUES (:org, 'A ', ' 06', :notes, now() + CAST(:clock AS interval))",
             org=caller.org,
             notes="line\r\n\u00a0",
+            clock=clock,
         )
     before = service.leads(caller)
     assert service.import_csv(caller, service.export_csv(caller), "OVERWRITE")["successCount"] == 1

@@ -42,7 +42,8 @@ WITH merged AS (
                 merged.notes IS NOT NULL) AS changes
     FROM merged
     LEFT JOIN LATERAL (
-        SELECT *, updated_at >= now() AS ours
+        -- Written by this transaction, which has no savepoints.
+        SELECT *, xmin = CAST(pg_current_xact_id() AS xid) AS ours
         FROM dossier
         WHERE (dossier.phone_key, dossier.org_id) >= (merged.phone_key, CAST(:org_id AS text))
             AND (dossier.phone_key, dossier.org_id) <= (merged.phone_key, CAST(:org_id AS text))
