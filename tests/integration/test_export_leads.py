@@ -125,7 +125,7 @@ def test_other_organisations_leads_stay_out(service: Service, caller: Caller) ->
         ({"status": ""}, "NEW, QUALIFYING"),
         ({"source": "fax"}, "WEB, MOBILE, PHONE, EMAIL, REFERRAL, WALK_IN, SOCIAL_MEDIA, UNKNOWN"),
         ({"startDate": "2024-01-15"}, "yyyy-MM-dd'T'HH:mm:ss"),
-        ({"startDate": "2024-02-30T00:00:00"}, "yyyy-MM-dd'T'HH:mm:ss"),
+        ({"startDate": "2024-02-30T00:00:00"}, "There is no such day or time."),
         ({"endDate": "2024-1-15T10:30:0"}, "yyyy-MM-dd'T'HH:mm:ss"),
         (
             {"startDate": "2024-01-02T00:00:00", "endDate": "2024-01-01T00:00:00"},

@@ -180,8 +180,10 @@ def _record(job: ClaimedImportJob) -> Callable[[Connection, int], None]:
 
 
 def _layout(items: list[FileLayout | Batch]) -> tuple[FileLayout, list[FileLayout | Batch]]:
-    """The first item, and the others."""
-    first, *others = items
+    """The first item, and the list without it: who made the list has it, too, and a copy would keep what is
+    taken out of it.
+    """
+    first = items.pop(0)
     if not isinstance(first, FileLayout):
         raise TypeError("a file's layout comes before its batches")
-    return first, others
+    return first, items

@@ -38,11 +38,16 @@ def open_in_turn(
     Raises OrganisationBusy when that does not come in time for it, and what `open_file` raises.
     """
     file = open_file()
-    if take_turn(connection, org_id):
+    ours = False
+    try:
+        ours = take_turn(connection, org_id)
+    finally:
+        # Opened again after a wait: S3 drops a stream that nobody reads.
+        if not ours:
+            file.close()
+    if ours:
         return file
     began, size = time.monotonic(), file.size
-    # Opened again after the wait: S3 drops a stream that nobody reads.
-    file.close()
     wait_for_turn(connection, org_id, patience(size, time_left.seconds))
     time_left.waited = time.monotonic() - began
     return open_file()

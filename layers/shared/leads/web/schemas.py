@@ -238,7 +238,7 @@ class ExportSummary(_Body):
         )
 
 
-_NOT_OF_A_LINE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+")
+_NOT_OF_A_LINE: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+")
 """Line breaks and other controls, which a wrong cell that a message repeats may have."""
 
 
