@@ -6,18 +6,16 @@ from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
+from local.state import PROJECT
 from local.template import read_document
-
-_TEMPLATE = Path(__file__).resolve().parents[2] / "template.yaml"
 
 
 @cache
 def _timeouts() -> dict[str, float]:
     """Seconds that the template gives each function, by its folder's name."""
-    resources = [
-        one["Properties"] for one in read_document(_TEMPLATE)["Resources"].values() if "Properties" in one
-    ]
-    return {Path(one["CodeUri"]).name: float(one["Timeout"]) for one in resources if "CodeUri" in one}
+    resources = read_document(PROJECT / "template.yaml")["Resources"].values()
+    functions = [one["Properties"] for one in resources if one["Type"] == "AWS::Serverless::Function"]
+    return {Path(one["CodeUri"]).name: float(one["Timeout"]) for one in functions}
 
 
 @dataclass

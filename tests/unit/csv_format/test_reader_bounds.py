@@ -101,6 +101,8 @@ def test_a_short_row_may_lack_its_fields_and_a_long_one_have_more() -> None:
 def test_a_header_of_more_columns_than_a_sheet_has_is_refused() -> None:
     names = ["name", "phone", "source", *["x"] * (COLUMNS_LIMIT - 3)]
     assert map_columns(names).width == COLUMNS_LIMIT
+    # A report of such a file has three more, which are ours.
+    assert map_columns(["row", "outcome", "reason", *names]).width == COLUMNS_LIMIT + 3
     with pytest.raises(
         InvalidFile, match="^The header has 16,385 columns; a file may have 16,384. Keep"
     ) as caught:

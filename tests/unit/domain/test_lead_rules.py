@@ -83,7 +83,7 @@ def test_a_fault_has_its_message(field: str, cell: str, message: str) -> None:
     "phone",
     ["6.12345678E8", "3,3612345678E+10", "bureau 0612345678", "06 12 34 56 78 Eve", "E8", "12E", "6E+800"],
 )
-def test_a_phone_that_has_all_its_digits_is_one_whatever_its_letters(phone: str) -> None:
+def test_a_phone_that_no_spreadsheet_has_cut_is_one_whatever_its_letters(phone: str) -> None:
     assert faults_of(2, VALID._replace(phone=phone)) == []
 
 

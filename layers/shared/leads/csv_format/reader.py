@@ -33,9 +33,6 @@ tenth faster than chunks of 5,000.
 CHUNK_CHARACTERS: Final = 512 * 1024
 """After which a chunk ends before it has CHUNK_ROWS: notes may be as long as they like."""
 
-_LOOK_EVERY: Final = 8
-"""Records between two looks at the characters: each may have a million, and more."""
-
 ROW_LIMIT: Final = 4 * LINE_LIMIT
 """Characters of a row, to a line and a block. A row of one line has fewer anyway: this is for line breaks in
 many cells.
@@ -116,17 +113,15 @@ class LeadReader:
         yield _END_LINE
 
     def _read_header(self) -> Columns:
-        # Nobody looks at the time before there is a header: two gibibytes of blank lines take an hour.
-        for _ in range(HEADER_LINES):
-            if not (records := self._take(1)):
-                break
+        while records := self._take(1):
             if not is_blank(records[0]):
                 return map_columns(records[0])
-        else:
-            raise InvalidFile(
-                FailureCode.EMPTY_FILE,
-                f"The file's first {HEADER_LINES} rows are empty: its first line must name the columns.",
-            )
+            # Nobody looks at the time yet, and two gibibytes of blank lines take an hour.
+            if self._row == HEADER_LINES:
+                raise InvalidFile(
+                    FailureCode.EMPTY_FILE,
+                    f"The file's first {HEADER_LINES} rows are empty: its first line must name the columns.",
+                )
         raise InvalidFile(
             FailureCode.EMPTY_FILE, "The file holds no data: its first line must name the columns."
         )
@@ -137,14 +132,12 @@ class LeadReader:
         lines = self._lines
         enough = lines.characters + CHUNK_CHARACTERS
         try:
-            while len(records) < count and lines.characters < enough:
-                before = len(records)
-                lines.limit = lines.characters + ROW_LIMIT
-                for record in islice(self._records, min(_LOOK_EVERY, count - before)):
-                    records.append(record)
-                    lines.limit = lines.characters + ROW_LIMIT
-                if len(records) == before:
+            lines.limit = lines.characters + ROW_LIMIT
+            for record in islice(self._records, count):
+                records.append(record)
+                if lines.characters >= enough:
                     break
+                lines.limit = lines.characters + ROW_LIMIT
         except TooMuchText as error:
             raise InvalidFile(
                 FailureCode.INVALID_CSV,

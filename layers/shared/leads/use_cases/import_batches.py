@@ -87,6 +87,7 @@ def read_batches(
             packed=_packed(chunk, reader.report_format, duplicates),
             suspicion=found,
         )
+        # Rows may be long: none of these stay while the next ones are made.
         del chunk
 
 

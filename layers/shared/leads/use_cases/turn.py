@@ -7,6 +7,7 @@ stands at its end.
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from typing import Final
 
 from leads.postgres.connection import Connection
@@ -37,17 +38,13 @@ def open_in_turn(
 
     Raises OrganisationBusy when that does not come in time for it, and what `open_file` raises.
     """
-    file = open_file()
-    ours = False
-    try:
-        ours = take_turn(connection, org_id)
-    finally:
-        # Opened again after a wait: S3 drops a stream that nobody reads.
-        if not ours:
-            file.close()
-    if ours:
-        return file
-    began, size = time.monotonic(), file.size
-    wait_for_turn(connection, org_id, patience(size, time_left.seconds))
+    with ExitStack() as unread:
+        file = unread.enter_context(closing(open_file()))
+        if take_turn(connection, org_id):
+            unread.pop_all()
+            return file
+    # Opened again after the wait: S3 drops a stream that nobody reads.
+    began = time.monotonic()
+    wait_for_turn(connection, org_id, patience(file.size, time_left.seconds))
     time_left.waited = time.monotonic() - began
     return open_file()
