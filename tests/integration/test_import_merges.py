@@ -1,11 +1,12 @@
 """What a merge must not cost, however many there are: memory for what Postgres has, and one plan for all."""
 
 import weakref
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 import pytest
 
+from leads.csv_format.read_ahead import read_ahead
 from leads.postgres import staging
 from leads.postgres.connection import Connection
 from leads.use_cases import import_batches, import_file, import_run
@@ -21,9 +22,17 @@ CHUNK = 5
 MANY_MERGES = Sizes(chunk_rows=CHUNK, merge_rows=4 * CHUNK, suspects_bytes=0)
 
 
+def at_once(items: Iterator[FileLayout | Batch], **_: object) -> Iterator[list[FileLayout | Batch]]:
+    """As `read_ahead` gives them when all are ready before anybody asks; it has the list, too."""
+    ready = list(items)
+    yield ready
+
+
+@pytest.mark.parametrize("ahead", [read_ahead, at_once])
 def test_rows_that_are_staged_take_no_memory_while_they_are_merged(
-    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, ahead: Callable[..., object]
 ) -> None:
+    monkeypatch.setattr(import_file, "read_ahead", ahead)
     blocks: list[weakref.ref[memoryview]] = []
     kept: list[int] = []
     staged = 0
