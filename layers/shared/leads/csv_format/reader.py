@@ -34,7 +34,7 @@ CHUNK_CHARACTERS: Final = 512 * 1024
 """After which a chunk ends before it has CHUNK_ROWS: notes may be as long as they like."""
 
 ROW_LIMIT: Final = 4 * LINE_LIMIT
-"""Characters of a row, to a line and a block. A row of one line has fewer anyway: this is for line breaks in
+"""Characters of a row, to a line and a chunk. A row of one line has fewer anyway: this is for line breaks in
 many cells.
 """
 
@@ -132,12 +132,12 @@ class LeadReader:
         lines = self._lines
         enough = lines.characters + CHUNK_CHARACTERS
         try:
-            lines.limit = lines.characters + ROW_LIMIT
+            # The records before a row are no more than a chunk may have.
+            lines.limit = enough + ROW_LIMIT
             for record in islice(self._records, count):
                 records.append(record)
                 if lines.characters >= enough:
                     break
-                lines.limit = lines.characters + ROW_LIMIT
         except TooMuchText as error:
             raise InvalidFile(
                 FailureCode.INVALID_CSV,
