@@ -18,6 +18,7 @@ from leads.errors import ServiceFault
 from leads.use_cases import import_batches_child
 from leads.use_cases.import_batches import Batch, FileLayout, read_batches
 from leads.use_cases.import_batches_apart import ReadingProcess
+from leads.use_cases.import_batches_child import NICENESS
 from tests.support.processes import Started
 from tests.unit.fakes import SourceThatDribbles, SourceThatNeverEnds, SourceThatStalls
 from tests.unit.use_cases.reading import read_batches_apart, reading_of
@@ -72,6 +73,13 @@ def test_an_error_of_who_takes_the_batches_ends_the_process(
         next(ahead)
         raise ZeroDivisionError
     assert len(started) == 1
+
+
+def test_the_process_gives_way_to_its_parent_who_talks_to_postgres(started: Started) -> None:
+    with closing(read_batches_apart(endless(), chunk_rows=1000, may_skip=True)) as items:
+        next(items)
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        assert os.getpriority(os.PRIO_PROCESS, started[0].pid) == min(own + NICENESS, 19)
 
 
 def test_no_more_of_the_file_is_taken_than_fits_between_the_processes() -> None:

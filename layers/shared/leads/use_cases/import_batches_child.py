@@ -16,6 +16,12 @@ from leads.domain.seen_phones import KnownPhones
 from leads.errors import InvalidFile
 from leads.use_cases.import_batches import read_batches
 
+NICENESS: Final = 10
+"""Added to the process's own (setpriority(2)). Where there are fewer cores than processes the one that talks
+to Postgres goes first, and on a laptop Postgres itself: while they wait for a core, nothing is imported. Not
+19, with which a machine that has much else to do would hardly ever read.
+"""
+
 END: Final = "end of the file"
 """What the process says last, if not code and reason of an InvalidFile, or which fault of its own it met."""
 
@@ -49,6 +55,9 @@ def main() -> None:
     """Answers with what `read_batches` gives, then with how it ended."""
     # A chunk makes tens of thousands of objects and no cycle: looking for cycles is a tenth of the time.
     gc.disable()
+    # Who runs it may forbid that: then it is slower.
+    with suppress(OSError):
+        os.nice(NICENESS)
     answers = FileIO(os.dup(1), "wb")
     # What a library prints must not be taken for an answer.
     os.dup2(2, 1)
