@@ -1,29 +1,57 @@
 """Rows whose phone may have been there before; tests/integration/test_phone_key.py holds it to the keys."""
 
+from itertools import permutations
+
 import pytest
 
-from leads.domain.seen_phones import KnownPhones, SeenPhones
+from leads.domain.seen_phones import KnownPhones, SeenPhones, Suspicion
+
+
+def suspicion(*phones: str, stored: str = "") -> Suspicion:
+    return SeenPhones(KnownPhones(stored, recent=10)).suspect(range(len(phones)), phones)
 
 
 def suspects(*phones: str, stored: str = "") -> list[int]:
-    return SeenPhones(KnownPhones(stored, recent=10)).suspect(range(len(phones)), phones).suspects
+    found = suspicion(*phones, stored=stored)
+    assert not found.repeats
+    return found.suspects
 
 
 def test_a_phone_that_nobody_had_is_no_suspect() -> None:
-    assert suspects("+33612345678", "06 12 34 56 79", "0612345670", "01.23.45.67.89") == []
+    assert suspects("+33612345678", "06 12 34 56 79", "0612345670", "01.23.45.67.89", "0712345678") == []
+
+
+@pytest.mark.parametrize("mobile", ["06", "07"])
+def test_a_french_mobile_number_is_a_repeat_for_sure(mobile: str) -> None:
+    again = [f"+33{mobile[1]}12345678", f"{mobile} 12 34 56 78", f"{mobile}12345678", f"{mobile}.12-34 5678"]
+    for one, other in permutations(again, 2):
+        assert suspicion(one, "0698765432", other) == ([2], [], []), (one, other)
+
+
+def test_an_overseas_mobile_number_is_a_repeat_when_it_is_written_without_its_country() -> None:
+    assert suspicion("0690123456", "06 90 12 34 56") == ([1], [], [])
+    assert suspicion("0695123456", "+33695123456") == ([1], [], []), "0695 is not overseas"
 
 
 @pytest.mark.parametrize(
-    "again", ["+33612345678", "06 12 34 56 78", "0612345678", "06.12-34 5678", "0712345678"]
+    ("phone", "again"),
+    [
+        ("0123456789", "+33123456789"),
+        ("+590690123456", "0690123456"),
+        ("+33690123456", "0690123456"),
+        ("0612345678", "+4412345678"),
+        ("+681234567", "0681234567"),
+    ],
 )
-def test_a_phone_with_the_ending_of_an_earlier_one_is_a_suspect(again: str) -> None:
-    assert suspects("+33612345678", "0698765432", again) == [2]
+def test_another_phone_with_the_ending_of_an_earlier_one_is_a_suspect(phone: str, again: str) -> None:
+    assert suspicion(phone, "0611111111", again) == ([], [2], [0])
 
 
-def test_a_phone_of_an_earlier_chunk_is_a_suspect() -> None:
+def test_a_phone_of_an_earlier_chunk_counts() -> None:
     seen = SeenPhones(KnownPhones("", recent=10))
-    assert seen.suspect([2], ["0612345678"]) == ([], [])
-    assert seen.suspect([3, 5], ["0612345678", "0698765432"]) == ([3], [2])
+    assert seen.suspect([2, 4], ["0612345678", "0123456789"]) == ([], [], [])
+    again = ["0612345678", "0698765432", "0123456789"]
+    assert seen.suspect([5, 6, 8], again) == ([5], [8], [4])
 
 
 def test_a_phone_of_a_stored_lead_is_a_suspect() -> None:
@@ -54,26 +82,26 @@ def test_a_phone_that_an_odd_cell_may_have_meant_is_a_suspect(odd: str) -> None:
 
 def test_an_odd_cell_has_an_original_for_each_number_it_may_mean() -> None:
     phones = ["0612345678", "0123456789", "0698765432", "06 12 34 56 78 ou 01 23 45 67 89"]
-    assert SeenPhones(KnownPhones("", recent=10)).suspect(range(len(phones)), phones) == ([3], [0, 1])
+    assert suspicion(*phones) == ([], [3], [0, 1])
 
 
 def test_a_suspect_is_no_original() -> None:
-    phones = ["0612345678", "0712345678", "+33712345678"]
-    assert SeenPhones(KnownPhones("", recent=10)).suspect(range(len(phones)), phones) == ([1, 2], [0])
+    assert suspicion("0123456789", "+4423456789", "+33123456789") == ([], [1, 2], [0])
 
 
 def test_as_many_rows_as_are_recent_may_be_originals_whatever_the_chunks() -> None:
-    phones = [f"06{n:08}" for n in range(100)]
+    phones = [f"01{n:08}" for n in range(100)]
     for recent in (1, 7, 30):
         for chunk in (1, 3, 10, 50):
             seen = SeenPhones(KnownPhones("", recent=recent))
             for at in range(0, 100, chunk):
                 seen.suspect(range(100)[at : at + chunk], phones[at : at + chunk])
-            assert seen.suspect([100], [phones[100 - recent]]) == ([100], [100 - recent])
+            assert seen.suspect([100], [phones[100 - recent]]) == ([], [100], [100 - recent])
 
 
 def test_rows_long_past_are_forgotten() -> None:
     seen = SeenPhones(KnownPhones("", recent=10))
     for n in range(100):
         seen.suspect([n], [f"06{n:08}"])
-    assert seen.suspect([100], ["0600000000"]) == ([100], [])
+    assert seen.suspect([100], ["+33 6 00000000"]) == ([], [100], [])
+    assert seen.suspect([101], ["0600000000"]) == ([101], [], [])

@@ -106,8 +106,8 @@ def merge(
 ) -> list[int]:
     """Merges the staged rows into the organisation's leads and empties the table.
 
-    SKIP leaves out suspects only, or of all rows when there is no `suspicion`. Gives the numbers of the
-    rows that it left out, in order. Raises DatabaseFault.
+    SKIP leaves out suspects only, or of all rows when there is no `suspicion`; what repeats a phone is not
+    to be staged. Gives the numbers of the rows that it left out, in order. Raises DatabaseFault.
     """
     values: dict[str, object] = {"org_id": org_id, "created_by": created_by}
     skipped: list[int] = []

@@ -30,10 +30,10 @@ class Batch(NamedTuple):
 
     last_row: int
     leads: int
-    """Valid rows."""
+    """Valid rows, those among them that repeat a phone."""
     faulty: int
     block: bytes
-    """The valid rows as `copy_text`."""
+    """The valid rows as `copy_text`, but for those that repeat a phone."""
     errors: list[RowError]
     """What is wrong with the faulty rows, in file order: of the file's first REPORTED_FAULTS faults."""
     error_count: int
@@ -41,11 +41,11 @@ class Batch(NamedTuple):
     packed: bytes
     """The lines of the report that may be needed; `report_lines` unpacks them."""
     suspicion: Suspicion | None = None
-    """Which rows may be duplicates, of rows of earlier batches, too; None for all."""
+    """Which rows are duplicates or may be, of rows of earlier batches, too; None if each may be."""
 
     def report_lines(self, skipped: Collection[int]) -> bytes:
         """What the report says of the faulty rows and of these duplicates, in file order. There are none
-        unless rows may be skipped, and then they are suspects.
+        unless rows may be skipped, and then they repeat a phone or are suspects.
         """
         # Packed by ourselves, in this run of this interpreter.
         packed: list[dict[int, bytes]] = marshal.loads(self.packed)  # noqa: S302  # nosec B302
@@ -76,10 +76,14 @@ def read_batches(
         left -= len(errors)
         duplicates: Iterable[int] = ()
         if may_skip:
-            duplicates = found.suspects if found is not None else _rows(chunk)
+            duplicates = found.repeats + found.suspects if found is not None else _rows(chunk)
+        leads = chunk.lead_count
+        for row in found.repeats if found is not None else ():
+            # Skipped for sure, so Postgres need not see it.
+            chunk.leads[row - chunk.first_row] = None
         yield Batch(
             last_row=chunk.first_row + len(chunk.records) - 1,
-            leads=chunk.lead_count,
+            leads=leads,
             faulty=len(chunk.faulty),
             block=copy_text(chunk.leads, chunk.first_row),
             errors=errors,

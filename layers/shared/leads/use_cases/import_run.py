@@ -110,12 +110,12 @@ class ImportRun:
         return finished, report
 
     def _suspicion(self) -> Suspicion | None:
-        together = Suspicion([], [])
+        together = Suspicion([], [], [])
         for batch in self._waiting:
             if batch.suspicion is None:
                 return None
-            together.suspects.extend(batch.suspicion.suspects)
-            together.originals.extend(batch.suspicion.originals)
+            for rows, more in zip(together, batch.suspicion, strict=True):
+                rows.extend(more)
         return together
 
     def _merge(self) -> None:
@@ -126,9 +126,10 @@ class ImportRun:
             job = self._job
             # The driver remembers what it was given, for longer than it needs it.
             stage(self._connection, self._layout.fields, taken_out(self._blocks))
-            skipped = merge(
-                self._connection, job.org_id, job.merge_strategy, job.created_by, self._suspicion()
-            )
+            suspicion = self._suspicion()
+            skipped = merge(self._connection, job.org_id, job.merge_strategy, job.created_by, suspicion)
+            if suspicion is not None:
+                skipped = sorted(skipped + suspicion.repeats)
             self._spoke_at = time.monotonic()
         so_far = self._counts
         self._counts = ImportCounts(
