@@ -9,8 +9,10 @@ import pytest
 from leads.csv_format.header import REPORT_COLUMNS
 from leads.csv_format.report import DUPLICATE_REASON
 from leads.s3.keys import report_key
+from leads.use_cases.attempts import COMPLETED
+from leads.use_cases.import_file import Sizes
 from tests.integration.test_import_leads import announce_when_stored, assert_problem
-from tests.support.imports import counts, download, report_of
+from tests.support.imports import counts, download, job_of, report_of, run_import, uploaded
 from tests.support.service import Caller, Service, multipart
 
 HISTORY = "/api/v1/leads/import/history"
@@ -49,6 +51,30 @@ def test_rows_that_were_not_imported_are_there_in_file_order_with_all_their_cell
     job = service.import_csv(caller, MIXED)
     assert counts(job) == (7, 2, 3, 2)
     assert report_of(job).text == MIXED_REPORT
+
+
+@pytest.mark.parametrize("chunk_rows", [1, 2, 3, 20])
+def test_duplicates_are_in_file_order_whoever_found_them(
+    service: Service, caller: Caller, chunk_rows: int
+) -> None:
+    """Mobile numbers that come again are known where the file is read, others are asked for."""
+    phones = ["0612345678", "0123456789", "0700000000", "0800000000"]
+    again = [
+        "+33612345678",
+        "01 23 45 67 89",
+        "06.12.34.56.78",
+        "+33 (0)1 23 45 67 89",
+        "06 12 34 56 78",
+        "15",
+    ]
+    content = "".join(f"A,{phone},web\n" for phone in [*phones, *again, "15", "07-00-00-00-00"])
+    file = uploaded(service, caller, f"name,phone,source\n{content}".encode())
+    sizes = Sizes(chunk_rows=chunk_rows, merge_rows=20, suspects_bytes=0)
+    assert run_import(service, file, sizes).ended == COMPLETED
+    job = job_of(service, caller, file)
+    assert counts(job) == (12, 5, 0, 7)
+    assert [row[0] for row in report_of(job).rows] == ["6", "7", "8", "9", "10", "12", "13"]
+    assert len(service.leads(caller)) == 5
 
 
 @pytest.mark.parametrize("strategy", ["OVERWRITE", "CREATE_NEW"])
