@@ -28,13 +28,15 @@ _CERTAIN_LINES: Final = re.compile(f"(?:(?:{_NATIONAL}|{_INTERNATIONAL})\n)*+")
 """Without a way back (`*+`) it takes half as long."""
 
 _PLUS: Final = "99"
-"""Stands for the + of a number, which has nine digits at the most without one, and ten with this."""
+"""Stands for a +: a number without one has nine digits, so none with one is taken for it."""
 
 _AREA: Final = 10**6
 """A number divided by it is what comes before its last six digits."""
 
 _OVERSEAS: Final = frozenset({690, 691, 692, 693, 694, 696, 697})
-"""Areas of overseas mobile numbers, which have country codes of their own: 0690 is not +33690."""
+"""Areas of overseas mobile numbers, which have country codes of their own (french_country_code in
+postgres/migrations/0012_overseas_phones.sql): 0690 is not +33690.
+"""
 
 _MOBILES: Final = {
     area: (kind - area // 100) * _ENDINGS
