@@ -19,6 +19,7 @@ class Phones(StrEnum):
 
     CANONICAL = "canonical"  # +33612345678
     NATIONAL = "national"  # 06 12 34 56 78
+    LANDLINE = "landline"  # 01 12 34 56 78, of which the reader does not know for sure which come again
 
 
 def write_leads(path: Path, rows: int, phones: Phones, *, town: str = "Lyon", seed: int = 1) -> None:
@@ -47,7 +48,8 @@ def write_wrong_rows(path: Path, rows: int) -> None:
 
 def _phone(lead: int, phones: Phones) -> str:
     # 7919 and the number of phones have no common divisor: no two leads share one, none follows another.
-    number = 600_000_000 + lead * 7919 % 199_999_991
+    first = 100_000_000 if phones is Phones.LANDLINE else 600_000_000
+    number = first + lead * 7919 % 199_999_991
     if phones is Phones.CANONICAL:
         return f"+33{number}"
     digits = f"0{number}"

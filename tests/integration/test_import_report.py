@@ -77,6 +77,17 @@ def test_duplicates_are_in_file_order_whoever_found_them(
     assert len(service.leads(caller)) == 5
 
 
+def test_merges_that_have_nothing_but_rows_that_come_again_are_reported_whole(
+    service: Service, caller: Caller
+) -> None:
+    rows = "A,06 12 34 56 78,web\n" * 10
+    file = uploaded(service, caller, f"name,phone,source\n{rows}".encode())
+    assert run_import(service, file, Sizes(chunk_rows=1, merge_rows=1, suspects_bytes=0)).ended == COMPLETED
+    job = job_of(service, caller, file)
+    assert counts(job) == (10, 1, 0, 9)
+    assert report_of(job).outcomes == dict.fromkeys(range(3, 12), "duplicate")
+
+
 @pytest.mark.parametrize("strategy", ["OVERWRITE", "CREATE_NEW"])
 def test_duplicates_that_were_imported_are_not_in_it(service: Service, caller: Caller, strategy: str) -> None:
     job = service.import_csv(caller, MIXED, strategy)

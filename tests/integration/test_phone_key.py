@@ -194,7 +194,7 @@ def alike(draw: st.DrawFn) -> list[str]:
     written = []
     for _ in range(draw(st.integers(2, 12))):
         start = draw(before)
-        number = f"{start}{'12345678'[max(0, len(start.lstrip('+3')) - 2) :]}{draw(after)}"
+        number = f"{start}{'12345678'[max(0, len(start.replace('+33', '0', 1)) - 2) :]}{draw(after)}"
         mark = draw(st.sampled_from(["", "", " ", ".", "-"]))
         written.append(mark.join(number[at : at + 2] for at in range(0, len(number), 2)))
     return written
@@ -225,6 +225,20 @@ def test_no_phone_that_was_seen_is_taken_for_a_new_one_and_no_new_one_for_a_repe
         if isinstance(key, str):
             stored = SeenPhones(KnownPhones(key[-8:] if len(key) > 8 else "", recent=1))
             assert stored.suspect([1], [cell]).suspects == [1], f"{cell!r} is the stored {key}"
+
+
+def test_mobile_numbers_are_repeats_for_sure_exactly_where_the_key_says_so(service: Service) -> None:
+    written = [(f"0{area}123456", f"+33{area}123456") for area in range(600, 800)]
+    with service.owner() as connection:
+        same = connection.rows(
+            "SELECT phone_key(national) = phone_key(international) "
+            "FROM unnest(CAST(:one AS text[]), CAST(:other AS text[])) AS pair (national, international)",
+            one=[one for one, _ in written],
+            other=[other for _, other in written],
+        )
+    for pair, (equal,) in zip(written, same, strict=True):
+        found = SeenPhones(KnownPhones("", recent=2)).suspect([1, 2], pair)
+        assert (found.repeats == [2]) is equal, pair
 
 
 def test_two_ways_to_write_a_phone_of_the_table_are_never_two_phones(service: Service) -> None:

@@ -95,7 +95,7 @@ sizes = st.builds(
     Sizes,
     chunk_rows=st.integers(1, 13),
     merge_rows=st.integers(1, 13),
-    # All rows are looked up, or only those whose phone may have been there.
+    # All rows are looked up, or only suspects: those whose phone may have been there before.
     suspects_bytes=st.sampled_from([0, SUSPECTS_BYTES]),
 )
 

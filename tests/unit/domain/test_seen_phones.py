@@ -1,4 +1,4 @@
-"""Rows whose phone may have been there before; tests/integration/test_phone_key.py holds it to the keys."""
+"""Rows whose phone was or may have been there before; integration/test_phone_key.py holds it to the keys."""
 
 from itertools import permutations
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from leads.csv_format.reader import LeadReader
 from leads.domain.row_error import RowError
+from leads.domain.seen_phones import KnownPhones
 from leads.errors import FailureCode
 from leads.postgres.copy_text import copy_text
 from leads.use_cases.import_batches import Batch, FileLayout, read_batches
@@ -88,6 +89,28 @@ def test_only_what_was_skipped_is_reported_beside_what_is_faulty(skipped: list[i
     _, batch = read_batches(io.BytesIO(FILE), chunk_rows=100, may_skip=True)
     assert isinstance(batch, Batch)
     assert batch.report_lines(skipped) == lines_of(sorted([3, 6, *skipped]))
+
+
+def test_a_row_that_repeats_a_phone_for_sure_is_a_lead_and_has_a_line_but_is_not_staged() -> None:
+    file = b"name,phone,source\nA,0612345678,web\nB,06 12 34 56 78,web\nC,+33612345678,web\nD,,web\n"
+    known = KnownPhones("", recent=10)
+    reading = read_batches(io.BytesIO(file), chunk_rows=2, may_skip=True, known=known)
+    _, first, second = reading
+    assert isinstance(first, Batch)
+    assert isinstance(second, Batch)
+    assert (first.leads, first.block) == (2, copy_text([("A", "0612345678", "web")], 2))
+    assert first.report_lines([3]).startswith(b"3,duplicate,")
+    assert (second.leads, second.faulty, second.block) == (1, 1, b"")
+    assert [line[:4] for line in second.report_lines([4]).splitlines()] == [b"4,du", b"5,er"]
+    assert (first.suspicion, second.suspicion) == (([3], [], []), ([4], [], []))
+
+
+def test_where_nothing_is_skipped_every_lead_is_staged_whatever_is_known() -> None:
+    file = b"name,phone,source\nA,0612345678,web\nB,0612345678,web\n"
+    known = KnownPhones("", recent=10)
+    _, batch = read_batches(io.BytesIO(file), chunk_rows=10, may_skip=False, known=known)
+    assert isinstance(batch, Batch)
+    assert (batch.leads, len(batch.block.splitlines()), batch.suspicion) == (2, 2, None)
 
 
 def test_what_cannot_be_reported_is_not_kept() -> None:

@@ -15,7 +15,7 @@ _ESCAPES: Final = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "
 def copy_text(leads: Sequence[LeadCells | None], first_row: int) -> bytes:
     """The leads of a chunk, each with its row number, as COPY reads them; an empty cell is to be NULL.
 
-    `first_row` is the number of the chunk's first record; None stands for one that is no lead.
+    `first_row` is the number of the chunk's first record; None stands for one that is not to be staged.
     """
     rows = [(str(row), *cells) for row, cells in enumerate(leads, start=first_row) if cells is not None]
     if not rows:

@@ -30,10 +30,10 @@ class Batch(NamedTuple):
 
     last_row: int
     leads: int
-    """Valid rows, those among them that repeat a phone."""
+    """Valid rows, `suspicion.repeats` among them."""
     faulty: int
     block: bytes
-    """The valid rows as `copy_text`, but for those that repeat a phone."""
+    """The valid rows but for `suspicion.repeats`, as `copy_text`."""
     errors: list[RowError]
     """What is wrong with the faulty rows, in file order: of the file's first REPORTED_FAULTS faults."""
     error_count: int
@@ -60,13 +60,14 @@ def read_batches(
     source: ByteSource, *, chunk_rows: int, may_skip: bool, known: KnownPhones | None = None
 ) -> Generator[FileLayout | Batch, None, None]:
     """The layout, then the batches. `may_skip` says that valid rows, too, may have to be reported, and
-    `known` what SeenPhones begins with, or None to suspect every row.
+    `known` what SeenPhones begins with then: rows that repeat a phone for sure are left out of the blocks.
+    With None every row is a suspect.
 
     Raises InvalidFile where the file turns out to be none that can be read, and what the source raises.
     """
     reader = LeadReader(source, chunk_rows=chunk_rows)
     yield FileLayout(reader.fields, reader.ignored_columns, reader.report_format)
-    seen = SeenPhones(known) if known is not None else None
+    seen = SeenPhones(known) if may_skip and known is not None else None
     phone = reader.fields.index("phone")
     # Of millions of faults no more are kept, so no more go from one process to another.
     left = REPORTED_FAULTS
@@ -74,25 +75,25 @@ def read_batches(
         found = None if seen is None else _suspicion(seen, chunk, phone)
         errors = chunk.errors[:left]
         left -= len(errors)
+        repeats = found.repeats if found is not None else []
         duplicates: Iterable[int] = ()
         if may_skip:
-            duplicates = found.repeats + found.suspects if found is not None else _rows(chunk)
-        leads = chunk.lead_count
-        for row in found.repeats if found is not None else ():
-            # Skipped for sure, so Postgres need not see it.
-            chunk.leads[row - chunk.first_row] = None
+            duplicates = repeats + found.suspects if found is not None else _rows(chunk)
+        staged = list(chunk.leads)
+        for row in repeats:
+            staged[row - chunk.first_row] = None
         yield Batch(
             last_row=chunk.first_row + len(chunk.records) - 1,
-            leads=leads,
+            leads=chunk.lead_count,
             faulty=len(chunk.faulty),
-            block=copy_text(chunk.leads, chunk.first_row),
+            block=copy_text(staged, chunk.first_row),
             errors=errors,
             error_count=len(chunk.errors),
             packed=_packed(chunk, reader.report_format, duplicates),
             suspicion=found,
         )
         # Rows may be long: none of these stay while the next ones are made.
-        del chunk
+        del chunk, staged
 
 
 def _rows(chunk: Chunk) -> list[int]:

@@ -18,8 +18,8 @@ from leads.use_cases.import_batches import read_batches
 
 NICENESS: Final = 10
 """Added to the process's own (setpriority(2)). Where there are fewer cores than processes the one that talks
-to Postgres goes first, and on a laptop Postgres itself: while they wait for a core, nothing is imported. Not
-19, with which a machine that has much else to do would hardly ever read.
+to Postgres goes first: while it waits for a core, Postgres has nothing to do. Not 19, with which a machine
+that has much else to do would hardly ever read.
 """
 
 END: Final = "end of the file"
