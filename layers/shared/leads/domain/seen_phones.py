@@ -109,19 +109,16 @@ class SeenPhones:
                 suspects.append(row)
                 continue
             shift = _MOBILES.get(number // _AREA)
+            place = number % _ENDINGS if shift is None else number + shift
+            at, bit = place >> 3, 1 << (place & 7)
             if shift is None:
-                place = number % _ENDINGS
-                at, bit = place >> 3, 1 << (place & 7)
                 seen = bits[at] | bits[at + _BYTES] | bits[at + 2 * _BYTES]
-                bits[at] |= bit
+            elif bits[at] & bit:
+                repeats.append(row)
+                continue
             else:
-                place = number + shift
-                at, bit = place >> 3, 1 << (place & 7)
-                if bits[at] & bit:
-                    repeats.append(row)
-                    continue
-                bits[at] |= bit
                 seen = bits[at % _BYTES]
+            bits[at] |= bit
             if seen & bit:
                 suspects.append(row)
                 repeated.append(place % _ENDINGS)
