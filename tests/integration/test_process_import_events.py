@@ -1,4 +1,4 @@
-"""process_import: which events and which keys make a job, and whose."""
+"""process_import: which events and keys make a job, whose, and what comes of one whose object is gone."""
 
 import io
 import json
@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from leads.errors import ServiceFault
 from leads.s3.events import StoredFile
 from leads.s3.keys import import_key
+from tests.support.hostile_s3 import BucketThatHidesWhatIsGone
+from tests.support.imports import counts
 from tests.support.lambda_context import FakeLambdaContext
 from tests.support.service import Caller, Service, s3_event
 
@@ -115,3 +118,82 @@ def test_event_of_a_second_upload_that_comes_first_is_the_jobs_and_the_other_is_
     logged = log.getvalue()
     assert '"outcome":"IGNORED"' in logged
     assert first.version in logged
+
+
+@pytest.mark.fault("the same event again")
+def test_event_delivered_again_does_nothing(service: Service, caller: Caller) -> None:
+    job_id = service.post_csv(caller, HEADER + "A,0612345678,,web,,,\n", "CREATE_NEW")
+    file = service.version(import_key(caller.org, job_id))
+    for _ in range(3):
+        service.announce(file)
+    assert len(service.leads(caller)) == 1
+    assert counts(service.job(caller, job_id)) == (1, 1, 0, 0)
+
+
+@pytest.mark.fault("a second object for a finished job")
+def test_second_object_for_a_finished_job_is_logged_and_ignored(
+    service: Service, caller: Caller, log: io.StringIO
+) -> None:
+    job_id = service.post_csv(caller, HEADER + "A,1,,web,,,\n", "CREATE_NEW")
+    key = import_key(caller.org, job_id)
+    service.announce(service.version(key))
+    second = service.put(key, (HEADER + "B,2,,web,,,\n").encode())
+    log.truncate(0)
+    log.seek(0)
+    service.announce(second)
+    assert [lead["name"] for lead in service.leads(caller)] == ["A"]
+    line = json.loads(log.getvalue())
+    assert (line["message"], line["outcome"]) == ("import ended", "IGNORED")
+    assert (line["import_job_id"], line["version"]) == (job_id, second.version)
+
+
+@pytest.mark.fault("an event for an object that is gone")
+def test_object_that_is_gone_fails_its_job_and_is_logged(
+    service: Service, caller: Caller, log: io.StringIO
+) -> None:
+    job_id = service.post_csv(caller, HEADER)
+    file = service.version(import_key(caller.org, job_id))
+    service.s3.client.delete_object(Bucket=service.bucket, Key=file.key, VersionId=file.version)
+    service.announce(file)
+    job = service.job(caller, job_id)
+    assert (job["status"], job["failureReason"].split(".")[0]) == (
+        "FAILED",
+        "The file was deleted before it was imported",
+    )
+    line = json.loads(log.getvalue().splitlines()[-1])
+    assert (line["message"], line["outcome"]) == ("import ended", "FILE_GONE")
+    assert (line["import_job_id"], line["version"]) == (job_id, file.version)
+
+
+@pytest.mark.fault("an event for an object that is gone")
+@pytest.mark.parametrize("newer", [False, True])
+def test_object_that_is_gone_and_that_s3_denies_fails_its_job(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, newer: bool
+) -> None:
+    """S3 tells 404 from 403 only to whom may list the whole bucket."""
+    own = service.bucket_of("process_import")
+    monkeypatch.setattr(service.module("process_import"), "bucket", BucketThatHidesWhatIsGone(own))
+    job_id = service.post_csv(caller, HEADER)
+    file = service.version(import_key(caller.org, job_id))
+    service.s3.client.delete_object(Bucket=service.bucket, Key=file.key, VersionId=file.version)
+    service.put(f"{file.key}.another", HEADER.encode())
+    if newer:
+        service.put(file.key, HEADER.encode())
+    service.announce(file)
+    job = service.job(caller, job_id)
+    assert job["failureReason"] == "The file was deleted before it was imported. Send it again."
+
+
+def test_object_that_s3_denies_and_that_is_there_is_a_fault_of_ours(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = service.post_csv(caller, HEADER)
+    file = service.version(import_key(caller.org, job_id))
+    hiding = BucketThatHidesWhatIsGone(service.bucket_of("process_import"), hides=file.key)
+    monkeypatch.setattr(service.module("process_import"), "bucket", hiding)
+    with pytest.raises(ServiceFault):
+        service.announce(file)
+    assert service.job(caller, job_id)["status"] == "PROCESSING"
+    monkeypatch.undo()
+    service.announce(file)
+    assert service.job(caller, job_id)["status"] == "COMPLETED"
