@@ -12,7 +12,7 @@ from typing import Any, Final
 from local.conditions import Conditions
 from local.s3 import ACCOUNT_ID, REGION
 from local.state import PROJECT
-from local.template import read_document
+from local.template import load_template, read_document
 
 STACK: Final = "leads-test"
 CLUSTER: Final = "cluster-LEADSTEST"
@@ -29,6 +29,12 @@ PARAMETERS: Final[Mapping[str, str]] = {
     "SecurityGroupIds": "sg-1",
 }
 """What somebody who deploys is asked for."""
+
+FUNCTIONS: Final = {
+    one.code.name: one
+    for one in load_template(PROJECT / "template.yaml", PARAMETERS, stack_name=STACK).functions
+}
+"""What the laptop runs of it, by the name of its folder."""
 
 _NAMES: Final = {
     "AWS::S3::Bucket": "BucketName",

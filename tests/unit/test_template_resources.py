@@ -1,30 +1,26 @@
-"""template.yaml around its functions, against the code: triggers, expiry, logs, alarms, limits.
+"""template.yaml around its functions, against the code: triggers, expiry, logs, limits. Alarms are in
+test_template_alarms.py.
 
 Rules rather than lists: a new function has to keep them, too.
 """
 
-import json
 import re
 from itertools import permutations
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
-from leads.observability import NAMESPACE
 from leads.s3.keys import DROP, EXPORT_REQUESTS, IMPORTS
 from leads.use_cases.attempts import ATTEMPTS
 from local.s3 import ACCOUNT_ID, REGION
 from local.state import PROJECT
-from local.template import load_template
-from tests.support.deployed import PARAMETERS, STACK, deployed, functions, of_type, policies
+from tests.support.deployed import FUNCTIONS, PARAMETERS, STACK, deployed, functions, of_type, policies
 from tests.support.iam_policy import grants
 from tests.support.key_prefixes import KEY_PREFIXES
 
-TOPIC: Final = "arn:aws:sns:eu-west-3:123456789012:alarms"
 CHOSEN: Final = {
     **PARAMETERS,
-    "AlarmTopic": TOPIC,
     "LogDays": "3",
     "NoncurrentDays": "2",
     "ResultDays": "5",
@@ -33,32 +29,11 @@ CHOSEN: Final = {
 """Parameters whose values are found again below."""
 
 TEMPLATE: Final = deployed(CHOSEN)
-FUNCTIONS: Final = {
-    one.code.name: one
-    for one in load_template(PROJECT / "template.yaml", PARAMETERS, stack_name=STACK).functions
-}
 NAMES: Final = sorted(FUNCTIONS)
 WITH_FILES: Final = sorted(name for name, function in FUNCTIONS.items() if function.triggers)
-WITH_EVENTS: Final = sorted(
-    name
-    for name, logical_id in functions(TEMPLATE).items()
-    if TEMPLATE["Resources"][logical_id]["Properties"].get("Events")
-)
-"""What is not invoked by hand."""
-
-ALARMS: Final = of_type(TEMPLATE, "AWS::CloudWatch::Alarm")
 
 ANNOUNCED: Final = {"process_import": {IMPORTS, DROP}, "process_export": {EXPORT_REQUESTS}}
 """Which folders' new objects are whose events."""
-
-
-def alarms_on(namespace: str, metric: str, **dimensions: str) -> list[dict[str, Any]]:
-    return [
-        alarm
-        for alarm in ALARMS.values()
-        if (alarm.get("Namespace"), alarm.get("MetricName")) == (namespace, metric)
-        and {one["Name"]: one["Value"] for one in alarm["Dimensions"]} == dimensions
-    ]
 
 
 def test_triggers_are_the_folders_that_the_code_reads_events_of() -> None:
@@ -98,14 +73,6 @@ def test_a_file_is_tried_as_often_as_the_code_counts_and_then_kept(name: str) ->
     assert function.dead_letters is not None
     queue = function.dead_letters.removeprefix(f"{STACK}-")
     assert of_type(TEMPLATE, "AWS::SQS::Queue")[queue]["MessageRetentionPeriod"] == 14 * 24 * 3600
-
-
-def test_every_queue_of_dead_letters_has_its_alarm() -> None:
-    for queue in of_type(TEMPLATE, "AWS::SQS::Queue"):
-        (alarm,) = alarms_on(
-            "AWS/SQS", "ApproximateNumberOfMessagesVisible", QueueName=f"<{queue}.QueueName>"
-        )
-        assert alarm["Threshold"] == 0
 
 
 def test_the_bucket_is_shut_to_the_public_and_to_whoever_speaks_without_tls() -> None:
@@ -225,92 +192,6 @@ def test_every_function_has_logs_that_expire(name: str) -> None:
 
 def test_no_logs_are_kept_for_ever() -> None:
     assert all("RetentionInDays" in one for one in of_type(TEMPLATE, "AWS::Logs::LogGroup").values())
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_function_has_an_alarm_of_its_errors(name: str) -> None:
-    (alarm,) = alarms_on("AWS/Lambda", "Errors", FunctionName=FUNCTIONS[name].name)
-    assert (alarm["Statistic"], alarm["Threshold"]) == ("Sum", 0)
-
-
-@pytest.mark.parametrize("name", WITH_EVENTS)
-def test_every_function_that_events_invoke_has_an_alarm_before_its_time_is_over(name: str) -> None:
-    (alarm,) = alarms_on("AWS/Lambda", "Duration", FunctionName=FUNCTIONS[name].name)
-    assert alarm["Statistic"] == "Maximum"
-    share = alarm["Threshold"] / (FUNCTIONS[name].timeout * 1000)
-    assert 0.75 <= share < 1
-
-
-@pytest.mark.parametrize("parameters", [{}, PARAMETERS], ids=["alone", "into"])
-def test_the_dashboard_shows_every_function_and_metrics_that_are_counted(parameters: dict[str, str]) -> None:
-    template = deployed(parameters)
-    (dashboard,) = of_type(template, "AWS::CloudWatch::Dashboard").values()
-    widgets = json.loads(dashboard["DashboardBody"])["widgets"]
-    places = [(one["x"], one["y"]) for one in widgets]
-    assert len(set(places)) == len(places)
-    lines = [line for one in widgets for line in one["properties"]["metrics"]]
-    shown = {line[3] for line in lines if line[0] == "AWS/Lambda"}
-    assert shown == {FUNCTIONS[name].name for name in WITH_EVENTS}
-    counted = {(line[1], line[3]) for line in lines if line[0] == NAMESPACE}
-    assert counted
-    for metric, service in counted:
-        assert f'count("{metric}"' in counting_code(service)
-    clusters = {line[3] for line in lines if line[0] == "AWS/RDS"}
-    assert clusters == ({f"{STACK}-Database"} if not parameters else set())
-
-
-def test_alarms_of_our_own_metrics_are_of_what_a_function_counts() -> None:
-    ours = [one for one in ALARMS.values() if not one.get("Namespace", "AWS/").startswith("AWS/")]
-    assert len(ours) >= len(WITH_FILES)
-    for alarm in ours:
-        assert alarm["Namespace"] == NAMESPACE
-        (dimension,) = alarm["Dimensions"]
-        assert dimension["Name"] == "service", "which Powertools adds"
-        assert f'count("{alarm["MetricName"]}"' in counting_code(dimension["Value"])
-
-
-def counting_code(function: str) -> str:
-    """What of a function's code counts: its handler and use case, with outcomes and results of imports."""
-    use_cases = PROJECT / "layers/shared/leads/use_cases"
-    paths = [PROJECT / "functions" / function / "app.py", use_cases / f"{function}.py"]
-    if function in ("process_import", "expire_jobs"):
-        paths.append(use_cases / "drop_result.py")
-    if function == "process_import":
-        paths.append(use_cases / "import_outcome.py")
-    return "".join(map(Path.read_text, paths))
-
-
-def test_every_alarm_is_explained_and_no_other() -> None:
-    """By its name, or as one of `…ErrorsAlarm`."""
-    text = (PROJECT / "docs/operations.md").read_text()
-    table = text.partition("\n| alarm |")[2].partition("\n\n")[0]
-    explained = {
-        name for row in table.splitlines() for name in re.findall(r"`(\S+Alarm)`", row.split("|")[1])
-    }
-    families = {name.removeprefix("…") for name in explained if name.startswith("…")}
-    assert families == {"ErrorsAlarm"}, "each function has one"
-    named = {name for name in explained if not name.startswith("…")}
-    assert named <= ALARMS.keys()
-    assert not {one for one in ALARMS.keys() - named if not one.endswith(tuple(families))}
-
-
-def test_jobs_that_nobody_else_ended_raise_an_alarm() -> None:
-    (alarm,) = alarms_on(NAMESPACE, "JobsBrokenOff", service="expire_jobs")
-    assert (alarm["Statistic"], alarm["Threshold"]) == ("Sum", 0)
-
-
-def test_an_answer_with_a_fault_of_ours_raises_an_alarm() -> None:
-    """The function that gives it has not failed, as far as Lambda knows."""
-    (alarm,) = alarms_on("AWS/ApiGateway", "5xx", ApiId=f"{STACK}-LeadsApi")
-    assert (alarm["Statistic"], alarm["Threshold"]) == ("Sum", 0)
-
-
-def test_alarms_tell_the_topic_when_there_is_one() -> None:
-    silent = of_type(deployed({**CHOSEN, "AlarmTopic": ""}), "AWS::CloudWatch::Alarm")
-    for name, alarm in ALARMS.items():
-        assert alarm["AlarmActions"] == [TOPIC], name
-        assert "AlarmActions" not in silent[name], name
-        assert alarm["TreatMissingData"] == "notBreaching", name
 
 
 @pytest.mark.parametrize("name", NAMES)

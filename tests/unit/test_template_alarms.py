@@ -1,0 +1,126 @@
+"""template.yaml's alarms and its dashboard, against what the code counts and what operations.md explains."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from leads.observability import NAMESPACE
+from local.state import PROJECT
+from tests.support.deployed import FUNCTIONS, PARAMETERS, STACK, deployed, functions, of_type
+
+TOPIC: Final = "arn:aws:sns:eu-west-3:123456789012:alarms"
+TEMPLATE: Final = deployed({**PARAMETERS, "AlarmTopic": TOPIC})
+WITH_EVENTS: Final = sorted(
+    name
+    for name, logical_id in functions(TEMPLATE).items()
+    if TEMPLATE["Resources"][logical_id]["Properties"].get("Events")
+)
+"""What is not invoked by hand."""
+
+ALARMS: Final = of_type(TEMPLATE, "AWS::CloudWatch::Alarm")
+
+
+def alarms_on(namespace: str, metric: str, **dimensions: str) -> list[dict[str, Any]]:
+    return [
+        alarm
+        for alarm in ALARMS.values()
+        if (alarm.get("Namespace"), alarm.get("MetricName")) == (namespace, metric)
+        and {one["Name"]: one["Value"] for one in alarm["Dimensions"]} == dimensions
+    ]
+
+
+def test_every_queue_of_dead_letters_has_its_alarm() -> None:
+    for queue in of_type(TEMPLATE, "AWS::SQS::Queue"):
+        (alarm,) = alarms_on(
+            "AWS/SQS", "ApproximateNumberOfMessagesVisible", QueueName=f"<{queue}.QueueName>"
+        )
+        assert alarm["Threshold"] == 0
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function_has_an_alarm_of_its_errors(name: str) -> None:
+    (alarm,) = alarms_on("AWS/Lambda", "Errors", FunctionName=FUNCTIONS[name].name)
+    assert (alarm["Statistic"], alarm["Threshold"]) == ("Sum", 0)
+
+
+@pytest.mark.parametrize("name", WITH_EVENTS)
+def test_every_function_that_events_invoke_has_an_alarm_before_its_time_is_over(name: str) -> None:
+    (alarm,) = alarms_on("AWS/Lambda", "Duration", FunctionName=FUNCTIONS[name].name)
+    assert alarm["Statistic"] == "Maximum"
+    share = alarm["Threshold"] / (FUNCTIONS[name].timeout * 1000)
+    assert 0.75 <= share < 1
+
+
+@pytest.mark.parametrize("parameters", [{}, PARAMETERS], ids=["alone", "into"])
+def test_the_dashboard_shows_every_function_and_metrics_that_are_counted(parameters: dict[str, str]) -> None:
+    template = deployed(parameters)
+    (dashboard,) = of_type(template, "AWS::CloudWatch::Dashboard").values()
+    widgets = json.loads(dashboard["DashboardBody"])["widgets"]
+    places = [(one["x"], one["y"]) for one in widgets]
+    assert len(set(places)) == len(places)
+    lines = [line for one in widgets for line in one["properties"]["metrics"]]
+    shown = {line[3] for line in lines if line[0] == "AWS/Lambda"}
+    assert shown == {FUNCTIONS[name].name for name in WITH_EVENTS}
+    counted = {(line[1], line[3]) for line in lines if line[0] == NAMESPACE}
+    assert counted
+    for metric, service in counted:
+        assert f'count("{metric}"' in counting_code(service)
+    clusters = {line[3] for line in lines if line[0] == "AWS/RDS"}
+    assert clusters == ({f"{STACK}-Database"} if not parameters else set())
+
+
+def test_alarms_of_our_own_metrics_are_of_what_a_function_counts() -> None:
+    ours = [one for one in ALARMS.values() if not one.get("Namespace", "AWS/").startswith("AWS/")]
+    assert len(ours) >= sum(bool(function.triggers) for function in FUNCTIONS.values())
+    for alarm in ours:
+        assert alarm["Namespace"] == NAMESPACE
+        (dimension,) = alarm["Dimensions"]
+        assert dimension["Name"] == "service", "which Powertools adds"
+        assert f'count("{alarm["MetricName"]}"' in counting_code(dimension["Value"])
+
+
+def counting_code(function: str) -> str:
+    """What of a function's code counts: its handler and use case, with outcomes and results of imports."""
+    use_cases = PROJECT / "layers/shared/leads/use_cases"
+    paths = [PROJECT / "functions" / function / "app.py", use_cases / f"{function}.py"]
+    if function in ("process_import", "expire_jobs"):
+        paths.append(use_cases / "drop_result.py")
+    if function == "process_import":
+        paths.append(use_cases / "import_outcome.py")
+    return "".join(map(Path.read_text, paths))
+
+
+def test_every_alarm_is_explained_and_no_other() -> None:
+    """By its name, or as one of `…ErrorsAlarm`."""
+    text = (PROJECT / "docs/operations.md").read_text()
+    table = text.partition("\n| alarm |")[2].partition("\n\n")[0]
+    explained = {
+        name for row in table.splitlines() for name in re.findall(r"`(\S+Alarm)`", row.split("|")[1])
+    }
+    families = {name.removeprefix("…") for name in explained if name.startswith("…")}
+    assert families == {"ErrorsAlarm"}, "each function has one"
+    named = {name for name in explained if not name.startswith("…")}
+    assert named <= ALARMS.keys()
+    assert not {one for one in ALARMS.keys() - named if not one.endswith(tuple(families))}
+
+
+def test_jobs_that_nobody_else_ended_raise_an_alarm() -> None:
+    (alarm,) = alarms_on(NAMESPACE, "JobsBrokenOff", service="expire_jobs")
+    assert (alarm["Statistic"], alarm["Threshold"]) == ("Sum", 0)
+
+
+def test_an_answer_with_a_fault_of_ours_raises_an_alarm() -> None:
+    """The function that gives it has not failed, as far as Lambda knows."""
+    (alarm,) = alarms_on("AWS/ApiGateway", "5xx", ApiId=f"{STACK}-LeadsApi")
+    assert (alarm["Statistic"], alarm["Threshold"]) == ("Sum", 0)
+
+
+def test_alarms_tell_the_topic_when_there_is_one() -> None:
+    silent = of_type(deployed({**PARAMETERS, "AlarmTopic": ""}), "AWS::CloudWatch::Alarm")
+    for name, alarm in ALARMS.items():
+        assert alarm["AlarmActions"] == [TOPIC], name
+        assert "AlarmActions" not in silent[name], name
+        assert alarm["TreatMissingData"] == "notBreaching", name
