@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from leads.csv_format.reader import LeadReader
 from leads.domain.lead import FIELDS
 from leads.errors import InvalidFile
+from leads.formats.reader import LeadReader
 from tests.support.imports import counts, report_of
 from tests.support.service import ROOT, Caller, Service
 

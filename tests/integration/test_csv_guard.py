@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leads.csv_format.formula_guard import guard, unguard
+from leads.formats.formula_guard import guard, unguard
 from tests.support.service import Service
 
 cells = st.one_of(st.text(alphabet="'=+-@\t\r\n0123456789 .,()ab"), st.text()).filter(

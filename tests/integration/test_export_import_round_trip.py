@@ -5,8 +5,8 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from leads.csv_format.formula_guard import unguard
 from leads.domain.lead import FIELDS, LeadSource, LeadStatus
+from leads.formats.formula_guard import unguard
 from tests.support.exports import ROUTE, exported
 from tests.support.imports import counts
 from tests.support.service import Caller, Service

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from leads.csv_format.read_ahead import read_ahead
+from leads.import_engine.read_ahead import read_ahead
 from leads.postgres import staging
 from leads.postgres.connection import Connection
 from leads.use_cases import import_batches, import_file, import_run

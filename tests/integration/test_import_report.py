@@ -6,8 +6,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from leads.csv_format.header import REPORT_COLUMNS
-from leads.csv_format.report import DUPLICATE_REASON
+from leads.formats.header import REPORT_COLUMNS
+from leads.formats.report import DUPLICATE_REASON
 from leads.s3.keys import report_key
 from leads.use_cases.attempts import COMPLETED
 from leads.use_cases.import_file import Sizes

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from leads.csv_format.read_ahead import read_ahead
+from leads.import_engine.read_ahead import read_ahead
 from leads.observability import logger
 from leads.use_cases import import_file
 from leads.use_cases.import_batches import Batch, FileLayout

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import urllib3
 
-from leads.csv_format.text_lines import LINE_LIMIT
+from leads.formats.text_lines import LINE_LIMIT
 from leads.postgres.connection import Database
 from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile

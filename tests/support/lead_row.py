@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from leads.csv_format.reader import Chunk, LeadReader
+from leads.formats.reader import Chunk, LeadReader
 
 
 class LeadRow(NamedTuple):

@@ -4,8 +4,8 @@ from collections.abc import Generator
 from contextlib import closing
 from typing import NamedTuple, Protocol
 
-from leads.csv_format.text_lines import ByteSource
 from leads.errors import FailureCode, InvalidFile
+from leads.formats.text_lines import ByteSource
 from leads.use_cases.import_batches import Batch, FileLayout
 from leads.use_cases.import_batches_apart import ReadingProcess
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leads.csv_format.reader import LeadReader
 from leads.domain.row_error import RowError
 from leads.domain.seen_phones import KnownPhones
 from leads.errors import FailureCode
+from leads.formats.reader import LeadReader
 from leads.postgres.copy_text import copy_text
 from leads.use_cases.import_batches import Batch, FileLayout, read_batches
 from tests.unit.fakes import SourceThatDribbles, SourceThatNeverEnds

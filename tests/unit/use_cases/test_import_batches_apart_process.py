@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from leads.csv_format.read_ahead import read_ahead
 from leads.errors import ServiceFault
+from leads.import_engine.read_ahead import read_ahead
 from leads.use_cases import import_batches_child
 from leads.use_cases.import_batches import Batch, FileLayout, read_batches
 from leads.use_cases.import_batches_apart import ReadingProcess
@@ -125,7 +125,7 @@ def test_closing_while_a_source_stalls_ends_the_process_before_the_source_goes_o
 
 SABOTAGE = """
 import os, sys
-import leads.csv_format.reader as reader
+import leads.formats.reader as reader
 row_errors = reader.row_errors
 def sabotaged(row, fields, cells):
     {act}

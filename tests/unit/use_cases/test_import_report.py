@@ -10,9 +10,9 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leads.csv_format.reader import LeadReader
-from leads.csv_format.report import DUPLICATE_REASON, Outcome, ReportRow
 from leads.errors import ServiceFault
+from leads.formats.reader import LeadReader
+from leads.formats.report import DUPLICATE_REASON, Outcome, ReportRow
 from leads.s3 import multipart_writer
 from leads.s3.bucket import Bucket
 from leads.use_cases.import_batches import Batch, FileLayout, read_batches

@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final
 
-from leads.csv_format.dialect import BYTE_ORDER_MARK
-from leads.csv_format.gzipped import Gzipped
 from leads.domain.export_job import ExportJob
 from leads.domain.job_status import JobStatus
 from leads.errors import STATEMENT_TIMEOUT, DatabaseFault, ExportTooLong, ServiceFault
+from leads.formats.dialect import BYTE_ORDER_MARK
+from leads.formats.gzipped import Gzipped
 from leads.postgres.connection import Connection, Database
 from leads.postgres.export import copy_leads
 from leads.postgres.export_jobs import complete_export_job, get_settled_export_job

@@ -7,12 +7,12 @@ import marshal
 from collections.abc import Collection, Generator, Iterable
 from typing import NamedTuple
 
-from leads.csv_format.reader import Chunk, LeadReader
-from leads.csv_format.report import DUPLICATE_REASON, Outcome, ReportFormat, ReportRow
-from leads.csv_format.text_lines import ByteSource
 from leads.domain.import_job import REPORTED_FAULTS
 from leads.domain.row_error import RowError
 from leads.domain.seen_phones import KnownPhones, SeenPhones, Suspicion
+from leads.formats.reader import Chunk, LeadReader
+from leads.formats.report import DUPLICATE_REASON, Outcome, ReportFormat, ReportRow
+from leads.formats.text_lines import ByteSource
 from leads.postgres.copy_text import copy_text
 
 

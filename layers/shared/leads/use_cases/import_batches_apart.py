@@ -18,9 +18,9 @@ from io import FileIO
 from itertools import chain
 from typing import IO, Final
 
-from leads.csv_format.text_lines import BLOCK_SIZE, ByteSource
 from leads.domain.seen_phones import KnownPhones
 from leads.errors import FailureCode, InvalidFile, ServiceFault
+from leads.formats.text_lines import BLOCK_SIZE, ByteSource
 from leads.use_cases import import_batches_child
 from leads.use_cases.import_batches import Batch, FileLayout
 from leads.use_cases.import_batches_child import END, task

@@ -9,12 +9,12 @@ from contextlib import closing, suppress
 from itertools import chain
 from typing import Final, NamedTuple
 
-from leads.csv_format.read_ahead import read_ahead
-from leads.csv_format.reader import CHUNK_ROWS
 from leads.domain.import_job import FinishedImport, ImportCounts
 from leads.domain.merge_strategy import MergeStrategy
 from leads.domain.seen_phones import KnownPhones
 from leads.errors import STATEMENT_TIMEOUT, DatabaseFault, ServiceFault
+from leads.formats.reader import CHUNK_ROWS
+from leads.import_engine.read_ahead import read_ahead
 from leads.postgres.connection import Connection, Database, Transaction
 from leads.postgres.import_jobs import ClaimedImportJob, complete_import_job, record_progress
 from leads.postgres.staging import begin_staging, stored_tails

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from tempfile import SpooledTemporaryFile
 from typing import IO, Final, NamedTuple, cast
 
-from leads.csv_format.report import ReportFormat
+from leads.formats.report import ReportFormat
 from leads.s3.bucket import CSV_TYPE, Bucket
 from leads.s3.multipart_writer import MultipartWriter
 from leads.use_cases.import_batches import Batch

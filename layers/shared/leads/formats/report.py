@@ -12,9 +12,9 @@ from enum import StrEnum
 from itertools import chain
 from typing import Final, NamedTuple
 
-from leads.csv_format.dialect import BYTE_ORDER_MARK, DELIMITERS, Dialect
-from leads.csv_format.formula_guard import guard, guarded_again, may_change
-from leads.csv_format.header import REPORT_COLUMNS, Columns
+from leads.formats.dialect import BYTE_ORDER_MARK, DELIMITERS, Dialect
+from leads.formats.formula_guard import guard, guarded_again, may_change
+from leads.formats.header import REPORT_COLUMNS, Columns
 
 
 class Outcome(StrEnum):

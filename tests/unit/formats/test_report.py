@@ -9,12 +9,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from leads.csv_format.dialect import BYTE_ORDER_MARK
-from leads.csv_format.formula_guard import guard, guard_again
-from leads.csv_format.header import REPORT_COLUMNS
-from leads.csv_format.reader import LeadReader
-from leads.csv_format.report import DUPLICATE_REASON, Outcome, ReportFormat, ReportRow
 from leads.domain.row_error import RowError
+from leads.formats.dialect import BYTE_ORDER_MARK
+from leads.formats.formula_guard import guard, guard_again
+from leads.formats.header import REPORT_COLUMNS
+from leads.formats.reader import LeadReader
+from leads.formats.report import DUPLICATE_REASON, Outcome, ReportFormat, ReportRow
 
 REASON = "Phone is required"
 

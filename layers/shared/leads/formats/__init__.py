@@ -9,5 +9,4 @@ What keeps a file that means harm, or is none, from taking all memory or all tim
     reader.CHUNK_CHARACTERS                 what is read at once
     dialect.HEADER_LINES                    blank rows before the header
     header.COLUMNS_LIMIT, _NAME_LIMIT       its columns, and their names
-    read_ahead.AHEAD_BYTES                  what waits to be taken
 """

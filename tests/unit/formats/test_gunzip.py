@@ -9,10 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from leads.csv_format.gunzip import EXPANDED_LIMIT, MEMBERS_LIMIT, gunzipped
-from leads.csv_format.reader import LeadReader
-from leads.csv_format.text_lines import BLOCK_SIZE, ByteSource, Lines
 from leads.errors import FailureCode, InvalidFile
+from leads.formats.gunzip import EXPANDED_LIMIT, MEMBERS_LIMIT, gunzipped
+from leads.formats.reader import LeadReader
+from leads.formats.text_lines import BLOCK_SIZE, ByteSource, Lines
 from leads.s3.bucket import UPLOAD_LIMIT
 from tests.unit.fakes import BombOfZeros, SourceThatDribbles
 

@@ -8,7 +8,7 @@ from itertools import chain
 
 import pytest
 
-from leads.csv_format.read_ahead import AHEAD, AHEAD_BYTES, read_ahead
+from leads.import_engine.read_ahead import AHEAD, AHEAD_BYTES, read_ahead
 
 
 def readers() -> list[threading.Thread]:

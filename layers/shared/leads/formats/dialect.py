@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from typing import Final, NamedTuple
 
-from leads.csv_format.header import is_report, known_names
-from leads.csv_format.text_lines import LINE_LIMIT
 from leads.errors import FailureCode, InvalidFile
+from leads.formats.header import is_report, known_names
+from leads.formats.text_lines import LINE_LIMIT
 
 DELIMITERS: Final = (",", ";", "\t", "|")
 

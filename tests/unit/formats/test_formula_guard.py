@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from leads.csv_format.formula_guard import guard, guard_again, may_change, unguard
+from leads.formats.formula_guard import guard, guard_again, may_change, unguard
 
 # Mostly what the rule looks at, so that its corners are met often.
 cells = st.text(st.sampled_from("'=@\t\r\n+-059 .,()Aé\0")) | st.text()

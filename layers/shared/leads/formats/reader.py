@@ -14,16 +14,16 @@ from itertools import chain, islice
 from operator import itemgetter
 from typing import Final
 
-from leads.csv_format.dialect import HEADER_LINES, find_dialect, is_blank
-from leads.csv_format.formula_guard import unguard
-from leads.csv_format.gunzip import gunzipped
-from leads.csv_format.header import Columns, map_columns
-from leads.csv_format.report import ReportFormat
-from leads.csv_format.text_lines import LINE_LIMIT, ByteSource, Lines, TooMuchText
 from leads.domain.lead import FIELDS, LeadCells
 from leads.domain.lead_rules import LeadChecker, row_errors
 from leads.domain.row_error import RowError
 from leads.errors import FailureCode, InvalidFile
+from leads.formats.dialect import HEADER_LINES, find_dialect, is_blank
+from leads.formats.formula_guard import unguard
+from leads.formats.gunzip import gunzipped
+from leads.formats.header import Columns, map_columns
+from leads.formats.report import ReportFormat
+from leads.formats.text_lines import LINE_LIMIT, ByteSource, Lines, TooMuchText
 
 CHUNK_ROWS: Final = 1_000
 """Records handled at once: a chunk's fixed costs vanish, and its cells still fit a core's cache, which is a

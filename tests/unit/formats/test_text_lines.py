@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leads.csv_format import text_lines
-from leads.csv_format.text_lines import BLOCK_SIZE, LINE_LIMIT, ByteSource, Lines
 from leads.errors import FailureCode, InvalidFile
+from leads.formats import text_lines
+from leads.formats.text_lines import BLOCK_SIZE, LINE_LIMIT, ByteSource, Lines
 from tests.unit.fakes import SourceThatDribbles, SourceThatNeverEnds
 
 

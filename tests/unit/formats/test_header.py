@@ -4,9 +4,9 @@ import unicodedata
 
 import pytest
 
-from leads.csv_format.header import Columns, known_names, map_columns
 from leads.domain.lead import FIELDS
 from leads.errors import FailureCode, InvalidFile
+from leads.formats.header import Columns, known_names, map_columns
 
 REQUIRED = ["name", "phone", "source"]
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leads.csv_format.gzipped import Gzipped
+from leads.formats.gzipped import Gzipped
 
 
 def compressed(blocks: list[bytes], *, close: bool = True) -> list[bytes]:

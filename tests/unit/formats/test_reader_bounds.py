@@ -6,12 +6,12 @@ import unicodedata
 
 import pytest
 
-from leads.csv_format import header
-from leads.csv_format.dialect import HEADER_LINES
-from leads.csv_format.header import COLUMNS_LIMIT, map_columns
-from leads.csv_format.reader import CHUNK_CHARACTERS, ROW_LIMIT, LeadReader
-from leads.csv_format.text_lines import LINE_LIMIT, ByteSource
 from leads.errors import FailureCode, InvalidFile
+from leads.formats import header
+from leads.formats.dialect import HEADER_LINES
+from leads.formats.header import COLUMNS_LIMIT, map_columns
+from leads.formats.reader import CHUNK_CHARACTERS, ROW_LIMIT, LeadReader
+from leads.formats.text_lines import LINE_LIMIT, ByteSource
 from tests.unit.fakes import SourceThatNeverEnds
 
 HEADER = b"name,phone,source\n"

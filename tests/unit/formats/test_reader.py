@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leads.csv_format.reader import LeadReader
-from leads.csv_format.text_lines import LINE_LIMIT, ByteSource
 from leads.domain.lead import FIELDS
 from leads.domain.lead_rules import row_errors
 from leads.domain.row_error import RowError
 from leads.errors import FailureCode, InvalidFile
+from leads.formats.reader import LeadReader
+from leads.formats.text_lines import LINE_LIMIT, ByteSource
 from tests.support.lead_row import LeadRow, numbered_leads
 from tests.unit.fakes import SourceThatDribbles
 

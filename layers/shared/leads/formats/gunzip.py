@@ -6,8 +6,8 @@ A file is known by its first bytes, not by its name: what an upload was called i
 import zlib
 from typing import Final
 
-from leads.csv_format.text_lines import ByteSource
 from leads.errors import FailureCode, InvalidFile
+from leads.formats.text_lines import ByteSource
 
 EXPANDED_LIMIT: Final = 2 * 1024**3
 """Bytes that a compressed file may hold: as many as an upload may have that is not compressed."""

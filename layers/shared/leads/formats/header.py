@@ -7,9 +7,9 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from leads.csv_format.formula_guard import unguard
 from leads.domain.lead import FIELDS, REQUIRED_FIELDS
 from leads.errors import FailureCode, InvalidFile
+from leads.formats.formula_guard import unguard
 
 _FIRST_NAME: Final = "first_name"
 _LAST_NAME: Final = "last_name"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from leads.csv_format.dialect import BYTE_ORDER_MARK, find_dialect
 from leads.errors import FailureCode, InvalidFile
+from leads.formats.dialect import BYTE_ORDER_MARK, find_dialect
 
 
 def delimiter_of(*lines: str) -> str:
