@@ -9,13 +9,13 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from leads.errors import LeadsError, ServiceFault
+from leads.jobs.views import ImportView
 from leads.observability import count, flush_metrics, logger, metrics, where
 from leads.postgres.connection import Database
 from leads.postgres.overdue_jobs import OverdueKind
 from leads.s3.bucket import Bucket
 from leads.settings import BucketSettings, DatabaseSettings
 from leads.use_cases.expire_jobs import expire_jobs
-from leads.use_cases.shown_import import ShownImport
 
 LAST_SECONDS = 60.0
 """Kept of the function's time for the job that is begun last: S3 may stall for 48 s, and Postgres for 10."""
@@ -50,12 +50,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     return counts
 
 
-def _details(shown: ShownImport) -> str:
+def _details(view: ImportView) -> str:
     """The result of a dropped file: what the API answers of a job."""
     # Only dropped files need the API's bodies, which take time to load.
-    from leads.web.schemas import ImportDetails
+    from leads.jobs.bodies import ImportDetails
 
-    return ImportDetails.of(shown).to_json()
+    return ImportDetails.of(view).to_json()
 
 
 def _report(counts: dict[str, int], faults: int) -> None:

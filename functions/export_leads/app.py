@@ -14,18 +14,18 @@ from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from leads.domain.job_status import JobStatus
+from leads.jobs.bodies import ExportResult, ExportSummary
+from leads.jobs.views import ExportView
 from leads.observability import count, flush_metrics, logger, took
 from leads.postgres.connection import Database
 from leads.s3.bucket import HASTY, Bucket
 from leads.settings import BucketSettings, ClaimSettings, DatabaseSettings
 from leads.use_cases.export_leads import export_leads, get_export, list_exports
-from leads.use_cases.shown_export import ShownExport
 from leads.web.auth import principal_of
 from leads.web.export_requests import read_export_request
 from leads.web.history_requests import EXPORT_HISTORY_PATH, EXPORT_PATH, read_history_request, read_job_id
 from leads.web.parameters import Preference, asks_for_json, preference, refuse_unknown
 from leads.web.resolver import answer, api
-from leads.web.schemas import ExportResult, ExportSummary
 
 MOST_WAIT = 20
 """Seconds that an export may stream before its caller gets an answer (our API): the rest of the gateway's
@@ -58,7 +58,7 @@ def get_leads() -> Response[str]:
     left = app.lambda_context.get_remaining_time_in_millis() / 1000
     wait = max(0.0, min(wished.wait, left - LAST_SECONDS))
     began = time.monotonic()
-    shown = export_leads(
+    view = export_leads(
         principal,
         order,
         wait=wait,
@@ -66,7 +66,7 @@ def get_leads() -> Response[str]:
         bucket=bucket.within(left - ANSWER_SECONDS),
         now=datetime.now(UTC),
     )
-    job = shown.job
+    job = view.job
     logger.info("leads exported", status=job.status, rows=job.row_count, bytes=job.size_bytes)
     if job.status is JobStatus.COMPLETED:
         count("ExportsCompleted")
@@ -74,7 +74,7 @@ def get_leads() -> Response[str]:
         took("ExportSeconds", time.monotonic() - began)
     else:
         count("ExportsHandedOver")
-    return _answer(shown, wished)
+    return _answer(view, wished)
 
 
 @app.get(EXPORT_HISTORY_PATH)
@@ -95,20 +95,20 @@ def get_one(id: str) -> Response[str]:
     """One export, with a fresh link once its file is there."""
     principal = principal_of(app.current_event, claims)
     refuse_unknown(app.current_event.query_string_parameters, ())
-    shown = get_export(principal, read_job_id(id, "export"), database=database, bucket=bucket)
-    waiting = {} if shown.job.ended else {"Retry-After": "1"}
-    return answer(HTTPStatus.OK, ExportResult.of(shown).to_json(), _NO_STORE | waiting)
+    view = get_export(principal, read_job_id(id, "export"), database=database, bucket=bucket)
+    waiting = {} if view.job.ended else {"Retry-After": "1"}
+    return answer(HTTPStatus.OK, ExportResult.of(view).to_json(), _NO_STORE | waiting)
 
 
-def _answer(shown: ShownExport, wished: Preference) -> Response[str]:
-    body = ExportResult.of(shown).to_json()
+def _answer(view: ExportView, wished: Preference) -> Response[str]:
+    body = ExportResult.of(view).to_json()
     headers = _NO_STORE | wished.headers
-    if shown.job.status is not JobStatus.COMPLETED or shown.url is None:
-        headers |= {"Location": f"{EXPORT_PATH}/{shown.job.id}", "Retry-After": "1"}
+    if view.job.status is not JobStatus.COMPLETED or view.url is None:
+        headers |= {"Location": f"{EXPORT_PATH}/{view.job.id}", "Retry-After": "1"}
         return answer(HTTPStatus.ACCEPTED, body, headers)
     if asks_for_json(app.current_event.headers):
         return answer(HTTPStatus.OK, body, headers)
-    return answer(HTTPStatus.SEE_OTHER, body, headers | {"Location": shown.url})
+    return answer(HTTPStatus.SEE_OTHER, body, headers | {"Location": view.url})
 
 
 @logger.inject_lambda_context(correlation_id_path=correlation_paths.API_GATEWAY_HTTP, clear_state=True)

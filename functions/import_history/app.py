@@ -9,6 +9,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from leads.jobs.bodies import ImportDetails, ImportSummary
 from leads.observability import logger
 from leads.postgres.connection import Database
 from leads.s3.bucket import Bucket
@@ -18,7 +19,6 @@ from leads.web.auth import principal_of
 from leads.web.history_requests import HISTORY_PATH, read_history_request, read_job_id
 from leads.web.parameters import refuse_unknown
 from leads.web.resolver import answer, api
-from leads.web.schemas import ImportDetails, ImportSummary
 
 app = api()
 claims = ClaimSettings.from_environment()

@@ -10,18 +10,18 @@ from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from leads.domain.job_status import JobStatus
+from leads.jobs.bodies import ImportResult, UploadCreated
+from leads.jobs.views import ImportView
 from leads.observability import flush_metrics, logger
 from leads.postgres.connection import Database
 from leads.s3.bucket import HASTY, Bucket
 from leads.settings import BucketSettings, ClaimSettings, DatabaseSettings
 from leads.use_cases.import_leads import create_upload, import_leads
-from leads.use_cases.shown_import import ShownImport
 from leads.web.auth import principal_of
 from leads.web.history_requests import HISTORY_PATH
 from leads.web.import_requests import read_import_request
 from leads.web.parameters import Preference, idempotency_key, preference
 from leads.web.resolver import answer, api, problem
-from leads.web.schemas import ImportResult, UploadCreated
 from leads.web.upload_requests import read_upload_request
 
 DEFAULT_WAIT = 20.0
@@ -46,7 +46,7 @@ def post_import() -> Response[str]:
     key = idempotency_key(app.current_event.headers)
     request = read_import_request(app.current_event)
     wished = preference(app.current_event.headers, default=DEFAULT_WAIT, most=MOST_WAIT)
-    shown = import_leads(
+    view = import_leads(
         principal,
         request.order,
         request.content,
@@ -56,8 +56,8 @@ def post_import() -> Response[str]:
         database=database,
         bucket=bucket,
     )
-    logger.info("file stored", status=shown.job.status, bytes=len(request.content))
-    return _answer(shown, wished)
+    logger.info("file stored", status=view.job.status, bytes=len(request.content))
+    return _answer(view, wished)
 
 
 @app.post("/api/v1/leads/import/uploads")
@@ -72,13 +72,13 @@ def post_upload() -> Response[str]:
     return answer(HTTPStatus.CREATED, UploadCreated.of(upload).to_json(), headers)
 
 
-def _answer(shown: ShownImport, wished: Preference) -> Response[str]:
-    job = shown.job
+def _answer(view: ImportView, wished: Preference) -> Response[str]:
+    job = view.job
     if job.status is JobStatus.FAILED:
         ours = job.failure_code is not None and job.failure_code.ours
         status = HTTPStatus.INTERNAL_SERVER_ERROR if ours else HTTPStatus.BAD_REQUEST
         return problem(app, status, job.failure_reason or "", headers=wished.headers, importJobId=job.id)
-    body = ImportResult.of(shown).to_json()
+    body = ImportResult.of(view).to_json()
     if job.status is JobStatus.COMPLETED:
         return answer(HTTPStatus.OK, body, wished.headers)
     headers = {"Location": f"{HISTORY_PATH}/{job.id}", "Retry-After": "1"} | wished.headers

@@ -8,13 +8,13 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from leads.errors import LeadsError, ServiceFault
+from leads.jobs.outcome import COMPLETED, IGNORED, ExportOutcome
 from leads.observability import count, flush_metrics, logger, one_job, took, where
 from leads.postgres.connection import Database
 from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile, stored_files
 from leads.settings import BucketSettings, DatabaseSettings
-from leads.use_cases.attempts import COMPLETED, IGNORED
-from leads.use_cases.process_export import ExportOutcome, process_export
+from leads.use_cases.process_export import process_export
 
 LAST_SECONDS = 160.0
 """Kept of the function's time to drop what was uploaded and to tell why: S3 may stall for 48 s (PATIENT of

@@ -8,15 +8,14 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from leads.errors import LeadsError, ServiceFault
+from leads.jobs.outcome import IGNORED, ImportOutcome
+from leads.jobs.views import ImportView
 from leads.observability import count, flush_metrics, logger, one_job, took, where
 from leads.postgres.connection import Database
 from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile, stored_files
 from leads.settings import BucketSettings, DatabaseSettings
-from leads.use_cases.attempts import IGNORED
-from leads.use_cases.import_outcome import ImportOutcome
 from leads.use_cases.process_import import process_import
-from leads.use_cases.shown_import import ShownImport
 
 LAST_SECONDS = 160.0
 """Kept of the function's time to end a report, or to drop its parts, and to tell what came of it: S3 may
@@ -66,12 +65,12 @@ def _process(file: StoredFile, context: LambdaContext) -> bool:
         flush_metrics()
 
 
-def _details(shown: ShownImport) -> str:
+def _details(view: ImportView) -> str:
     """The result of a dropped file: what the API answers of a job."""
     # Only dropped files need the API's bodies, which take time to load.
-    from leads.web.schemas import ImportDetails
+    from leads.jobs.bodies import ImportDetails
 
-    return ImportDetails.of(shown).to_json()
+    return ImportDetails.of(view).to_json()
 
 
 def _report(outcome: ImportOutcome, seconds: float) -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from leads.domain.merge_strategy import MergeStrategy
 from leads.errors import DatabaseFault, ServiceFault
+from leads.jobs.outcome import COMPLETED
 from leads.s3.events import StoredFile
 from leads.use_cases import import_run
-from leads.use_cases.attempts import COMPLETED
 from tests.support.hostile_s3 import BucketThatRefuses, BucketThatStalls, ReaderThatStalls
 from tests.support.imports import counts, download, report_of, run_import
 from tests.support.service import Caller, Service

@@ -2,9 +2,8 @@
 
 import pytest
 
+from leads.jobs.outcome import IGNORED, ImportOutcome
 from leads.s3.events import StoredFile
-from leads.use_cases.attempts import IGNORED
-from leads.use_cases.import_outcome import ImportOutcome
 from tests.support.hostile_s3 import BucketThatNotes
 from tests.support.imports import run_import
 from tests.support.service import Caller, Service

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from leads.errors import DatabaseFault, FailureCode, ServiceFault
+from leads.jobs import claim
+from leads.jobs.outcome import ATTEMPTS, COMPLETED, IGNORED
 from leads.postgres.connection import Connection
 from leads.postgres.export import copy_leads
 from leads.postgres.import_jobs import fail_import_job
 from leads.postgres.staging import merge
 from leads.s3.events import StoredFile
-from leads.use_cases import export_file, import_run, taken_job
-from leads.use_cases.attempts import ATTEMPTS, COMPLETED, IGNORED
+from leads.use_cases import export_file, import_run
 from tests.support.exports import asked, export_of, run_export, store
 from tests.support.imports import job_of, posted, run_import
 from tests.support.service import Caller, Service
@@ -26,7 +27,7 @@ LITTLE_TIME = 30
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(taken_job, "LET_GO", 0.5)
+    monkeypatch.setattr(claim, "LET_GO", 0.5)
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ all.
 
 import pytest
 
+from leads.jobs.outcome import ATTEMPTS
 from leads.postgres.import_jobs import claim_import_job
 from leads.s3.bucket import UPLOAD_SECONDS
 from leads.s3.events import StoredFile
 from leads.s3.keys import import_key
-from leads.use_cases.attempts import ATTEMPTS
 from tests.support.deployed import deployed, of_type
 from tests.support.expiry import (
     CSV,

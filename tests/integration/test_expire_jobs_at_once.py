@@ -12,14 +12,13 @@ from typing import IO
 import pytest
 
 from leads.errors import DatabaseFault
+from leads.jobs.outcome import ATTEMPTS, COMPLETED, ImportOutcome
 from leads.postgres import overdue_jobs
 from leads.postgres.overdue_jobs import OverdueJob, OverdueKind, hold_overdue_job
 from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile
 from leads.s3.keys import import_key
-from leads.use_cases.attempts import ATTEMPTS, COMPLETED
 from leads.use_cases.expire_jobs import Expired
-from leads.use_cases.import_outcome import ImportOutcome
 from tests.support.expiry import (
     CSV,
     EVENT_GONE,

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 
 from leads.domain.export_job import ExportOrder
+from leads.jobs.outcome import ATTEMPTS, IGNORED
 from leads.postgres.connection import Connection
 from leads.postgres.export_jobs import NewExportJob, claim_export_job, create_export_job
-from leads.use_cases.attempts import ATTEMPTS, IGNORED
 from tests.support.expiry import (
     EVENT_GONE,
     EXPORT,

@@ -8,10 +8,10 @@ from leads.domain.export_job import ExportOrder
 from leads.domain.job_status import JobStatus
 from leads.domain.principal import Principal, Role
 from leads.errors import ServiceFault
+from leads.jobs.views import ExportView
 from leads.s3.bucket import Bucket
 from leads.s3.keys import export_request_key
 from leads.use_cases.export_leads import export_leads
-from leads.use_cases.shown_export import ShownExport
 from tests.integration.test_import_leads import assert_problem
 from tests.support.exports import (
     ROUTE,
@@ -30,7 +30,7 @@ from tests.support.hostile_s3 import BucketThatNotes
 from tests.support.service import Answer, Caller, Service
 
 
-def export_within(service: Service, caller: Caller, wait: float, bucket: Bucket | None = None) -> ShownExport:
+def export_within(service: Service, caller: Caller, wait: float, bucket: Bucket | None = None) -> ExportView:
     """The route without its handler, whose wait is whole seconds."""
     return export_leads(
         Principal(caller.org, Role.ADMIN, caller.user),
@@ -42,7 +42,7 @@ def export_within(service: Service, caller: Caller, wait: float, bucket: Bucket 
     )
 
 
-def assert_handed_over(service: Service, caller: Caller, shown: ShownExport) -> None:
+def assert_handed_over(service: Service, caller: Caller, shown: ExportView) -> None:
     """PENDING, its request there and nothing else; and its run makes the file after all."""
     job = shown.job
     assert (job.status, job.row_count, shown.url, shown.expires_at) == (JobStatus.PENDING, 0, None, None)

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from leads.import_engine.read_ahead import read_ahead
+from leads.jobs.outcome import COMPLETED
 from leads.postgres import staging
 from leads.postgres.connection import Connection
 from leads.use_cases import import_batches, import_file, import_run
-from leads.use_cases.attempts import COMPLETED
 from leads.use_cases.import_batches import Batch, FileLayout
 from leads.use_cases.import_file import Sizes
 from tests.support.imports import counts, job_of, run_import, uploaded

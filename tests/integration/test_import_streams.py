@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from leads.errors import DatabaseFault
+from leads.jobs.outcome import COMPLETED
 from leads.s3.bucket import Bucket
 from leads.s3.reader import ObjectReader
 from leads.use_cases import turn
-from leads.use_cases.attempts import COMPLETED
 from leads.use_cases.import_file import Sizes
 from tests.support.imports import run_import, uploaded
 from tests.support.service import Caller, Service

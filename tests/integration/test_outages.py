@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from leads.errors import DatabaseFault
+from leads.jobs import reconnect
+from leads.jobs.outcome import COMPLETED
 from leads.postgres.connection import Connection, Database
 from leads.postgres.export import copy_leads
 from leads.postgres.staging import merge
 from leads.s3.events import StoredFile
-from leads.use_cases import export_file, import_run, outage
-from leads.use_cases.attempts import COMPLETED
+from leads.use_cases import export_file, import_run
 from tests.support.exports import asked, attempts_of, run_export, store
 from tests.support.imports import posted, run_import
 from tests.support.service import Caller, Service
@@ -118,9 +119,9 @@ def test_wait_for_the_database_is_bounded_and_its_pauses_grow(
     file = posted(service, caller, CSV)
     database = DatabaseThatIsAway(service.database, None, 60)
     database.go_away()
-    monkeypatch.setattr(outage, "FIRST_PAUSE", 0.1)
-    for bound, seconds in ((1.5, 300.0), (240.0, outage.WORTH_A_TRY + 1.5)):
-        monkeypatch.setattr(outage, "OUTAGE", bound)
+    monkeypatch.setattr(reconnect, "FIRST_PAUSE", 0.1)
+    for bound, seconds in ((1.5, 300.0), (240.0, reconnect.WORTH_A_TRY + 1.5)):
+        monkeypatch.setattr(reconnect, "OUTAGE", bound)
         database.asked = 0
         began = time.monotonic()
         with pytest.raises(DatabaseFault):

@@ -8,12 +8,13 @@ import pytest
 
 from leads.domain.merge_strategy import MergeStrategy
 from leads.errors import DatabaseFault
+from leads.jobs import reconnect
+from leads.jobs.outcome import ATTEMPTS, COMPLETED
 from leads.postgres.connection import Connection, Database
 from leads.postgres.import_jobs import NewImportJob, create_import_job, get_import_job
 from leads.postgres.staging import merge
 from leads.s3.keys import import_key
-from leads.use_cases import import_run, outage
-from leads.use_cases.attempts import ATTEMPTS, COMPLETED
+from leads.use_cases import import_run
 from leads.use_cases.expire_jobs import expire_jobs
 from leads.use_cases.migrate_database import migrate_database
 from local.postgres import EmbeddedPostgres
@@ -65,7 +66,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoppedServer]:
 def test_postgres_that_is_down_at_the_last_retry_leaves_a_job_that_is_failed_when_it_is_back(
     service: Service, own: StoppedServer, caller: Caller, monkeypatch: pytest.MonkeyPatch, seen: Seen
 ) -> None:
-    monkeypatch.setattr(outage, "OUTAGE", 1.0)
+    monkeypatch.setattr(reconnect, "OUTAGE", 1.0)
     new = NewImportJob(caller.org, "x.csv", MergeStrategy.SKIP, dry_run=False, created_by="ana")
     with own.database.connect() as connection:
         id = create_import_job(connection, new)

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from leads.jobs.outcome import COMPLETED, IGNORED
 from leads.postgres.job_lock import lock_job
 from leads.s3.events import StoredFile
 from leads.s3.keys import export_request_key
-from leads.use_cases.attempts import COMPLETED, IGNORED
 from tests.support.exports import (
     ROUTE,
     announce_export,

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from leads.errors import DatabaseFault, ServiceFault
+from leads.jobs.outcome import ATTEMPTS, COMPLETED
 from leads.postgres.connection import Connection
 from leads.postgres.export import copy_leads
 from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile
 from leads.use_cases import export_file as module
-from leads.use_cases.attempts import ATTEMPTS, COMPLETED
 from tests.integration.test_process_import_concurrency import DatabaseThatGoesAway
 from tests.support.exports import (
     announce_export,

@@ -7,13 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from leads.jobs import progress
+from leads.jobs.outcome import COMPLETED, IGNORED, ExportOutcome
 from leads.postgres.export_jobs import claim_export_job, get_export_job
 from leads.s3.bucket import Bucket
 from leads.s3.multipart_writer import MultipartWriter
-from leads.use_cases import progress
-from leads.use_cases.attempts import COMPLETED, IGNORED
 from leads.use_cases.export_file import export_file
-from leads.use_cases.process_export import ExportOutcome
 from tests.integration.test_multipart_writer import ClientThatHoldsParts
 from tests.support.exports import (
     ROUTE,

@@ -7,15 +7,14 @@ import pytest
 
 from leads.domain.merge_strategy import MergeStrategy
 from leads.errors import DatabaseFault, ServiceFault
+from leads.jobs.outcome import COMPLETED, IGNORED, ImportOutcome
 from leads.postgres.connection import Connection, Database
 from leads.postgres.staging import stored_tails
 from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile
 from leads.use_cases import import_file as module
 from leads.use_cases import import_run
-from leads.use_cases.attempts import COMPLETED, IGNORED
 from leads.use_cases.import_file import Sizes
-from leads.use_cases.import_outcome import ImportOutcome
 from tests.support.hostile_s3 import BucketThatStalls, ReaderThatStalls
 from tests.support.imports import job_of, posted, run_import
 from tests.support.lambda_context import FakeLambdaContext

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from leads.errors import DatabaseFault, ServiceFault
+from leads.jobs.outcome import ATTEMPTS, COMPLETED
 from leads.postgres import staging
 from leads.postgres.connection import Connection, Database
 from leads.s3.bucket import Bucket
 from leads.s3.reader import ObjectReader
 from leads.use_cases import import_run, time_left
-from leads.use_cases.attempts import ATTEMPTS, COMPLETED
 from leads.use_cases.import_file import Sizes
 from tests.support.fault_table import Seen
 from tests.support.imports import counts, job_of, pending_uploads, posted, run_import

@@ -9,10 +9,10 @@ from contextlib import closing, contextmanager
 import pytest
 
 from leads.errors import ServiceFault
+from leads.jobs import progress
+from leads.jobs.progress import Progress
 from leads.postgres.connection import Connection
 from leads.postgres.import_jobs import claim_import_job, record_progress
-from leads.use_cases import progress
-from leads.use_cases.progress import Progress
 from tests.support.imports import posted
 from tests.support.service import Caller, Service
 from tests.support.waiting import wait_until

@@ -10,13 +10,14 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from leads.errors import DatabaseFault, ServiceFault
+from leads.jobs import claim, keepalive
+from leads.jobs.outcome import COMPLETED, IGNORED
 from leads.postgres.connection import Connection
 from leads.postgres.export_jobs import complete_export_job
 from leads.postgres.import_jobs import complete_import_job
 from leads.s3.bucket import Bucket
 from leads.s3.reader import ObjectReader
-from leads.use_cases import export_file, import_file, keep_talking, taken_job
-from leads.use_cases.attempts import COMPLETED, IGNORED
+from leads.use_cases import export_file, import_file
 from leads.use_cases.import_file import Sizes
 from tests.integration.test_import_report_faults import FAULTY_ROWS, LARGE, PIECES, SMALL
 from tests.integration.test_process_import_time import DatabaseWithALimit
@@ -41,7 +42,7 @@ IDLE = "SET idle_in_transaction_session_timeout = 700"
 @pytest.fixture(autouse=True)
 def short_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fifth of a second instead of ten, for a transaction that may idle for 0.7 s instead of 55."""
-    monkeypatch.setattr(keep_talking, "SILENCE", 0.2)
+    monkeypatch.setattr(keepalive, "SILENCE", 0.2)
 
 
 def test_our_silence_is_a_small_part_of_what_postgres_and_duplicates_bear(
@@ -53,7 +54,7 @@ def test_our_silence_is_a_small_part_of_what_postgres_and_duplicates_bear(
             "SELECT extract(epoch FROM current_setting(:name)::interval)",
             name="idle_in_transaction_session_timeout",
         )
-    assert keep_talking.SILENCE * 4 < float(str(idle)) < taken_job.PATIENCE
+    assert keepalive.SILENCE * 4 < float(str(idle)) < claim.PATIENCE
 
 
 @pytest.mark.parametrize(
@@ -194,7 +195,7 @@ def test_export_whose_end_takes_longer_than_a_transaction_may_idle(
 def test_duplicate_sees_that_a_run_which_waits_for_s3_is_at_work(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(taken_job, "PATIENCE", SLOW)
+    monkeypatch.setattr(claim, "PATIENCE", SLOW)
     file = posted(service, caller, SMALL)
     slow = BucketThatTakesItsTime(service.bucket_of("process_import"), "reports/", 2 * SLOW)
     with ThreadPoolExecutor() as threads:
@@ -209,7 +210,7 @@ def test_duplicate_sees_that_a_run_which_waits_for_s3_is_at_work(
 def test_duplicate_sees_that_an_export_which_waits_for_s3_is_at_work(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(taken_job, "PATIENCE", SLOW)
+    monkeypatch.setattr(claim, "PATIENCE", SLOW)
     store(service, caller)
     request = asked(service, caller)
     slow = BucketThatTakesItsTime(service.bucket_of("process_export"), "exports/", 2 * SLOW)

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from leads.errors import JobTaken
+from leads.jobs import claim
+from leads.jobs.outcome import COMPLETED, IGNORED, ImportOutcome
 from leads.postgres import connection as connection_module
 from leads.postgres import job_lock
 from leads.postgres.connection import Connection, Database
@@ -17,9 +19,6 @@ from leads.postgres.export_jobs import record_export_progress
 from leads.postgres.import_jobs import claim_import_job, record_progress
 from leads.postgres.job_lock import lock_job
 from leads.s3.events import StoredFile
-from leads.use_cases import taken_job
-from leads.use_cases.attempts import COMPLETED, IGNORED
-from leads.use_cases.import_outcome import ImportOutcome
 from tests.support.exports import asked, job_id, run_export
 from tests.support.fault_table import Seen
 from tests.support.imports import job_of, posted, run_import
@@ -57,7 +56,7 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
             event.set()
         return looks[-1]
 
-    monkeypatch.setattr(taken_job, "signs_of_life", note)
+    monkeypatch.setattr(claim, "signs_of_life", note)
     return event
 
 
@@ -121,7 +120,7 @@ def test_redelivery_takes_over_when_the_lock_of_a_dead_run_goes(
 def test_event_comes_again_when_nothing_is_seen_of_the_run_that_has_its_job(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(taken_job, "PATIENCE", 0.6)
+    monkeypatch.setattr(claim, "PATIENCE", 0.6)
     file, request = posted(service, caller, CSV), asked(service, caller)
     with taken(service, caller, file), pytest.raises(JobTaken):
         run_import(service, file)

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from leads.errors import JobTaken, OrganisationBusy
+from leads.jobs import claim
+from leads.jobs.outcome import ATTEMPTS, COMPLETED, IGNORED, ImportOutcome
 from leads.postgres.job_lock import signs_of_life
 from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile
 from leads.s3.reader import ObjectReader
-from leads.use_cases import import_file, taken_job, time_left
-from leads.use_cases.attempts import ATTEMPTS, COMPLETED, IGNORED
-from leads.use_cases.import_outcome import ImportOutcome
+from leads.use_cases import import_file, time_left
 from tests.integration.test_process_import_time import BucketThatDribbles
 from tests.support.fault_table import Seen
 from tests.support.hostile_s3 import BucketThatStalls, ReaderThatStalls
@@ -157,7 +157,7 @@ def test_file_whose_turn_came_late_is_not_told_to_be_cut_up(
 def test_duplicate_of_a_run_that_waits_for_its_turn_is_ignored(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(taken_job, "PATIENCE", 1.0)
+    monkeypatch.setattr(claim, "PATIENCE", 1.0)
     file = posted(service, caller, CSV)
     with ThreadPoolExecutor() as threads:
         with busy(service, caller):
@@ -173,7 +173,7 @@ def test_duplicate_of_a_run_that_waits_for_its_turn_is_ignored(
 def test_a_dead_run_that_waited_is_not_taken_for_one_at_work(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(taken_job, "PATIENCE", 2.0)
+    monkeypatch.setattr(claim, "PATIENCE", 2.0)
     looks: list[Any] = []
     file = posted(service, caller, CSV)
 
@@ -192,7 +192,7 @@ def test_a_dead_run_that_waited_is_not_taken_for_one_at_work(
         # Too little time for a second try.
         run = threads.submit(run_import, service, file, seconds=50)
         wait_until(lambda: waiting(service, caller))
-        monkeypatch.setattr(taken_job, "signs_of_life", note)
+        monkeypatch.setattr(claim, "signs_of_life", note)
         with pytest.raises(OrganisationBusy):
             run_import(service, file, seconds=2)
         assert run.exception(20) is not None

@@ -8,13 +8,14 @@ import pytest
 
 from leads.domain.export_job import ExportJob
 from leads.errors import DatabaseFault
+from leads.jobs.outcome import ExportOutcome
 from leads.postgres.connection import Connection, Database, Transaction
 from leads.postgres.export_jobs import complete_export_job
 from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile
 from leads.s3.keys import export_request_key, parse_export_request_key
 from leads.use_cases import export_file as module
-from leads.use_cases.process_export import ExportOutcome, process_export
+from leads.use_cases.process_export import process_export
 from tests.support.imports import download, pending_uploads
 from tests.support.lambda_context import FakeLambdaContext
 from tests.support.service import Caller, Service, s3_event

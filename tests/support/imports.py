@@ -8,21 +8,21 @@ from typing import Any, NamedTuple
 import urllib3
 
 from leads.formats.text_lines import LINE_LIMIT
+from leads.jobs.bodies import ImportDetails
+from leads.jobs.outcome import ImportOutcome
+from leads.jobs.views import ImportView
 from leads.postgres.connection import Database
 from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile
 from leads.s3.keys import import_key
 from leads.use_cases.import_file import Sizes
-from leads.use_cases.import_outcome import ImportOutcome
 from leads.use_cases.process_import import process_import
-from leads.use_cases.shown_import import ShownImport
-from leads.web.schemas import ImportDetails
 from tests.support.service import Caller, Service
 
 csv.field_size_limit(LINE_LIMIT)
 
 
-def described(shown: ShownImport) -> str:
+def described(shown: ImportView) -> str:
     """A job as the handler describes it to whoever dropped its file."""
     return ImportDetails.of(shown).to_json()
 

@@ -1,4 +1,6 @@
-"""`domain <- formats, postgres, s3 <- import_engine <- use_cases <- web, functions`: no import to the right.
+"""The import rule: `domain <- formats, postgres, s3 <- jobs <- import_engine <- use_cases <- functions`.
+
+`web` stands beside `use_cases`.
 
 Read from the source of every module, imports within functions and for types alone included.
 """
@@ -26,19 +28,15 @@ MAY_IMPORT = {
     "formats": {"domain", "errors"},
     "postgres": {"domain", *SHARED},
     "s3": {"domain", *SHARED},
-    "import_engine": {"domain", "formats", "postgres", "s3", *SHARED},
-    "use_cases": {"domain", "formats", "postgres", "s3", "import_engine", *SHARED},
-    "web": {"domain", "formats", "postgres", "s3", "use_cases", *SHARED},
+    "jobs": {"domain", "formats", "postgres", "s3", "use_cases", *SHARED},
+    "import_engine": {"domain", "formats", "postgres", "s3", "jobs", *SHARED},
+    "use_cases": {"domain", "formats", "postgres", "s3", "jobs", "import_engine", *SHARED},
+    "web": {"domain", "use_cases", *SHARED},
 }
 """What each package of `leads` may import beside itself; a function may import any of them."""
 
 HTTP_FUNCTIONS = {"import_leads", "export_leads", "import_history"}
 """The functions behind API Gateway; every other one must start without a resolver."""
-
-LAZILY = dict.fromkeys(("process_import", "expire_jobs"), {"leads.web", "leads.web.schemas"})
-"""What of `web` a function behind no API loads where it needs it, not when it starts: whoever drops a file is
-told what the API answers of a job.
-"""
 
 READING = "leads.use_cases.import_batches_child"
 """What runs in a process of its own, for whose start each large import waits."""
@@ -155,8 +153,8 @@ def test_a_function_behind_no_api_starts_without_an_http_resolver(function: str)
 
 
 @pytest.mark.parametrize("function", sorted(set(FUNCTIONS) - HTTP_FUNCTIONS))
-def test_a_function_behind_no_api_never_loads_more_of_the_web_than_it_may(function: str) -> None:
-    assert web_parts(reached_from(FUNCTIONS[function])) == LAZILY.get(function, set())
+def test_function_behind_no_api_never_loads_web(function: str) -> None:
+    assert not web_parts(reached_from(FUNCTIONS[function]))
 
 
 def test_reading_a_file_reaches_no_database_driver_and_no_aws_library() -> None:
@@ -186,7 +184,7 @@ def test_the_functions_behind_the_api_are_the_ones_that_have_a_resolver() -> Non
 
 def test_the_api_loads_no_models_of_pydantics() -> None:
     """They take a fifth of a cold start; what is asked in JSON is checked by pydantic's core."""
-    modules = ("leads.web.schemas", "leads.web.upload_requests", "leads.web.resolver")
+    modules = ("leads.jobs.bodies", "leads.web.upload_requests", "leads.web.resolver")
     program = f"import sys, {', '.join(modules)}; print(*sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(LAYER), "POWERTOOLS_SERVICE_NAME": "test"}
     answer = subprocess.run(

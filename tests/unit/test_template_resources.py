@@ -11,8 +11,8 @@ from typing import Final
 
 import pytest
 
+from leads.jobs.outcome import ATTEMPTS
 from leads.s3.keys import DROP, EXPORT_REQUESTS, IMPORTS
-from leads.use_cases.attempts import ATTEMPTS
 from local.s3 import ACCOUNT_ID, REGION
 from local.state import PROJECT
 from tests.support.deployed import FUNCTIONS, PARAMETERS, STACK, deployed, functions, of_type, policies

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from leads.errors import DatabaseFault, FailureCode, ServiceFault
+from leads.jobs.drop_result import leave_drop_result, told_when_missing
+from leads.jobs.views import ImportView
 from leads.observability import count, logger, name_job, one_job
 from leads.postgres.connection import Connection, Database
 from leads.postgres.import_jobs import read_import_job
@@ -25,8 +27,6 @@ from leads.postgres.overdue_jobs import (
 )
 from leads.s3.bucket import Bucket
 from leads.s3.keys import DROP, import_key
-from leads.use_cases.drop_result import leave_drop_result, told_when_missing
-from leads.use_cases.shown_import import ShownImport
 
 MOST: Final = 200
 """Jobs that are looked at in one run, each for some answers of Postgres and at most one of S3: a few seconds.
@@ -79,7 +79,7 @@ def expire_jobs(
     *,
     database: Database,
     bucket: Bucket,
-    describe: Callable[[ShownImport], str],
+    describe: Callable[[ImportView], str],
     seconds: float,
     most: int = MOST,
 ) -> Expired:
@@ -121,7 +121,7 @@ def expire_jobs(
 
 
 def _expire(
-    connection: Connection, job: OverdueJob, bucket: Bucket, describe: Callable[[ShownImport], str]
+    connection: Connection, job: OverdueJob, bucket: Bucket, describe: Callable[[ImportView], str]
 ) -> _Ending | None:
     """How the job was ended, or None: it is no longer overdue, or not yet."""
     with connection.transaction(job.org_id) as transaction:
@@ -140,7 +140,7 @@ def _expire(
 
 @told_when_missing()
 def _tell_sender(
-    connection: Connection, job: OverdueJob, bucket: Bucket, describe: Callable[[ShownImport], str]
+    connection: Connection, job: OverdueJob, bucket: Bucket, describe: Callable[[ImportView], str]
 ) -> None:
     """Before the commit: the result is written again if that fails, and never replaces that of a run which
     claims the job next.

@@ -14,13 +14,13 @@ from leads.domain.job_status import JobStatus
 from leads.errors import STATEMENT_TIMEOUT, DatabaseFault, ExportTooLong, ServiceFault
 from leads.formats.dialect import BYTE_ORDER_MARK
 from leads.formats.gzipped import Gzipped
+from leads.jobs.keepalive import KeepTalking
 from leads.postgres.connection import Connection, Database
 from leads.postgres.export import copy_leads
 from leads.postgres.export_jobs import complete_export_job, get_settled_export_job
 from leads.s3.bucket import CSV_TYPE, GZIP_TYPE, Bucket
 from leads.s3.keys import export_key
 from leads.s3.multipart_writer import MultipartWriter
-from leads.use_cases.keep_talking import KeepTalking
 
 OUR_FAULT: Final = "The export failed because of a fault on our side. Ask for it again."
 """What a job says whose run did not work."""

@@ -11,6 +11,7 @@ from leads.domain.export_job import ExportJob, ExportOrder
 from leads.domain.job_status import JobStatus
 from leads.domain.principal import Principal, Role
 from leads.errors import DatabaseFault, ExportTooLong, FailureCode, Forbidden, NotFound
+from leads.jobs.views import ExportView, view_export
 from leads.observability import correlation_id, count, name_job
 from leads.postgres.connection import ANSWER_PATIENCE, Connection, Database
 from leads.postgres.export_jobs import (
@@ -24,7 +25,6 @@ from leads.postgres.export_jobs import (
 from leads.s3.bucket import Bucket
 from leads.s3.keys import export_request_key
 from leads.use_cases.export_file import OUR_FAULT, export_file
-from leads.use_cases.shown_export import ShownExport, show_export
 
 _MARGIN: Final = 3.0
 """Seconds beyond those that the caller waits, in which Postgres must answer: 20 of the 29 that there are."""
@@ -38,7 +38,7 @@ def export_leads(
     database: Database,
     bucket: Bucket,
     now: datetime,
-) -> ShownExport:
+) -> ExportView:
     """Records the export and gives it COMPLETED, or PENDING when it takes longer than `wait` seconds: then
     process_export makes the file. No lead is a file with a header line.
 
@@ -64,17 +64,17 @@ def export_leads(
                 if fail_export_job(another, job.org_id, job.id, FailureCode.NOT_STORED, OUR_FAULT):
                     count("ExportsFailed")
             raise
-    return show_export(done, bucket)
+    return view_export(done, bucket)
 
 
-def get_export(principal: Principal, id: int, *, database: Database, bucket: Bucket) -> ShownExport:
+def get_export(principal: Principal, id: int, *, database: Database, bucket: Bucket) -> ExportView:
     """One export. Raises NotFound, for another organisation's too, and DatabaseFault."""
     name_job("export_job", id)
     with database.connect(patience=ANSWER_PATIENCE) as connection:
         job = get_export_job(connection, principal.org_id, id)
     if job is None:
         raise NotFound(f"There is no export {id}.")
-    return show_export(job, bucket)
+    return view_export(job, bucket)
 
 
 def list_exports(

@@ -15,19 +15,19 @@ from leads.domain.seen_phones import KnownPhones
 from leads.errors import STATEMENT_TIMEOUT, DatabaseFault, ServiceFault
 from leads.formats.reader import CHUNK_ROWS
 from leads.import_engine.read_ahead import read_ahead
+from leads.jobs import keepalive
+from leads.jobs.keepalive import KeepTalking
+from leads.jobs.progress import Progress
 from leads.postgres.connection import Connection, Database, Transaction
 from leads.postgres.import_jobs import ClaimedImportJob, complete_import_job, record_progress
 from leads.postgres.staging import begin_staging, stored_tails
 from leads.s3.bucket import Bucket
 from leads.s3.keys import report_key
 from leads.s3.reader import ObjectReader
-from leads.use_cases import keep_talking
 from leads.use_cases.import_batches import Batch, FileLayout, read_batches
 from leads.use_cases.import_batches_apart import ReadingProcess
 from leads.use_cases.import_report import ImportReport, StoredReport
 from leads.use_cases.import_run import ImportRun, taken_out
-from leads.use_cases.keep_talking import KeepTalking
-from leads.use_cases.progress import Progress
 from leads.use_cases.time_left import TimeLeft, TimelyReader
 from leads.use_cases.turn import open_in_turn
 
@@ -152,7 +152,7 @@ def _merge_batches(
     sizes: Sizes,
 ) -> tuple[FinishedImport, StoredReport | None]:
     talk = KeepTalking(connection)
-    ahead = read_ahead(batches, weigh=_weight, meanwhile=talk.speak, every=keep_talking.SILENCE)
+    ahead = read_ahead(batches, weigh=_weight, meanwhile=talk.speak, every=keepalive.SILENCE)
     with closing(ahead) as ready, closing(Progress(database, _record(job))) as show:
         layout, first = _layout(next(ready))
         with ImportReport(bucket, report_key(job.org_id, job.id), layout.report_format, talk) as report:

@@ -3,19 +3,19 @@
 from leads.domain.job_status import JobStatus
 from leads.domain.principal import Principal
 from leads.errors import NotFound
+from leads.jobs.views import ImportView, view_import
 from leads.postgres.connection import ANSWER_PATIENCE, Database
 from leads.postgres.import_jobs import get_import_job, list_import_jobs
 from leads.s3.bucket import Bucket
-from leads.use_cases.shown_import import ShownImport, show_import
 
 
-def get_import(principal: Principal, id: int, *, database: Database, bucket: Bucket) -> ShownImport:
+def get_import(principal: Principal, id: int, *, database: Database, bucket: Bucket) -> ImportView:
     """One job. Raises NotFound, for another organisation's job too, and DatabaseFault."""
     with database.connect(patience=ANSWER_PATIENCE) as connection:
         job = get_import_job(connection, principal.org_id, id)
     if job is None:
         raise NotFound(f"There is no import {id}.")
-    return show_import(job, bucket)
+    return view_import(job, bucket)
 
 
 def list_imports(
@@ -26,7 +26,7 @@ def list_imports(
     limit: int,
     before: int | None,
     status: JobStatus | None,
-) -> tuple[list[ShownImport], int | None]:
+) -> tuple[list[ImportView], int | None]:
     """At most `limit` jobs, newest first, with ids below `before`; and the `before` of the next page if there
     is one.
 
@@ -35,4 +35,4 @@ def list_imports(
     with database.connect(patience=ANSWER_PATIENCE) as connection:
         jobs = list_import_jobs(connection, principal.org_id, limit=limit + 1, before=before, status=status)
     page = jobs[:limit]
-    return [show_import(job, bucket) for job in page], page[-1].id if len(jobs) > limit else None
+    return [view_import(job, bucket) for job in page], page[-1].id if len(jobs) > limit else None

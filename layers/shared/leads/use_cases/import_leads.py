@@ -14,13 +14,13 @@ from leads.domain.job_status import JobStatus
 from leads.domain.merge_strategy import MergeStrategy
 from leads.domain.principal import Principal
 from leads.errors import DatabaseFault, FailureCode, ServiceFault
+from leads.jobs.views import ImportView, view_import
 from leads.observability import correlation_id, count, name_job
 from leads.postgres.connection import ANSWER_PATIENCE, Connection, Database
 from leads.postgres.idempotency import create_keyed_import_job, restart_import_job
 from leads.postgres.import_jobs import NewImportJob, create_import_job, fail_import_job, get_import_job
 from leads.s3.bucket import UPLOAD_SECONDS, Bucket
 from leads.s3.keys import import_key
-from leads.use_cases.shown_import import ShownImport, show_import
 
 _FIRST_POLL: Final = 0.05
 """Seconds: a small file is imported in not much more, and its answer waits for at most one poll."""
@@ -67,7 +67,7 @@ def import_leads(
     seconds: float,
     database: Database,
     bucket: Bucket,
-) -> ShownImport:
+) -> ImportView:
     """Stores the file, which starts its import, and gives the job as it stands when it ended, or `wait`
     seconds after that are over, or `seconds` in all. Under an Idempotency-Key that the same request had
     before it is that one's job.
@@ -84,7 +84,7 @@ def import_leads(
         # objects the job takes one.
         _store(job, begun, content, database, bucket.within(deadline - time.monotonic()))
     # S3 may have taken much of the time.
-    return show_import(_wait(job, min(wait, deadline - time.monotonic()), database), bucket)
+    return view_import(_wait(job, min(wait, deadline - time.monotonic()), database), bucket)
 
 
 def create_upload(

@@ -10,10 +10,10 @@ from typing import Final, TypeVar
 from leads.domain.import_job import FinishedImport, ImportCounts
 from leads.domain.row_error import RowError
 from leads.domain.seen_phones import Suspicion
+from leads.jobs import keepalive
 from leads.postgres.connection import Connection
 from leads.postgres.import_jobs import ClaimedImportJob
 from leads.postgres.staging import merge, stage
-from leads.use_cases import keep_talking
 from leads.use_cases.import_batches import Batch, FileLayout
 from leads.use_cases.import_report import ImportReport, StoredReport
 from leads.use_cases.time_left import TimeLeft
@@ -75,7 +75,7 @@ class ImportRun:
             if self._waiting_rows >= self._next_merge or self._waiting_bytes >= MERGE_BYTES:
                 self._merge()
                 self._next_merge = min(2 * self._next_merge, self._merge_rows)
-        if time.monotonic() - self._spoke_at > keep_talking.SILENCE:
+        if time.monotonic() - self._spoke_at > keepalive.SILENCE:
             # Rows that come slowly, or are blank or faulty, give Postgres nothing to do.
             self._connection.rows("SELECT 1")
             self._spoke_at = time.monotonic()

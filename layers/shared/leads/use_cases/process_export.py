@@ -6,11 +6,14 @@ nothing.
 
 import time
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from typing import Final
 
 from leads.domain.export_job import ExportJob
 from leads.errors import DatabaseFault, ExportTooLong, FailureCode, JobAtWork, ServiceFault
+from leads.jobs.claim import claim_when_free, take_again
+from leads.jobs.outcome import ATTEMPTS, COMPLETED, IGNORED, ExportOutcome
+from leads.jobs.progress import Progress
+from leads.jobs.reconnect import WORTH_A_TRY, connect_when_back
 from leads.observability import count, logger, name_job
 from leads.postgres.connection import Connection, Database
 from leads.postgres.export_jobs import (
@@ -22,29 +25,12 @@ from leads.postgres.export_jobs import (
 from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile
 from leads.s3.keys import JobKey, parse_export_request_key
-from leads.use_cases.attempts import ATTEMPTS, COMPLETED, IGNORED
 from leads.use_cases.export_file import OUR_FAULT, export_file
-from leads.use_cases.outage import WORTH_A_TRY, connect_when_back
-from leads.use_cases.progress import Progress
-from leads.use_cases.taken_job import claim_when_free, take_again
 
 _TOO_LONG: Final = (
     "The export takes longer than a run may. Ask for a part of it: narrow it with startDate and endDate, "
     "status or source."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ExportOutcome:
-    """What became of an event: `job_id` is None when there is no job, `ended` what this run did to it:
-    COMPLETED, IGNORED, or the code of its failure, of which `fault` says more when it is ours.
-    """
-
-    job_id: int | None
-    ended: str
-    row_count: int = 0
-    size_bytes: int = 0
-    fault: str | None = None
 
 
 def process_export(

@@ -20,6 +20,11 @@ from leads.errors import (
     OrganisationBusy,
     ServiceFault,
 )
+from leads.jobs.claim import claim_when_free, take_again
+from leads.jobs.drop_result import leave_drop_result, told_when_missing
+from leads.jobs.outcome import ATTEMPTS, COMPLETED, IGNORED, ImportOutcome, count_outcome
+from leads.jobs.reconnect import WORTH_A_TRY, connect_when_back
+from leads.jobs.views import ImportView
 from leads.observability import count, logger, name_job
 from leads.postgres.connection import Connection, Database
 from leads.postgres.import_jobs import (
@@ -33,13 +38,7 @@ from leads.s3.events import StoredFile
 from leads.s3.keys import DROP
 from leads.s3.reader import ObjectReader
 from leads.use_cases.announced_job import AnnouncedJob, announced_job
-from leads.use_cases.attempts import ATTEMPTS, COMPLETED, IGNORED
-from leads.use_cases.drop_result import leave_drop_result, told_when_missing
 from leads.use_cases.import_file import Sizes, import_file
-from leads.use_cases.import_outcome import ImportOutcome, count_outcome
-from leads.use_cases.outage import WORTH_A_TRY, connect_when_back
-from leads.use_cases.shown_import import ShownImport
-from leads.use_cases.taken_job import claim_when_free, take_again
 
 _SIZES: Final = Sizes()
 
@@ -66,7 +65,7 @@ def process_import(
     *,
     database: Database,
     bucket: Bucket,
-    describe: Callable[[ShownImport], str],
+    describe: Callable[[ImportView], str],
     seconds: float,
     sizes: Sizes = _SIZES,
 ) -> ImportOutcome:
@@ -154,7 +153,7 @@ class _Run:
         return self._deadline - time.monotonic()
 
     @told_when_missing()
-    def leave_drop_result(self, describe: Callable[[ShownImport], str]) -> None:
+    def leave_drop_result(self, describe: Callable[[ImportView], str]) -> None:
         """Tells the sender of a dropped file, as soon as its job is over, what came of it. Raises
         ServiceFault.
         """

@@ -1,10 +1,16 @@
-"""What became of an import's event, and how it is counted."""
+"""What became of the delivery of an event, and how it is counted."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from leads.domain.import_job import ImportCounts
 from leads.observability import count
-from leads.use_cases.attempts import COMPLETED, IGNORED
+
+ATTEMPTS: Final = 3
+"""Lambda's first asynchronous invocation and its two retries."""
+
+IGNORED: Final = "IGNORED"
+COMPLETED: Final = "COMPLETED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +26,19 @@ class ImportOutcome:
     fault: str | None = None
     untold: bool = False
     """Whether the sender of a dropped file was not told of it: then the event must come again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOutcome:
+    """What became of an event: `job_id` is None when there is no job, `ended` what this run did to it:
+    COMPLETED, IGNORED, or the code of its failure, of which `fault` says more when it is ours.
+    """
+
+    job_id: int | None
+    ended: str
+    row_count: int = 0
+    size_bytes: int = 0
+    fault: str | None = None
 
 
 def count_outcome(outcome: ImportOutcome) -> None:

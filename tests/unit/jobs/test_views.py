@@ -13,8 +13,8 @@ from botocore.config import Config
 from leads.domain.import_job import ImportCounts, ImportJob
 from leads.domain.job_status import JobStatus
 from leads.domain.merge_strategy import MergeStrategy
+from leads.jobs.views import view_import
 from leads.s3.bucket import LINK_SECONDS, Bucket
-from leads.use_cases.shown_import import show_import
 
 JOB = ImportJob(
     id=7,
@@ -55,7 +55,7 @@ def bucket() -> Iterator[Bucket]:
 
 
 def test_the_link_is_to_the_report_of_the_job_for_a_quarter_of_an_hour(bucket: Bucket) -> None:
-    shown = show_import(JOB, bucket)
+    shown = view_import(JOB, bucket)
     assert shown.job is JOB
     assert shown.report_url is not None
     url = urlsplit(shown.report_url)
@@ -70,7 +70,7 @@ def test_the_link_is_to_the_report_of_the_job_for_a_quarter_of_an_hour(bucket: B
 
 
 def test_a_job_without_a_report_has_no_link(bucket: Bucket) -> None:
-    assert show_import(replace(JOB, report_key=None), bucket).report_url is None
+    assert view_import(replace(JOB, report_key=None), bucket).report_url is None
 
 
 @pytest.mark.parametrize(("age", "is_there"), [(0, True), (6.9, True), (7.1, False), (400, False)])
@@ -78,6 +78,6 @@ def test_a_report_that_the_bucket_has_expired_is_not_linked_to(
     bucket: Bucket, age: float, is_there: bool
 ) -> None:
     job = replace(JOB, finished_at=datetime.now(UTC) - timedelta(days=age))
-    assert (show_import(job, bucket).report_url is not None) == is_there
+    assert (view_import(job, bucket).report_url is not None) == is_there
     bucket.result_days = None
-    assert show_import(job, bucket).report_url is not None
+    assert view_import(job, bucket).report_url is not None

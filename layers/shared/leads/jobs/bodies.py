@@ -12,9 +12,8 @@ from typing import Final, Self
 
 from leads.domain.export_job import ExportJob
 from leads.domain.import_job import REPORTED_FAULTS, ImportJob
+from leads.jobs.views import ExportView, ImportView
 from leads.use_cases.import_leads import Upload
-from leads.use_cases.shown_export import ShownExport
-from leads.use_cases.shown_import import ShownImport
 
 
 @cache
@@ -86,8 +85,8 @@ class ImportResult(_Body):
     report_url: str | None
 
     @classmethod
-    def of(cls, shown: ShownImport) -> Self:
-        job = shown.job
+    def of(cls, view: ImportView) -> Self:
+        job = view.job
         return cls(
             import_job_id=job.id,
             status=job.status,
@@ -100,7 +99,7 @@ class ImportResult(_Body):
                 for fault in job.faults
             ],
             validation_errors_truncated=job.fault_count > len(job.faults),
-            report_url=shown.report_url,
+            report_url=view.report_url,
         )
 
 
@@ -127,8 +126,8 @@ class ImportSummary(_Body):
     finished_at: datetime | None
 
     @classmethod
-    def of(cls, shown: ShownImport) -> "ImportSummary":
-        job = shown.job
+    def of(cls, view: ImportView) -> "ImportSummary":
+        job = view.job
         return ImportSummary(
             id=job.id,
             filename=job.filename,
@@ -142,7 +141,7 @@ class ImportSummary(_Body):
             processed_rows=job.processed_rows,
             ignored_columns=list(job.ignored_columns),
             failure_reason=job.failure_reason,
-            report_url=shown.report_url,
+            report_url=view.report_url,
             created_at=job.created_at,
             created_by=job.created_by,
             started_at=job.started_at,
@@ -157,8 +156,8 @@ class ImportDetails(ImportSummary):
     error_report: str
 
     @classmethod
-    def of(cls, shown: ShownImport) -> "ImportDetails":
-        return cls(**vars(ImportSummary.of(shown)), error_report=_error_report(shown.job))
+    def of(cls, view: ImportView) -> "ImportDetails":
+        return cls(**vars(ImportSummary.of(view)), error_report=_error_report(view.job))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,16 +175,16 @@ class ExportResult(_Body):
     expires_at: datetime | None
 
     @classmethod
-    def of(cls, shown: ShownExport) -> "ExportResult":
-        job = shown.job
+    def of(cls, view: ExportView) -> "ExportResult":
+        job = view.job
         result = ExportResult(
             id=job.id,
             status=job.status,
-            url=shown.url,
+            url=view.url,
             filename=job.filename,
             row_count=job.row_count,
             size_bytes=job.size_bytes,
-            expires_at=shown.expires_at,
+            expires_at=view.expires_at,
         )
         if job.failure_reason is None:
             return result

@@ -13,10 +13,7 @@ from leads.domain.lead_filter import LeadFilter
 from leads.domain.merge_strategy import MergeStrategy
 from leads.domain.row_error import RowError
 from leads.errors import FailureCode
-from leads.use_cases.import_leads import Upload
-from leads.use_cases.shown_export import ShownExport
-from leads.use_cases.shown_import import ShownImport
-from leads.web.schemas import (
+from leads.jobs.bodies import (
     ExportResult,
     ExportSummary,
     ImportDetails,
@@ -24,6 +21,8 @@ from leads.web.schemas import (
     ImportSummary,
     UploadCreated,
 )
+from leads.jobs.views import ExportView, ImportView
+from leads.use_cases.import_leads import Upload
 
 FAULTS = (
     RowError(5, "phone", "Phone is required"),
@@ -51,7 +50,7 @@ JOB = ImportJob(
     started_at=datetime(2024, 1, 15, 10, 30, 1, 999_999, tzinfo=UTC),
     finished_at=None,
 )
-SHOWN = ShownImport(JOB, URL)
+SHOWN = ImportView(JOB, URL)
 SUMMARY = {
     "id": 123,
     "filename": "leads_2024.csv",
@@ -73,12 +72,12 @@ SUMMARY = {
 }
 
 
-def many(count: int, kept: int) -> ShownImport:
+def many(count: int, kept: int) -> ImportView:
     faults = tuple(RowError(row, None, "x") for row in range(2, kept + 2))
-    return ShownImport(replace(JOB, faults=faults, fault_count=count), URL)
+    return ImportView(replace(JOB, faults=faults, fault_count=count), URL)
 
 
-def details(shown: ShownImport) -> dict[str, Any]:
+def details(shown: ImportView) -> dict[str, Any]:
     body: dict[str, Any] = json.loads(ImportDetails.of(shown).to_json())
     return body
 
@@ -101,7 +100,7 @@ def test_the_result_of_an_import_has_its_counts_and_faults() -> None:
 
 
 def test_a_job_that_imported_every_row_has_no_link() -> None:
-    shown = ShownImport(replace(JOB, report_key=None), None)
+    shown = ImportView(replace(JOB, report_key=None), None)
     for schema in (ImportResult, ImportSummary, ImportDetails):
         assert json.loads(schema.of(shown).to_json())["reportUrl"] is None
 
@@ -129,7 +128,7 @@ def test_the_details_are_the_same_with_a_line_for_each_fault() -> None:
 
 def test_a_fault_is_one_line_whatever_its_cell_holds() -> None:
     fault = RowError(5, "source", "Invalid source value: x\r\nRow 9: Phone is required\u2028\x1b[31m\u202e")
-    report = details(ShownImport(replace(JOB, faults=(fault,), fault_count=1), URL))["errorReport"]
+    report = details(ImportView(replace(JOB, faults=(fault,), fault_count=1), URL))["errorReport"]
     assert report == "Row 5: Invalid source value: x Row 9: Phone is required [31m \n"
 
 
@@ -153,7 +152,7 @@ def test_a_failed_job_says_why() -> None:
         failure_reason="Row 7: a quote …",
         report_key=None,
     )
-    body = details(ShownImport(failed, None))
+    body = details(ImportView(failed, None))
     assert (body["status"], body["totalRows"], body["failureReason"]) == ("FAILED", 0, "Row 7: a quote …")
 
 
@@ -195,13 +194,13 @@ EXPORT_RESULT = {
 
 
 def test_an_export_says_where_its_file_is() -> None:
-    shown = ShownExport(EXPORT, "https://bucket.example/x", datetime(2024, 1, 15, 10, 45, tzinfo=UTC))
+    shown = ExportView(EXPORT, "https://bucket.example/x", datetime(2024, 1, 15, 10, 45, tzinfo=UTC))
     assert json.loads(ExportResult.of(shown).to_json()) == EXPORT_RESULT
 
 
 def test_an_export_that_runs_says_how_far_it_is() -> None:
     running = replace(EXPORT, status=JobStatus.PROCESSING, row_count=40, size_bytes=0)
-    assert json.loads(ExportResult.of(ShownExport(running, None, None)).to_json()) == EXPORT_RESULT | {
+    assert json.loads(ExportResult.of(ExportView(running, None, None)).to_json()) == EXPORT_RESULT | {
         "status": "PROCESSING",
         "url": None,
         "rowCount": 40,
@@ -212,7 +211,7 @@ def test_an_export_that_runs_says_how_far_it_is() -> None:
 
 def test_an_export_that_failed_says_why() -> None:
     failed = replace(EXPORT, status=JobStatus.FAILED, failure_reason="Ask again.", row_count=0)
-    body = json.loads(ExportResult.of(ShownExport(failed, None, None)).to_json())
+    body = json.loads(ExportResult.of(ExportView(failed, None, None)).to_json())
     assert (body["status"], body["failureReason"]) == ("FAILED", "Ask again.")
 
 

@@ -5,17 +5,17 @@ from contextlib import contextmanager
 
 from leads.domain.import_job import ImportJob
 from leads.errors import LeadsError
+from leads.jobs.views import ImportView, view_import
 from leads.observability import count, logger, where
 from leads.s3.bucket import Bucket
 from leads.s3.keys import drop_result_key
-from leads.use_cases.shown_import import ShownImport, show_import
 
 
-def leave_drop_result(job: ImportJob, bucket: Bucket, describe: Callable[[ShownImport], str]) -> None:
+def leave_drop_result(job: ImportJob, bucket: Bucket, describe: Callable[[ImportView], str]) -> None:
     """Puts what `describe` says of a job that is over where its sender looks for it, instead of what was
     there before. Raises ServiceFault.
     """
-    body = describe(show_import(job, bucket)).encode()
+    body = describe(view_import(job, bucket)).encode()
     bucket.put(drop_result_key(job.org_id, job.filename, job.id), body, "application/json")
 
 
