@@ -2,7 +2,7 @@
 same.
 """
 
-from leads.starting import started
+from leads.cold_start import started
 
 from typing import Any
 

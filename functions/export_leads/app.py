@@ -2,7 +2,7 @@
 exports.
 """
 
-from leads.starting import started
+from leads.cold_start import started
 
 import time
 from datetime import UTC, datetime

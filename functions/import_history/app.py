@@ -1,6 +1,6 @@
 """GET /api/v1/leads/import/history and …/{id}: an organisation's imports, newest first, or one of them."""
 
-from leads.starting import started
+from leads.cold_start import started
 
 from http import HTTPStatus
 from typing import Any

@@ -1,6 +1,6 @@
 """POST /api/v1/leads/import: a file in, its job out. POST …/uploads: a job in, where to put its file out."""
 
-from leads.starting import started
+from leads.cold_start import started
 
 from http import HTTPStatus
 from typing import Any

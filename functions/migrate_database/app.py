@@ -2,7 +2,7 @@
 invoked by each deployment that changes code or schema; any other event does the same by hand.
 """
 
-from leads.starting import started
+from leads.cold_start import started
 
 import os
 from contextlib import nullcontext

@@ -1,6 +1,6 @@
 """Makes the files of exports that S3 announces under export-requests/: the ones that no answer waits for."""
 
-from leads.starting import started
+from leads.cold_start import started
 
 import time
 from typing import Any

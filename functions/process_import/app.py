@@ -1,6 +1,6 @@
 """Imports the files that S3 announces: uploads under imports/, partners' files under drop/."""
 
-from leads.starting import started
+from leads.cold_start import started
 
 import time
 from typing import Any

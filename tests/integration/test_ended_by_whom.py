@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from leads.errors import DatabaseFault, FailureCode, ServiceFault
+from leads.import_engine import merger
 from leads.jobs import claim
 from leads.jobs.outcome import ATTEMPTS, COMPLETED, IGNORED
 from leads.postgres.connection import Connection
@@ -15,7 +16,7 @@ from leads.postgres.export import copy_leads
 from leads.postgres.import_jobs import fail_import_job
 from leads.postgres.staging import merge
 from leads.s3.events import StoredFile
-from leads.use_cases import export_file, import_run
+from leads.use_cases import export_file
 from tests.support.exports import asked, export_of, run_export, store
 from tests.support.imports import job_of, posted, run_import
 from tests.support.service import Caller, Service
@@ -75,7 +76,7 @@ def test_last_attempt_whose_job_another_run_has_claimed_leaves_its_end_to_that_o
     file = posted(service, caller, CSV)
     last_attempt_next(service, "import_job", caller)
     runs = Succession(threads, merge, lambda: run_import(service, file, seconds=LITTLE_TIME))
-    monkeypatch.setattr(import_run, "merge", runs)
+    monkeypatch.setattr(merger, "merge", runs)
     with pytest.raises(DatabaseFault):
         run_import(service, file, seconds=LITTLE_TIME)
     assert job_of(service, caller, file)["status"] == "PROCESSING"
@@ -118,7 +119,7 @@ def test_import_whose_job_was_ended_meanwhile_keeps_nothing(
         return merge(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(import_run, "merge", end_first)
+        patched.setattr(merger, "merge", end_first)
         with pytest.raises(ServiceFault, match="ended by somebody else"):
             run_import(service, file)
     assert (job_of(service, caller, file)["status"], service.leads(caller)) == ("FAILED", [])

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
+from leads.import_engine import batches, import_file, merger
+from leads.import_engine.batches import Batch, FileLayout
+from leads.import_engine.import_file import Sizes
 from leads.import_engine.read_ahead import read_ahead
 from leads.jobs.outcome import COMPLETED
 from leads.postgres import staging
 from leads.postgres.connection import Connection
-from leads.use_cases import import_batches, import_file, import_run
-from leads.use_cases.import_batches import Batch, FileLayout
-from leads.use_cases.import_file import Sizes
 from tests.support.imports import counts, job_of, run_import, uploaded
 from tests.support.service import Caller, Service
 
@@ -39,7 +39,7 @@ def test_rows_that_are_staged_take_no_memory_while_they_are_merged(
     staged = 0
 
     def read(*arguments: Any, **named: Any) -> Generator[FileLayout | Batch, None, None]:
-        for item in import_batches.read_batches(*arguments, **named):
+        for item in batches.read_batches(*arguments, **named):
             if isinstance(item, Batch):
                 # Nobody can tell when bytes are gone.
                 block = memoryview(item.block)
@@ -58,7 +58,7 @@ def test_rows_that_are_staged_take_no_memory_while_they_are_merged(
         return staging.merge(connection, *arguments)
 
     monkeypatch.setattr(import_file, "read_batches", read)
-    monkeypatch.setattr(import_run, "merge", merge)
+    monkeypatch.setattr(merger, "merge", merge)
     file = uploaded(service, caller, CONTENT.encode())
     assert run_import(service, file, MANY_MERGES).ended == COMPLETED
     assert staged == len(blocks) == ROWS // CHUNK
@@ -77,8 +77,8 @@ def test_long_rows_are_merged_before_they_are_as_many_as_usual(
         merges += 1
         return staging.merge(connection, *arguments)
 
-    monkeypatch.setattr(import_run, "merge", merge)
-    monkeypatch.setattr(import_run, "MERGE_BYTES", 100_000)
+    monkeypatch.setattr(merger, "merge", merge)
+    monkeypatch.setattr(merger, "MERGE_BYTES", 100_000)
     rows = "".join(f"A,06{n:08},web,{'x' * 5000}\n" for n in range(100))
     file = uploaded(service, caller, f"name,phone,source,notes\n{rows}".encode())
     assert run_import(service, file, Sizes(chunk_rows=10, merge_rows=40_000)).ended == COMPLETED
@@ -98,7 +98,7 @@ def test_each_merge_is_planned_for_its_own_rows(
         plans[:] = connection.rows("SELECT generic_plans, custom_plans FROM pg_prepared_statements")
         return skipped
 
-    monkeypatch.setattr(import_run, "merge", merge)
+    monkeypatch.setattr(merger, "merge", merge)
     file = uploaded(service, caller, CONTENT.encode(), strategy)
     assert run_import(service, file, MANY_MERGES).ended == COMPLETED
     assert counts(job_of(service, caller, file))[0] == ROWS

@@ -8,9 +8,9 @@ import pytest
 
 from leads.formats.header import REPORT_COLUMNS
 from leads.formats.report import DUPLICATE_REASON
+from leads.import_engine.import_file import Sizes
 from leads.jobs.outcome import COMPLETED
 from leads.s3.keys import report_key
-from leads.use_cases.import_file import Sizes
 from tests.integration.test_import_leads import announce_when_stored, assert_problem
 from tests.support.imports import counts, download, job_of, report_of, run_import, uploaded
 from tests.support.service import Caller, Service, multipart

@@ -5,12 +5,12 @@ from contextlib import suppress
 import pytest
 
 from leads.errors import DatabaseFault, ServiceFault
+from leads.import_engine import import_file as module
+from leads.import_engine.import_file import Sizes
 from leads.jobs.outcome import ATTEMPTS
 from leads.postgres.import_jobs import complete_import_job
 from leads.s3.bucket import Bucket
 from leads.s3.multipart_writer import PART_SIZE
-from leads.use_cases import import_file as module
-from leads.use_cases.import_file import Sizes
 from tests.support.hostile_s3 import BucketThatNotes, BucketThatRefuses, ClientThatFailsOn
 from tests.support.imports import counts, job_of, pending_uploads, posted, report_of, run_import, uploaded
 from tests.support.service import Caller, Service

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from leads.import_engine import import_file
 from leads.postgres.connection import Connection, Transaction
-from leads.use_cases import export_file, import_file
+from leads.use_cases import export_file
 from tests.support.exports import ROUTE, asked, export_of, run_export, store
 from tests.support.fault_table import Seen
 from tests.support.imports import counts, download, job_of, posted, report_of, run_import

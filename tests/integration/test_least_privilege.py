@@ -11,10 +11,10 @@ from contextlib import contextmanager
 import pytest
 
 from leads.errors import DatabaseFault, ServiceFault
+from leads.import_engine import import_file
 from leads.s3.bucket import Bucket
 from leads.s3.keys import DROP, IMPORTS
 from leads.s3.multipart_writer import PART_SIZE
-from leads.use_cases import import_file
 from local.s3 import ACCOUNT_ID, REGION
 from tests.integration.test_events import EVENTS, send
 from tests.integration.test_import_leads import announce_when_stored

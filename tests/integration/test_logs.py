@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from leads.errors import DatabaseFault, ServiceFault
+from leads.import_engine import import_file
 from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile
 from leads.s3.keys import import_key
-from leads.use_cases import export_file, export_leads, import_file
+from leads.use_cases import export_file, export_leads
 from tests.integration.test_import_leads import BINARY
 from tests.integration.test_import_leads import ROUTE as IMPORT_ROUTE
 from tests.support.expiry import (

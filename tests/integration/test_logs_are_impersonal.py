@@ -10,11 +10,12 @@ from uuid import uuid4
 import pytest
 
 from leads.errors import ServiceFault
+from leads.import_engine import import_file
 from leads.postgres.export import copy_leads
 from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile
 from leads.s3.keys import import_key
-from leads.use_cases import expire_jobs, export_file, import_file, process_import
+from leads.use_cases import expire_jobs, export_file, process_import
 from tests.integration.test_import_leads import ROUTE as IMPORT_ROUTE
 from tests.support.expiry import EVENT_GONE, IMPORT, dropped, invoke_expire_jobs, make_past
 from tests.support.exports import ROUTE as EXPORT_ROUTE

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from leads.errors import DatabaseFault, ExportTooLong, FailureCode, ServiceFault
+from leads.import_engine import import_file, merger
 from leads.observability import NAMESPACE, metrics
 from leads.postgres.import_jobs import fail_import_job
 from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile
 from leads.s3.keys import import_key
-from leads.use_cases import export_file, export_leads, import_file, import_run, process_export
+from leads.use_cases import export_file, export_leads, process_export
 from tests.integration.test_import_leads import BINARY
 from tests.integration.test_import_leads import ROUTE as IMPORT_ROUTE
 from tests.support.expiry import (
@@ -116,7 +117,7 @@ def test_imports_that_failed(
     assert counted() == {"ImportsFailed": 1, "ImportSeconds": True}, "the file's fault is none of ours"
     service.announce(service.put("imports/nobody/0/upload.csv", b""))
     assert counted() == {"ForeignKeys": 1}
-    monkeypatch.setattr(import_run, "merge", reject)
+    monkeypatch.setattr(merger, "merge", reject)
     service.announce(posted(service, caller, CSV))
     assert counted() == {"ImportsFailed": 1, "ImportSeconds": True, "ImportFaults": 1}
 
@@ -165,7 +166,7 @@ def test_import_that_somebody_else_has_ended_is_counted_by_that_one(
             fail_import_job(somebody, caller.org, id, FailureCode.NOT_STORED, "x")
         raise DatabaseFault("23514")
 
-    monkeypatch.setattr(import_run, "merge", end_first)
+    monkeypatch.setattr(merger, "merge", end_first)
     service.announce(file)
     assert counted() == {"EventsIgnored": 1, "ImportFaults": 1}
 
@@ -223,7 +224,7 @@ def test_retries_of_an_import_and_its_last_one(
         (break_off, {"ImportRetries": 1, "ImportFaults": 1}),
         (break_off, {"ImportRetries": 1, "ImportFaults": 1, "ImportsFailed": 1}),
     ):
-        monkeypatch.setattr(import_run, "merge", fault)
+        monkeypatch.setattr(merger, "merge", fault)
         failing(lambda: service.announce(file))
         assert counted() == expected, "once more within the run, then another run"
         wait_until_unlocked(service, caller)
@@ -247,7 +248,7 @@ def test_results_of_dropped_files_that_cannot_be_written(
 
     broken = service.put(f"drop/{caller.org}/CREATE_NEW/x.csv", CSV)
     with monkeypatch.context() as patched:
-        patched.setattr(import_run, "merge", break_off)
+        patched.setattr(merger, "merge", break_off)
         for _ in range(3):
             failing(lambda: service.announce(broken))
             wait_until_unlocked(service, caller)

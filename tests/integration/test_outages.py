@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from leads.errors import DatabaseFault
+from leads.import_engine import merger
 from leads.jobs import reconnect
 from leads.jobs.outcome import COMPLETED
 from leads.postgres.connection import Connection, Database
 from leads.postgres.export import copy_leads
 from leads.postgres.staging import merge
 from leads.s3.events import StoredFile
-from leads.use_cases import export_file, import_run
+from leads.use_cases import export_file
 from tests.support.exports import asked, attempts_of, run_export, store
 from tests.support.imports import posted, run_import
 from tests.support.service import Caller, Service
@@ -86,7 +87,7 @@ def test_import_whose_database_goes_away_in_the_middle_waits_for_it_and_tries_on
             raise DatabaseFault("57P01")
         return merge(connection, *arguments)
 
-    monkeypatch.setattr(import_run, "merge", lose_once)
+    monkeypatch.setattr(merger, "merge", lose_once)
     assert run_import(service, posted(service, caller, CSV), database=database).ended == COMPLETED
     assert len(service.leads(caller)) == 1
 

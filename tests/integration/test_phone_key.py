@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from leads.domain.seen_phones import KnownPhones, SeenPhones
+from leads.import_engine.phone_filter import KnownPhones, SeenPhones
 from tests.support.service import Service
 
 EXAMPLES = {

@@ -8,13 +8,13 @@ import pytest
 
 from leads.domain.merge_strategy import MergeStrategy
 from leads.errors import DatabaseFault
+from leads.import_engine import merger
 from leads.jobs import reconnect
 from leads.jobs.outcome import ATTEMPTS, COMPLETED
 from leads.postgres.connection import Connection, Database
 from leads.postgres.import_jobs import NewImportJob, create_import_job, get_import_job
 from leads.postgres.staging import merge
 from leads.s3.keys import import_key
-from leads.use_cases import import_run
 from leads.use_cases.expire_jobs import expire_jobs
 from leads.use_cases.migrate_database import migrate_database
 from local.postgres import EmbeddedPostgres
@@ -84,7 +84,7 @@ def test_postgres_that_is_down_at_the_last_retry_leaves_a_job_that_is_failed_whe
             return record | {"leads": owner.value("SELECT count(*) FROM dossier")}
 
     with monkeypatch.context() as patched:
-        patched.setattr(import_run, "merge", stop_in_the_middle)
+        patched.setattr(merger, "merge", stop_in_the_middle)
         for attempt in range(1, ATTEMPTS + 1):
             with pytest.raises(DatabaseFault):
                 run_import(service, file, database=own.database)

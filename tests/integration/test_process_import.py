@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from leads.import_engine import import_file
+from leads.import_engine.batches import Batch, FileLayout
+from leads.import_engine.import_file import Sizes
 from leads.import_engine.read_ahead import read_ahead
 from leads.observability import logger
-from leads.use_cases import import_file
-from leads.use_cases.import_batches import Batch, FileLayout
-from leads.use_cases.import_file import Sizes
 from tests.support.imports import counts, job_of, posted, run_import
 from tests.support.service import ROOT, Caller, Service
 

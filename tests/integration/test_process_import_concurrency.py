@@ -7,14 +7,14 @@ import pytest
 
 from leads.domain.merge_strategy import MergeStrategy
 from leads.errors import DatabaseFault, ServiceFault
+from leads.import_engine import import_file as module
+from leads.import_engine import merger
+from leads.import_engine.import_file import Sizes
 from leads.jobs.outcome import COMPLETED, IGNORED, ImportOutcome
 from leads.postgres.connection import Connection, Database
 from leads.postgres.staging import stored_tails
 from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile
-from leads.use_cases import import_file as module
-from leads.use_cases import import_run
-from leads.use_cases.import_file import Sizes
 from tests.support.hostile_s3 import BucketThatStalls, ReaderThatStalls
 from tests.support.imports import job_of, posted, run_import
 from tests.support.lambda_context import FakeLambdaContext
@@ -103,7 +103,7 @@ def test_the_third_attempt_ends_the_job_and_a_redrive_completes_it(
         raise DatabaseFault("57P01")
 
     with monkeypatch.context() as patched:
-        patched.setattr(import_run, "merge", fail)
+        patched.setattr(merger, "merge", fail)
         for attempt in (1, 2, 3):
             assert job_of(service, caller, file)["status"] != "FAILED", attempt
             with pytest.raises(ServiceFault):
@@ -125,7 +125,7 @@ def test_what_the_database_would_only_refuse_again_ends_the_job_at_once(
     def fail(*_: object) -> None:
         raise DatabaseFault("23514")
 
-    monkeypatch.setattr(import_run, "merge", fail)
+    monkeypatch.setattr(merger, "merge", fail)
     service.announce(file)
     assert job_of(service, caller, file)["status"] == "FAILED"
 
@@ -140,7 +140,7 @@ def test_what_the_database_may_not_refuse_again_is_raised_and_the_next_delivery_
         raise DatabaseFault(sqlstate)
 
     with monkeypatch.context() as patched:
-        patched.setattr(import_run, "merge", fail)
+        patched.setattr(merger, "merge", fail)
         with pytest.raises(ServiceFault):
             service.announce(file)
     service.announce(file)

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from leads.import_engine.import_file import Sizes
 from leads.postgres.connection import Connection
-from leads.use_cases.import_file import Sizes
 from tests.support.imports import counts, job_of, posted, report_of, run_import
 from tests.support.service import Caller, Service
 

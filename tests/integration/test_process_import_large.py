@@ -7,9 +7,9 @@ from typing import Any, cast
 import pytest
 
 from leads.errors import OrganisationBusy, ServiceFault
+from leads.import_engine.import_file import APART_BYTES, Sizes
 from leads.s3.bucket import Bucket
 from leads.s3.reader import ObjectReader
-from leads.use_cases.import_file import APART_BYTES, Sizes
 from tests.integration.test_turns import busy
 from tests.support.hostile_s3 import BucketThatBreaksOff
 from tests.support.imports import counts, job_of, report_of, run_import, uploaded

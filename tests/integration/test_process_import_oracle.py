@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from leads.domain.import_job import ImportCounts
 from leads.domain.lead import FIELDS, LeadSource, LeadStatus
 from leads.domain.merge_strategy import MergeStrategy
-from leads.use_cases.import_file import SUSPECTS_BYTES, Sizes
+from leads.import_engine.import_file import SUSPECTS_BYTES, Sizes
 from tests.support.import_oracle import StoredLead, import_rows
 from tests.support.imports import job_of, posted, report_of, run_import
 from tests.support.lead_row import LeadRow

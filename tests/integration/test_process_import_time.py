@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from leads.errors import DatabaseFault, ServiceFault
+from leads.import_engine import deadline, merger
+from leads.import_engine.import_file import Sizes
 from leads.jobs.outcome import ATTEMPTS, COMPLETED
 from leads.postgres import staging
 from leads.postgres.connection import Connection, Database
 from leads.s3.bucket import Bucket
 from leads.s3.reader import ObjectReader
-from leads.use_cases import import_run, time_left
-from leads.use_cases.import_file import Sizes
 from tests.support.fault_table import Seen
 from tests.support.imports import counts, job_of, pending_uploads, posted, run_import
 from tests.support.lambda_context import FakeLambdaContext
@@ -87,8 +87,8 @@ def test_file_that_takes_longer_than_its_run_may_fails_and_says_what_to_do(
 
     # The time is over as soon as some rows are in.
     clock = SimpleNamespace(monotonic=lambda: time.monotonic() + (1e6 if merges else 0))
-    monkeypatch.setattr(time_left, "time", clock)
-    monkeypatch.setattr(import_run, "merge", merge)
+    monkeypatch.setattr(deadline, "time", clock)
+    monkeypatch.setattr(merger, "merge", merge)
     file = posted(service, caller, HEADER)
     bucket = BucketThatDribbles(service.bucket_of("process_import"), size)
     outcome = run_import(service, file, Sizes(chunk_rows=500, merge_rows=500), bucket=bucket)

@@ -10,6 +10,8 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from leads.errors import DatabaseFault, ServiceFault
+from leads.import_engine import import_file
+from leads.import_engine.import_file import Sizes
 from leads.jobs import claim, keepalive
 from leads.jobs.outcome import COMPLETED, IGNORED
 from leads.postgres.connection import Connection
@@ -17,8 +19,7 @@ from leads.postgres.export_jobs import complete_export_job
 from leads.postgres.import_jobs import complete_import_job
 from leads.s3.bucket import Bucket
 from leads.s3.reader import ObjectReader
-from leads.use_cases import export_file, import_file
-from leads.use_cases.import_file import Sizes
+from leads.use_cases import export_file
 from tests.integration.test_import_report_faults import FAULTY_ROWS, LARGE, PIECES, SMALL
 from tests.integration.test_process_import_time import DatabaseWithALimit
 from tests.support.exports import (

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from leads.errors import JobTaken, OrganisationBusy
+from leads.import_engine import deadline, import_file
 from leads.jobs import claim
 from leads.jobs.outcome import ATTEMPTS, COMPLETED, IGNORED, ImportOutcome
 from leads.postgres.job_lock import signs_of_life
 from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile
 from leads.s3.reader import ObjectReader
-from leads.use_cases import import_file, time_left
 from tests.integration.test_process_import_time import BucketThatDribbles
 from tests.support.fault_table import Seen
 from tests.support.hostile_s3 import BucketThatStalls, ReaderThatStalls
@@ -135,7 +135,7 @@ def test_import_that_waited_for_its_turn_begins_to_read_then(service: Service, c
 def test_file_whose_turn_came_late_is_not_told_to_be_cut_up(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(time_left, "LATE", 0.01)
+    monkeypatch.setattr(deadline, "LATE", 0.01)
     file = posted(service, caller, CSV)
     endless = BucketThatDribbles(service.bucket_of("process_import"), 1000)
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import urllib3
 
 from leads.formats.text_lines import LINE_LIMIT
+from leads.import_engine.import_file import Sizes
 from leads.jobs.bodies import ImportDetails
 from leads.jobs.outcome import ImportOutcome
 from leads.jobs.views import ImportView
@@ -15,7 +16,6 @@ from leads.postgres.connection import Database
 from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile
 from leads.s3.keys import import_key
-from leads.use_cases.import_file import Sizes
 from leads.use_cases.process_import import process_import
 from tests.support.service import Caller, Service
 

@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "errors": set[str](),
     "observability": set[str](),
     "settings": {"errors"},
-    "starting": set[str](),
+    "cold_start": set[str](),
     "custom_resource": {"errors"},
     "domain": {"errors"},
     "formats": {"domain", "errors"},
@@ -38,7 +38,7 @@ MAY_IMPORT = {
 HTTP_FUNCTIONS = {"import_leads", "export_leads", "import_history"}
 """The functions behind API Gateway; every other one must start without a resolver."""
 
-READING = "leads.use_cases.import_batches_child"
+READING = "leads.import_engine.reader_worker"
 """What runs in a process of its own, for whose start each large import waits."""
 
 OUTSIDE = (

@@ -35,7 +35,7 @@ NOT_DEPLOYED: Final = {"AWS_ENDPOINT_URL_S3": "only the laptop's S3 is elsewhere
 """What a function looks for and finds on the laptop alone."""
 
 READ_LATER: Final = {
-    "leads.use_cases.import_batches_apart": "hands what the process that reads a file needs on to it",
+    "leads.import_engine.reader_process": "hands what the process that reads a file needs on to it",
 }
 """Modules whose functions look at the environment, or make a client, after the function has started."""
 

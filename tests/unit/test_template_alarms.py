@@ -83,13 +83,11 @@ def test_alarms_of_our_own_metrics_are_of_what_a_function_counts() -> None:
 
 
 def counting_code(function: str) -> str:
-    """What of a function's code counts: its handler and use case, with outcomes and results of imports."""
-    use_cases = PROJECT / "layers/shared/leads/use_cases"
-    paths = [PROJECT / "functions" / function / "app.py", use_cases / f"{function}.py"]
-    if function in ("process_import", "expire_jobs"):
-        paths.append(use_cases / "drop_result.py")
-    if function == "process_import":
-        paths.append(use_cases / "import_outcome.py")
+    """Return the code of a function that counts metrics: its handler, its use case, and what jobs share."""
+    leads = PROJECT / "layers/shared/leads"
+    paths = [PROJECT / "functions" / function / "app.py", leads / "use_cases" / f"{function}.py"]
+    if function in ("process_import", "process_export", "expire_jobs"):
+        paths += (leads / "jobs" / f"{name}.py" for name in ("drop_result", "outcome"))
     return "".join(map(Path.read_text, paths))
 
 

@@ -7,8 +7,8 @@ handling them one by one in file order; tests/integration/test_process_import_or
 from collections.abc import Iterable, Sequence
 from typing import Final, cast
 
+from leads.domain.duplicate_hints import Suspicion
 from leads.domain.merge_strategy import MergeStrategy
-from leads.domain.seen_phones import Suspicion
 from leads.errors import LOCK_NOT_AVAILABLE, DatabaseFault, OrganisationBusy
 from leads.postgres.connection import Connection
 from leads.postgres.statements import statement

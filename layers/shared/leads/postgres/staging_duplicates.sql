@@ -1,6 +1,6 @@
 -- Of the staged rows, the numbers of those that SKIP leaves out: their phone is that of an earlier row, or of an active
 -- lead. Rows whose phone the reader knows to be an earlier row's are not staged.
--- It is so of none but `candidates`, null for all, and the earlier rows are among them (domain/seen_phones.py).
+-- It is so of none but `candidates`, null for all, and the earlier rows are among them (import_engine/phone_filter.py).
 -- The look-up is LATERAL, once for each phone, and compares phone and organisation as one row, which only
 -- dossier_duplicates serves: statistics that do not know a new organisation would have each merge read all of its leads,
 -- and a phone that many organisations have must not be looked up in all of them.

@@ -20,6 +20,7 @@ from leads.errors import (
     OrganisationBusy,
     ServiceFault,
 )
+from leads.import_engine.import_file import Sizes, import_file
 from leads.jobs.claim import claim_when_free, take_again
 from leads.jobs.drop_result import leave_drop_result, told_when_missing
 from leads.jobs.outcome import ATTEMPTS, COMPLETED, IGNORED, ImportOutcome, count_outcome
@@ -38,7 +39,6 @@ from leads.s3.events import StoredFile
 from leads.s3.keys import DROP
 from leads.s3.reader import ObjectReader
 from leads.use_cases.announced_job import AnnouncedJob, announced_job
-from leads.use_cases.import_file import Sizes, import_file
 
 _SIZES: Final = Sizes()
 

@@ -7,16 +7,16 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Final, TypeVar
 
+from leads.domain.duplicate_hints import Suspicion
 from leads.domain.import_job import FinishedImport, ImportCounts
 from leads.domain.row_error import RowError
-from leads.domain.seen_phones import Suspicion
+from leads.import_engine.batches import Batch, FileLayout
+from leads.import_engine.deadline import TimeLeft
+from leads.import_engine.report_writer import ImportReport, StoredReport
 from leads.jobs import keepalive
 from leads.postgres.connection import Connection
 from leads.postgres.import_jobs import ClaimedImportJob
 from leads.postgres.staging import merge, stage
-from leads.use_cases.import_batches import Batch, FileLayout
-from leads.use_cases.import_report import ImportReport, StoredReport
-from leads.use_cases.time_left import TimeLeft
 
 _T = TypeVar("_T")
 

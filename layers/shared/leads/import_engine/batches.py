@@ -7,12 +7,13 @@ import marshal
 from collections.abc import Collection, Generator, Iterable
 from typing import NamedTuple
 
+from leads.domain.duplicate_hints import Suspicion
 from leads.domain.import_job import REPORTED_FAULTS
 from leads.domain.row_error import RowError
-from leads.domain.seen_phones import KnownPhones, SeenPhones, Suspicion
 from leads.formats.reader import Chunk, LeadReader
 from leads.formats.report import DUPLICATE_REASON, Outcome, ReportFormat, ReportRow
 from leads.formats.text_lines import ByteSource
+from leads.import_engine.phone_filter import KnownPhones, SeenPhones
 from leads.postgres.copy_text import copy_text
 
 

@@ -11,10 +11,16 @@ from typing import Final, NamedTuple
 
 from leads.domain.import_job import FinishedImport, ImportCounts
 from leads.domain.merge_strategy import MergeStrategy
-from leads.domain.seen_phones import KnownPhones
 from leads.errors import STATEMENT_TIMEOUT, DatabaseFault, ServiceFault
 from leads.formats.reader import CHUNK_ROWS
+from leads.import_engine.batches import Batch, FileLayout, read_batches
+from leads.import_engine.deadline import TimeLeft, TimelyReader
+from leads.import_engine.merger import ImportRun, taken_out
+from leads.import_engine.organisation_lock import open_in_turn
+from leads.import_engine.phone_filter import KnownPhones
 from leads.import_engine.read_ahead import read_ahead
+from leads.import_engine.reader_process import ReadingProcess
+from leads.import_engine.report_writer import ImportReport, StoredReport
 from leads.jobs import keepalive
 from leads.jobs.keepalive import KeepTalking
 from leads.jobs.progress import Progress
@@ -24,12 +30,6 @@ from leads.postgres.staging import begin_staging, stored_tails
 from leads.s3.bucket import Bucket
 from leads.s3.keys import report_key
 from leads.s3.reader import ObjectReader
-from leads.use_cases.import_batches import Batch, FileLayout, read_batches
-from leads.use_cases.import_batches_apart import ReadingProcess
-from leads.use_cases.import_report import ImportReport, StoredReport
-from leads.use_cases.import_run import ImportRun, taken_out
-from leads.use_cases.time_left import TimeLeft, TimelyReader
-from leads.use_cases.turn import open_in_turn
 
 MERGE_ROWS: Final = 40_000
 """Rows merged at once: a merge has fixed costs, and finds phones that lie close together faster. Not more,

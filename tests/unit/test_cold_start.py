@@ -13,7 +13,7 @@ FUNCTIONS = sorted((PROJECT / "functions").glob("*/app.py"))
 
 PROGRAM = """
 import gc
-from leads.starting import started
+from leads.cold_start import started
 before = gc.isenabled()
 started()
 print(before, gc.isenabled(), gc.get_freeze_count() > 1000)
@@ -24,7 +24,7 @@ print(before, gc.isenabled(), gc.get_freeze_count() > 1000)
 def test_a_function_begins_and_ends_with_it(path: Path) -> None:
     docstring, first, *_, last = ast.parse(path.read_text()).body
     assert isinstance(docstring, ast.Expr)
-    assert ast.unparse(first) == "from leads.starting import started"
+    assert ast.unparse(first) == "from leads.cold_start import started"
     assert ast.unparse(last) == "started()"
 
 

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leads.domain.row_error import RowError
-from leads.domain.seen_phones import KnownPhones
 from leads.errors import FailureCode
 from leads.formats.reader import LeadReader
+from leads.import_engine.batches import Batch, FileLayout, read_batches
+from leads.import_engine.phone_filter import KnownPhones
 from leads.postgres.copy_text import copy_text
-from leads.use_cases.import_batches import Batch, FileLayout, read_batches
 from tests.unit.fakes import SourceThatDribbles, SourceThatNeverEnds
-from tests.unit.use_cases.reading import reading_of
+from tests.unit.import_engine.reading import reading_of
 
 FILE = (
     "Ville;Nom;Tél;Source\n"

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from leads.errors import ServiceFault
 from leads.formats.reader import LeadReader
 from leads.formats.report import DUPLICATE_REASON, Outcome, ReportRow
+from leads.import_engine.batches import Batch, FileLayout, read_batches
+from leads.import_engine.report_writer import ImportReport
 from leads.jobs.keepalive import KeepTalking
 from leads.s3 import multipart_writer
 from leads.s3.bucket import Bucket
-from leads.use_cases.import_batches import Batch, FileLayout, read_batches
-from leads.use_cases.import_report import ImportReport
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -4,7 +4,8 @@ from itertools import permutations
 
 import pytest
 
-from leads.domain.seen_phones import KnownPhones, SeenPhones, Suspicion
+from leads.domain.duplicate_hints import Suspicion
+from leads.import_engine.phone_filter import KnownPhones, SeenPhones
 
 
 def suspicion(*phones: str, stored: str = "") -> Suspicion:

@@ -3,7 +3,7 @@
 Within one process the interpreter lets one thread run at a time, so reading and talking to Postgres would
 wait for each other (docs/decisions.md has the figures). Lambda has no /dev/shm, so there is no
 multiprocessing queue: the file goes in through one pipe and the batches come out through another. The process
-ends when either pipe does, so it never outlives its parent. What it does is in import_batches_child.py.
+ends when either pipe does, so it never outlives its parent. What it does is in reader_worker.py.
 """
 
 import fcntl
@@ -18,12 +18,12 @@ from io import FileIO
 from itertools import chain
 from typing import IO, Final
 
-from leads.domain.seen_phones import KnownPhones
 from leads.errors import FailureCode, InvalidFile, ServiceFault
 from leads.formats.text_lines import BLOCK_SIZE, ByteSource
-from leads.use_cases import import_batches_child
-from leads.use_cases.import_batches import Batch, FileLayout
-from leads.use_cases.import_batches_child import END, task
+from leads.import_engine import reader_worker
+from leads.import_engine.batches import Batch, FileLayout
+from leads.import_engine.phone_filter import KnownPhones
+from leads.import_engine.reader_worker import END, task
 
 _PIPE_SIZE: Final = 1024 * 1024
 """Bytes that a pipe holds: as many as Linux lets an ordinary process ask for (pipe(7))."""
@@ -57,7 +57,7 @@ class ReadingProcess:
         if self._process is None:
             # Nothing of the command comes from outside.
             self._process = subprocess.Popen(  # noqa: S603  # nosec B603
-                [sys.executable, "-m", import_batches_child.__name__],
+                [sys.executable, "-m", reader_worker.__name__],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 bufsize=0,

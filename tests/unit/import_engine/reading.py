@@ -6,8 +6,8 @@ from typing import NamedTuple, Protocol
 
 from leads.errors import FailureCode, InvalidFile
 from leads.formats.text_lines import ByteSource
-from leads.use_cases.import_batches import Batch, FileLayout
-from leads.use_cases.import_batches_apart import ReadingProcess
+from leads.import_engine.batches import Batch, FileLayout
+from leads.import_engine.reader_process import ReadingProcess
 
 
 class Read(Protocol):

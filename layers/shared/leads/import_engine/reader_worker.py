@@ -12,9 +12,9 @@ from contextlib import suppress
 from io import FileIO
 from typing import Final
 
-from leads.domain.seen_phones import KnownPhones
 from leads.errors import InvalidFile
-from leads.use_cases.import_batches import read_batches
+from leads.import_engine.batches import read_batches
+from leads.import_engine.phone_filter import KnownPhones
 
 NICENESS: Final = 10
 """Added to the process's own (setpriority(2)). Where there are fewer cores than processes the one that talks

@@ -7,10 +7,10 @@ from tempfile import SpooledTemporaryFile
 from typing import IO, Final, NamedTuple, cast
 
 from leads.formats.report import ReportFormat
+from leads.import_engine.batches import Batch
 from leads.jobs.keepalive import KeepTalking
 from leads.s3.bucket import CSV_TYPE, Bucket
 from leads.s3.multipart_writer import MultipartWriter
-from leads.use_cases.import_batches import Batch
 
 _SMALL: Final = 1024 * 1024
 """Bytes of a report that never touches the disk."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from leads.use_cases.turn import KEPT, SLOWEST, patience
+from leads.import_engine.organisation_lock import KEPT, SLOWEST, patience
 
 RUN = 810.0
 """Seconds: of 900 the handler keeps 90."""

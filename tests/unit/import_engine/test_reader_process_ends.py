@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 
 from leads.errors import ServiceFault
+from leads.import_engine import reader_worker
+from leads.import_engine.batches import Batch, FileLayout, read_batches
 from leads.import_engine.read_ahead import read_ahead
-from leads.use_cases import import_batches_child
-from leads.use_cases.import_batches import Batch, FileLayout, read_batches
-from leads.use_cases.import_batches_apart import ReadingProcess
-from leads.use_cases.import_batches_child import NICENESS
+from leads.import_engine.reader_process import ReadingProcess
+from leads.import_engine.reader_worker import NICENESS
 from tests.support.processes import Started
 from tests.unit.fakes import SourceThatDribbles, SourceThatNeverEnds, SourceThatStalls
-from tests.unit.use_cases.reading import read_batches_apart, reading_of
+from tests.unit.import_engine.reading import read_batches_apart, reading_of
 
 HEADER = b"name,phone,source\n"
 ROW = b"Ana Ruiz,0612345678,web\n"
@@ -176,7 +176,7 @@ def test_what_a_library_prints_is_taken_for_no_answer(
 PARENT = """
 import time
 from tests.unit.fakes import SourceThatNeverEnds, SourceThatStalls
-from tests.unit.use_cases.reading import read_batches_apart
+from tests.unit.import_engine.reading import read_batches_apart
 header, row = b"name,phone,source\\n", b"Ana,06,web\\n"
 items = read_batches_apart({source}, chunk_rows=1000, may_skip=True)
 next(items)
@@ -208,7 +208,7 @@ def test_the_process_ends_in_silence_when_its_parent_is_killed(source: str) -> N
 @pytest.mark.parametrize("fed", [b"", b"9 1 1 1600000\n", b"9 1 1 1600000\n" + b"0" * 1000], ids=len)
 def test_the_process_ends_when_its_parent_dies_before_the_file_begins(fed: bytes) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", import_batches_child.__name__],
+        [sys.executable, "-m", reader_worker.__name__],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},

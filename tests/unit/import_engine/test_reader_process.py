@@ -10,9 +10,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from leads.errors import FailureCode, ServiceFault
-from leads.use_cases.import_batches import Batch, FileLayout, read_batches
+from leads.import_engine.batches import Batch, FileLayout, read_batches
 from tests.unit.fakes import SourceThatBreaksOff, SourceThatDribbles, SourceThatNeverEnds, SourceThatStalls
-from tests.unit.use_cases.reading import Read, read_batches_apart, reading_of
+from tests.unit.import_engine.reading import Read, read_batches_apart, reading_of
 
 HEADER = b"name,phone,source\n"
 ROW = b"Ana Ruiz,0612345678,web\n"

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from typing import Final
 
+from leads.import_engine.deadline import TimeLeft
 from leads.postgres.connection import Connection
 from leads.postgres.staging import take_turn, wait_for_turn
 from leads.s3.reader import ObjectReader
-from leads.use_cases.time_left import TimeLeft
 
 KEPT: Final = 120.0
 """Seconds that are kept of a run for the import itself, however small its file is: it needs a few of them."""

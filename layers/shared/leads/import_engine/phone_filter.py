@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from typing import Final, NamedTuple
 
+from leads.domain.duplicate_hints import Suspicion
+
 TAIL: Final = 8
 """Digits of an ending: fewer tell fewer phones apart, and one more takes ten times the 12.5 MB of a kind."""
 
@@ -63,17 +65,6 @@ class KnownPhones(NamedTuple):
     """
     recent: int
     """How many rows, at most, are not stored yet when another one comes."""
-
-
-class Suspicion(NamedTuple):
-    """Numbers of rows."""
-
-    repeats: list[int]
-    """Rows whose phone an earlier row has for sure."""
-    suspects: list[int]
-    """Other rows whose phone may have been there before."""
-    originals: list[int]
-    """Rows that are neither, whose phones the suspects may repeat: of those that may not be stored yet."""
 
 
 class SeenPhones:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from leads.errors import ImportTooLong
-from leads.use_cases.import_run import ImportRun
+from leads.import_engine.merger import ImportRun
 
 
 class TimeThatIsOver:
