@@ -57,24 +57,24 @@ setup: $(READY) ## Make .venv with everything a laptop needs (the other commands
 
 .PHONY: demo
 demo: $(READY) ## Import a real file twice, show its history, export it again; a throw-away stack
-	@$(RUN) -m local.demo
+	@$(RUN) -m local.commands.demo
 
 .PHONY: run
 run: $(READY) ## Run the stack until Ctrl-C (PORT=3000, 0 picks one; state in LEADS_STATE_DIR=.local)
-	@exec $(RUN) -m local.run
+	@exec $(RUN) -m local.commands.run
 
 .PHONY: token
 token: $(READY) ## Print a token for the running stack: make -s token ORG=acme ROLE=ADMIN USER=ana@acme.example
-	@exec $(RUN) -m local.token --org "$$ORG" --role "$$ROLE" --user "$$TOKEN_USER"
+	@exec $(RUN) -m local.commands.token --org "$$ORG" --role "$$ROLE" --user "$$TOKEN_USER"
 
 .PHONY: invoke
 invoke: SAM_BUILD := --cached
 invoke: $(READY) build ## Invoke a function of the running stack by SAM, in Docker: make invoke FUNCTION=ImportLeadsFunction EVENT=events/import_leads_form.json
-	@$(RUN) -m local.sam.invoke "$$FUNCTION" "$$EVENT"
+	@$(RUN) -m local.commands.invoke "$$FUNCTION" "$$EVENT"
 
 .PHONY: redrive
 redrive: $(READY) ## Send the dead letters of the running stack through again
-	@exec $(RUN) -m local.redrive
+	@exec $(RUN) -m local.commands.redrive
 
 .PHONY: check
 check: $(READY) validate ## Check format, lint, types, security and templates

@@ -26,7 +26,7 @@ import urllib3
 
 from bench.house import ORG, House
 from layers.finish_layer import finish_layer
-from local.lambda_environment import lambda_variables
+from local.aws.lambda_environment import lambda_variables
 from local.state import PROJECT
 
 _EMULATORS: Final = PROJECT / ".venv-sam" / "lib"

@@ -27,7 +27,7 @@ from leads.postgres.export import copy_leads
 from leads.s3.bucket import Bucket
 from leads.s3.multipart_writer import MultipartWriter
 from leads.web.export_requests import read_export_request
-from local.http_event import Request, build_event
+from local.aws.http_event import Request, build_event
 
 _FUNCTION: Final = "ExportLeadsFunction"
 _ROUTE: Final = "/api/v1/leads/export"

@@ -9,11 +9,11 @@ from urllib.parse import unquote, urlsplit
 from leads.postgres.connection import Connection, Database
 from leads.settings import DatabaseSettings
 from leads.use_cases.migrate_database import migrate_database
-from local.lambda_environments import LambdaEnvironments
-from local.postgres import DATABASE, EmbeddedPostgres
-from local.s3 import S3Emulator
+from local.aws.lambda_environments import LambdaEnvironments
+from local.aws.s3 import S3Emulator
+from local.postgres.embedded import DATABASE, EmbeddedPostgres
 from local.state import PROJECT
-from local.template import load_template
+from local.template.resolver import load_template
 
 ORG: Final = "bench"
 _STACK: Final = "leads-bench"

@@ -15,7 +15,7 @@ from leads.domain.job_status import JobStatus
 from leads.domain.merge_strategy import MergeStrategy
 from leads.postgres.import_jobs import NewImportJob, create_import_job, get_import_job
 from leads.s3.keys import import_key
-from local.postgres import DATABASE, OWNER
+from local.postgres.embedded import DATABASE, OWNER
 
 _FUNCTION: Final = "ProcessImportFunction"
 

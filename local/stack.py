@@ -16,18 +16,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from local.authorizer import AUDIENCE, ISSUER, JwtAuthorizer, TokenIssuer, token_claims
-from local.deployment import Template
-from local.gateway import AccessLog, Gateway, require_free
-from local.lambda_environments import LambdaEnvironments
-from local.notifications import RETRY_SECONDS, Notifications
-from local.postgres import APP, DATABASE, OWNER, EmbeddedPostgres
-from local.s3 import S3Emulator
+from local.aws.authorizer import AUDIENCE, ISSUER, JwtAuthorizer, TokenIssuer, token_claims
+from local.aws.gateway import AccessLog, Gateway, require_free
+from local.aws.lambda_environments import LambdaEnvironments
+from local.aws.notifications import RETRY_SECONDS, Notifications
+from local.aws.s3 import S3Emulator
+from local.aws.schedules import Schedules
+from local.postgres.embedded import APP, DATABASE, OWNER, EmbeddedPostgres
+from local.postgres.unfinished_jobs import end_unfinished_jobs
 from local.sam.env_vars import write_env_vars
-from local.schedules import Schedules
 from local.state import PROJECT, DirectoryLock, LaptopError, write_private
-from local.template import load_template
-from local.unfinished_jobs import end_unfinished_jobs
+from local.template.deployment import Template
+from local.template.resolver import load_template
 
 _T = TypeVar("_T")
 

@@ -6,8 +6,8 @@ import pytest
 
 from leads.postgres.connection import Database
 from leads.use_cases.migrate_database import migrate_database
-from local.postgres import EmbeddedPostgres
-from local.s3 import S3Emulator
+from local.aws.s3 import S3Emulator
+from local.postgres.embedded import EmbeddedPostgres
 from tests.support.service import APP_PASSWORD, Caller, Service, database_settings, prepare_environment
 
 pytest_plugins = ["tests.support.fault_table"]

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from local.deployment import Function
 from local.state import write_private
+from local.template.deployment import Function
 
 ENV_VARS = "env-vars.json"
 """Beside stack.json, for `sam local invoke --env-vars`."""

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import RSAAlgorithm
 
-from local.authorizer import AUDIENCE, ISSUER, TokenIssuer
+from local.aws.authorizer import AUDIENCE, ISSUER, TokenIssuer
 from local.stack import Stack
 
 IMPORT = "/api/v1/leads/import"

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pg8000.native
 import pytest
 
-from local.s3 import ACCOUNT_ID
+from local.aws.s3 import ACCOUNT_ID
 from local.stack import STACK_NAME, Stack
 from tests.e2e.test_service import IMPORT, Client, within
 

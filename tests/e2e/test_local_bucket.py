@@ -13,10 +13,10 @@ from urllib.parse import unquote_plus
 import pytest
 import urllib3
 
-from local.deployment import Function, Trigger
-from local.notifications import Notifications
-from local.runtime_api import Outcome, failure
-from local.s3 import S3Emulator
+from local.aws.notifications import Notifications
+from local.aws.runtime_api import Outcome, failure
+from local.aws.s3 import S3Emulator
+from local.template.deployment import Function, Trigger
 
 BUCKET = "leads-test"
 DEAD_LETTERS = "dead-letters"

@@ -18,7 +18,7 @@ import urllib3
 
 PROJECT = Path(__file__).resolve().parents[2]
 
-RUN = [sys.executable, "-m", "local.run"]
+RUN = [sys.executable, "-m", "local.commands.run"]
 TOKEN = ["make", "-s", "token"]
 
 
@@ -163,7 +163,7 @@ def test_a_token_needs_a_stack_and_an_organisation(tmp_path: Path) -> None:
 
 
 def test_the_user_of_the_command_line_counts_and_the_environments_does_not(tmp_path: Path) -> None:
-    from local.authorizer import TokenIssuer
+    from local.aws.authorizer import TokenIssuer
 
     TokenIssuer.create(tmp_path)
 

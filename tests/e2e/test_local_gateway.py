@@ -12,7 +12,7 @@ import pytest
 import urllib3
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from local.authorizer import TokenIssuer
+from local.aws.authorizer import TokenIssuer
 from tests.support.tiny_gateway import Ask, TinyGateway, asking, tiny_gateway
 
 

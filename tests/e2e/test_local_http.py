@@ -13,8 +13,8 @@ from urllib.parse import quote
 import pytest
 import urllib3
 
-from local import gateway as gateway_module
-from local.gateway import Gateway, PortTaken
+from local.aws import gateway as gateway_module
+from local.aws.gateway import Gateway, PortTaken
 from tests.support.tiny_gateway import Ask, TinyGateway, asking, tiny_gateway
 
 

@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 import pg8000.dbapi
 import pytest
 
-from local.postgres import EmbeddedPostgres
+from local.postgres.embedded import EmbeddedPostgres
 from local.state import DirectoryInUse
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -132,7 +132,7 @@ def test_a_taken_port_is_replaced_by_another(tmp_path: Path) -> None:
 _PARENT = """
 import sys, time
 from pathlib import Path
-from local.postgres import EmbeddedPostgres
+from local.postgres.embedded import EmbeddedPostgres
 postgres = EmbeddedPostgres(Path(sys.argv[1]))
 postgres.start()
 print(postgres.port, postgres._warden._process.pid, flush=True)

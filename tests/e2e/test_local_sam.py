@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from local.deployment import Function
+from local.commands.invoke import declare_endpoint
 from local.sam.forwarding import forwarded
-from local.sam.invoke import declare_endpoint
 from local.stack import Stack
-from local.template import load_template, read_document
+from local.template.deployment import Function
+from local.template.resolver import load_template, read_document
 from tests.support.deployed import PARAMETERS, STACK
 from tests.support.service import ROOT
 
@@ -115,7 +115,7 @@ def test_an_address_that_is_not_ours_is_refused() -> None:
 )
 def test_what_is_missing_is_told(tmp_path: Path, function: str, event: str, code: int, message: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "local.sam.invoke", function, event],
+        [sys.executable, "-m", "local.commands.invoke", function, event],
         cwd=ROOT,
         env=os.environ | {"LEADS_STATE_DIR": str(tmp_path)},
         capture_output=True,

@@ -19,7 +19,7 @@ import pg8000.dbapi
 import pytest
 import urllib3
 
-from local.gateway import PortTaken
+from local.aws.gateway import PortTaken
 from local.stack import Stack, StackFailed
 from local.state import DirectoryInUse
 from tests.support.tiny_service import FAILING_MIGRATE, MIGRATE, write_service

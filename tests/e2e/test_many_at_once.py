@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from local.lambda_environments import CONCURRENCY
+from local.aws.lambda_environments import CONCURRENCY
 from tests.e2e.test_killed_at_any_moment import lead_count, post
 from tests.e2e.test_service import IMPORT, Client
 from tests.support.fault_table import Seen

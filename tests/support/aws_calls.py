@@ -11,7 +11,7 @@ from typing import Any, Final
 import boto3
 
 from leads.postgres.connection import Connection, Database
-from local.s3 import ACCOUNT_ID, REGION
+from local.aws.s3 import ACCOUNT_ID, REGION
 from tests.support.deployed import CLUSTER
 from tests.support.iam_policy import Statements, allows
 

@@ -1,7 +1,7 @@
 """template.yaml as CloudFormation sees it in a deployment: with parameters, conditions and references put in.
 
-Unlike local.template it knows every resource and refuses nothing: what only AWS could tell is a text in angle
-brackets. So a policy reads as IAM gets it.
+Unlike local.template.resolver it knows every resource and refuses nothing: what only AWS could tell is a text
+in angle brackets. So a policy reads as IAM gets it.
 """
 
 import re
@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from local.conditions import Conditions
-from local.s3 import ACCOUNT_ID, REGION
+from local.aws.s3 import ACCOUNT_ID, REGION
 from local.state import PROJECT
-from local.template import load_template, read_document
+from local.template.conditions import Conditions
+from local.template.resolver import load_template, read_document
 
 STACK: Final = "leads-test"
 CLUSTER: Final = "cluster-LEADSTEST"

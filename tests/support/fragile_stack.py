@@ -10,7 +10,7 @@ from pathlib import Path
 
 from leads.postgres.connection import Connection
 from leads.settings import DatabaseSettings
-from local.postgres import DATABASE
+from local.postgres.embedded import DATABASE
 from local.stack import STACK_NAME, Stack
 from tests.support.tcp_proxy import TcpProxy
 

@@ -43,7 +43,7 @@ class Sam:
 
     def invoke(self, function: str, event: Path) -> Invoked:
         """One invocation, which must not fail."""
-        command = [sys.executable, "-m", "local.sam.invoke", function, str(event)]
+        command = [sys.executable, "-m", "local.commands.invoke", function, str(event)]
         return self.run(command)
 
     def run(self, command: list[str]) -> Invoked:

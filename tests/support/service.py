@@ -21,11 +21,11 @@ from leads.postgres.connection import Connection, Database
 from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile
 from leads.settings import DatabaseSettings
-from local.deployment import Template
-from local.http_event import Request, build_event
-from local.postgres import EmbeddedPostgres
-from local.s3 import CREDENTIALS, REGION, S3Emulator
-from local.template import load_template
+from local.aws.http_event import Request, build_event
+from local.aws.s3 import CREDENTIALS, REGION, S3Emulator
+from local.postgres.embedded import EmbeddedPostgres
+from local.template.deployment import Template
+from local.template.resolver import load_template
 from tests.support.aws_calls import AwsCalls
 from tests.support.deployed import PARAMETERS, STACK, deployed, policies
 from tests.support.lambda_context import FakeLambdaContext

@@ -9,10 +9,10 @@ from typing import Any
 
 import urllib3
 
-from local.authorizer import JwtAuthorizer, TokenIssuer
-from local.gateway import Gateway
-from local.lambda_environments import LambdaEnvironments
-from local.template import load_template
+from local.aws.authorizer import JwtAuthorizer, TokenIssuer
+from local.aws.gateway import Gateway
+from local.aws.lambda_environments import LambdaEnvironments
+from local.template.resolver import load_template
 from tests.support.tiny_service import write_service
 
 Ask = Callable[..., urllib3.BaseHTTPResponse]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from local.s3 import ACCOUNT_ID, REGION
+from local.aws.s3 import ACCOUNT_ID, REGION
 from tests.support.deployed import STACK, deployed
 from tests.support.iam_policy import allows
 from tests.support.key_prefixes import KEY_PREFIXES

@@ -15,10 +15,10 @@ from typing import Any, Final
 
 import pytest
 
-from local.deployment import Function
-from local.lambda_environment import lambda_variables
+from local.aws.lambda_environment import lambda_variables
 from local.state import PROJECT
-from local.template import load_template
+from local.template.deployment import Function
+from local.template.resolver import load_template
 from tests.support.deployed import PARAMETERS, STACK
 
 PROGRAM: Final = PROJECT / "tests" / "support" / "started_function.py"

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from local.state import PROJECT
-from local.template import read_document
+from local.template.resolver import read_document
 from tests.support.deployed import (
     CLUSTER,
     PARAMETERS,

@@ -13,7 +13,7 @@ import pytest
 
 from leads.jobs.outcome import ATTEMPTS
 from leads.s3.keys import DROP, EXPORT_REQUESTS, IMPORTS
-from local.s3 import ACCOUNT_ID, REGION
+from local.aws.s3 import ACCOUNT_ID, REGION
 from local.state import PROJECT
 from tests.support.deployed import FUNCTIONS, PARAMETERS, STACK, deployed, functions, of_type, policies
 from tests.support.iam_policy import grants

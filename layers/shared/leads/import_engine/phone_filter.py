@@ -4,7 +4,7 @@ others.
 What the key of a phone is, Postgres alone tells (phone_key in postgres/migrations/0001_dossier.sql). But two
 phones of the same key have the same last eight digits, and here is a bit for each of the 10^8 endings. French
 mobile numbers, which most leads have, have bits of their own: those with the same bit have the same key.
-tests/integration/test_phone_key.py holds both to the keys.
+tests/integration/database/test_phone_key.py holds both to the keys.
 """
 
 import re

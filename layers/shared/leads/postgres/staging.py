@@ -1,7 +1,7 @@
 """Validated rows on their way into dossier: staged in a temporary table by COPY, then merged set by set.
 
 Runs within the transaction of one import. The outcome of merging the rows of several merges is that of
-handling them one by one in file order; tests/integration/test_process_import_oracle.py holds it to that.
+handling them one by one in file order, which tests/integration/imports/test_process_import_oracle.py shows.
 """
 
 from collections.abc import Iterable, Sequence

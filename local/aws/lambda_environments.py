@@ -1,0 +1,124 @@
+"""The Lambda functions of a stack, each with as many execution environments as are asked of it at once.
+
+A warm environment serves again, a busy one is joined by another, one that ended or was ended is replaced.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+
+from local.aws.lambda_environment import LambdaEnvironment
+from local.aws.runtime_api import Outcome, failure
+from local.template.deployment import Function
+from local.warden import Warden
+
+CONCURRENCY = 10
+"""How many environments a function may have; further invocations wait."""
+
+
+class LambdaEnvironments:
+    """The environments of all functions, made when they are needed, until `close`."""
+
+    def __init__(self, functions: Iterable[Function], logs: Path, variables: Mapping[str, str]) -> None:
+        """`logs` gets a file per function; `variables` go to every function besides its own."""
+        logs.mkdir(parents=True, exist_ok=True)
+        self._warden = Warden()
+        self._pools = {
+            one.logical_id: _Pool(one, logs / f"{one.code.name}.log", variables, self._warden)
+            for one in functions
+        }
+
+    def invoke(self, logical_id: str, payload: bytes) -> Outcome:
+        """Invoke a function with a JSON event and wait for its outcome, which comes within its timeout."""
+        return self._pools[logical_id].invoke(payload)
+
+    def warm(self, logical_id: str) -> None:
+        """Start an environment in advance, without waiting for it, if the function has none."""
+        self._pools[logical_id].warm()
+
+    def cool(self, logical_id: str) -> None:
+        """End the function's idle environments, as Lambda does some time after the last invocation."""
+        self._pools[logical_id].cool()
+
+    def close(self) -> None:
+        """Kill every process; what is under way fails."""
+        for pool in self._pools.values():
+            pool.close()
+        self._warden.close()
+
+    def __enter__(self) -> LambdaEnvironments:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Pool:
+    def __init__(self, function: Function, log: Path, variables: Mapping[str, str], warden: Warden) -> None:
+        self._make: Callable[[], LambdaEnvironment] = lambda: LambdaEnvironment(
+            function, log, variables, warden
+        )
+        self._free = threading.Condition()
+        self._all: set[LambdaEnvironment] = set()
+        self._idle: list[LambdaEnvironment] = []
+        self._closed = False
+
+    def invoke(self, payload: bytes) -> Outcome:
+        environment = self._take()
+        if environment is None:
+            return failure("Sandbox.Stopped", "the local stack is stopping")
+        try:
+            return environment.invoke(payload)
+        finally:
+            self._give_back(environment)
+
+    def warm(self) -> None:
+        with self._free:
+            if not self._all and not self._closed:
+                self._idle.append(self._start())
+
+    def cool(self) -> None:
+        with self._free:
+            idle, self._idle = self._idle, []
+            self._all.difference_update(idle)
+        for environment in idle:
+            environment.kill()
+
+    def close(self) -> None:
+        with self._free:
+            self._closed = True
+            environments, self._all, self._idle = self._all, set(), []
+            self._free.notify_all()
+        for environment in environments:
+            environment.kill()
+
+    def _take(self) -> LambdaEnvironment | None:
+        with self._free:
+            while not self._closed:
+                while self._idle:
+                    environment = self._idle.pop()
+                    if environment.alive:
+                        return environment
+                    self._all.discard(environment)
+                if len(self._all) < CONCURRENCY:
+                    return self._start()
+                self._free.wait()
+        return None
+
+    def _start(self) -> LambdaEnvironment:
+        environment = self._make()
+        self._all.add(environment)
+        return environment
+
+    def _give_back(self, environment: LambdaEnvironment) -> None:
+        with self._free:
+            if environment.alive and not self._closed:
+                self._idle.append(environment)
+            else:
+                self._all.discard(environment)
+            self._free.notify()

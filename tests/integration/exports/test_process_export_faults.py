@@ -1,0 +1,277 @@
+"""process_export when something fails: tried again or FAILED with a reason, and never half a file."""
+
+import threading
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from leads.errors import DatabaseFault, ServiceFault
+from leads.jobs.outcome import ATTEMPTS, COMPLETED
+from leads.postgres.connection import Connection
+from leads.postgres.export import copy_leads
+from leads.s3.bucket import Bucket
+from leads.s3.events import StoredFile
+from leads.use_cases import export_file as module
+from tests.integration.imports.test_process_import_concurrency import DatabaseThatGoesAway
+from tests.support.exports import (
+    announce_export,
+    asked,
+    attempts_of,
+    export_of,
+    exported,
+    lose_commits,
+    names,
+    nothing_is_left,
+    run_export,
+    store,
+    store_many,
+    versions,
+    wait_until_free,
+)
+from tests.support.hostile_s3 import ClientThatFailsOn
+from tests.support.service import Caller, Service
+
+OUR_FAULT = "The export failed because of a fault on our side. Ask for it again."
+
+
+def fail_copying(monkeypatch: pytest.MonkeyPatch, sqlstate: str) -> None:
+    def fail(*_: object) -> int:
+        raise DatabaseFault(sqlstate)
+
+    monkeypatch.setattr(module, "copy_leads", fail)
+
+
+def three_attempts(service: Service, caller: Caller, request: StoredFile, attempt: Callable[[], Any]) -> None:
+    """Fails them all, and looks what is there before and after each."""
+    for number in range(1, ATTEMPTS + 1):
+        assert export_of(service, caller, request)["status"] != "FAILED", f"before attempt {number}"
+        with pytest.raises(ServiceFault):
+            attempt()
+        wait_until_free(service, request)
+        nothing_is_left(service, caller)
+        assert attempts_of(service, request) == number
+
+
+def test_a_database_that_goes_away_once_costs_no_attempt_of_lambdas(service: Service, caller: Caller) -> None:
+    request = asked(service, caller)
+    assert (
+        run_export(service, request, database=DatabaseThatGoesAway(service.database, {1})).ended == COMPLETED
+    )
+    assert attempts_of(service, request) == 1
+
+
+def test_a_connection_that_is_lost_while_copying_is_tried_once_more_within_the_run(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(service, caller, name="Ana")
+    request = asked(service, caller)
+    calls: list[Connection] = []
+
+    def die_once(connection: Connection, *arguments: Any) -> int:
+        calls.append(connection)
+        if len(calls) == 1:
+            try:
+                connection.rows("SELECT pg_terminate_backend(pg_backend_pid())")
+            finally:
+                wait_until_free(service, request)
+        return copy_leads(connection, *arguments)
+
+    monkeypatch.setattr(module, "copy_leads", die_once)
+    outcome = run_export(service, request)
+    assert (outcome.ended, outcome.row_count, len(calls)) == (COMPLETED, 1, 2)
+    assert attempts_of(service, request) == 1
+    assert names(exported(export_of(service, caller, request)).decode()) == ["Ana"]
+
+
+def test_the_third_attempt_ends_the_export_and_a_redrive_completes_it(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(service, caller, name="Ana")
+    request = asked(service, caller)
+    with monkeypatch.context() as patched:
+        fail_copying(patched, "57P01")
+        three_attempts(service, caller, request, lambda: announce_export(service, request))
+    failed = export_of(service, caller, request)
+    assert {name: failed[name] for name in ("status", "url", "rowCount", "failureReason")} == {
+        "status": "FAILED",
+        "url": None,
+        "rowCount": 0,
+        "failureReason": OUR_FAULT,
+    }
+
+    announce_export(service, request)
+
+    export = export_of(service, caller, request)
+    assert "failureReason" not in export
+    assert names(exported(export).decode()) == ["Ana"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "after"),
+    [
+        ("create_multipart_upload", 0),
+        ("upload_part", 0),
+        ("upload_part", 1),
+        ("complete_multipart_upload", 0),
+    ],
+)
+@pytest.mark.fault("a part upload fails")
+def test_export_that_s3_refuses_to_the_last_fails_and_leaves_no_part(
+    service: Service, caller: Caller, operation: str, after: int
+) -> None:
+    store_many(service, caller)
+    request = asked(service, caller)
+
+    def attempt() -> None:
+        client = ClientThatFailsOn(
+            service.bucket_of("process_export").client, operation, after=after, prefix="exports/"
+        )
+        try:
+            run_export(service, request, bucket=Bucket(client, service.bucket))  # type: ignore[arg-type]
+        finally:
+            assert client.failed.is_set(), f"{operation} was not asked for, so this test tells nothing"
+
+    three_attempts(service, caller, request, attempt)
+    export = export_of(service, caller, request)
+    assert (export["status"], export["failureReason"]) == ("FAILED", OUR_FAULT)
+
+
+def test_what_the_database_would_only_refuse_again_ends_the_export_for_good(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = asked(service, caller)
+    with monkeypatch.context() as patched:
+        fail_copying(patched, "42501")
+        assert run_export(service, request).ended == "REJECTED_BY_DATABASE"
+    wait_until_free(service, request)
+    announce_export(service, request)
+    export = export_of(service, caller, request)
+    assert (export["status"], export["failureReason"]) == ("FAILED", OUR_FAULT)
+    assert attempts_of(service, request) == 1
+    nothing_is_left(service, caller)
+
+
+@pytest.mark.parametrize("leads", [0, 3])
+def test_export_that_is_out_of_time_says_to_narrow_it(service: Service, caller: Caller, leads: int) -> None:
+    store_many(service, caller, leads)
+    request = asked(service, caller)
+    outcome = run_export(service, request, seconds=-1)
+    assert (outcome.ended, outcome.fault) == ("EXPORT_TOO_LONG", None)
+    export = export_of(service, caller, request)
+    assert export["status"] == "FAILED"
+    assert "narrow it with startDate and endDate, status or source" in export["failureReason"]
+    nothing_is_left(service, caller)
+    wait_until_free(service, request)
+    announce_export(service, request)
+    assert export_of(service, caller, request)["status"] == "FAILED", "it would be too long again"
+
+
+def test_large_export_that_runs_out_of_time_between_two_parts_leaves_none(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store_many(service, caller)
+    request = asked(service, caller)
+    over = threading.Event()
+
+    class ClientThatEndsTheTime:
+        """Takes parts; when it is asked for the first one the time is over."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(service.bucket_of("process_export").client, name)
+
+        def create_multipart_upload(self, **arguments: Any) -> Any:
+            over.set()
+            return service.bucket_of("process_export").client.create_multipart_upload(**arguments)
+
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + (1e6 if over.is_set() else 0))
+    monkeypatch.setattr(module, "time", clock)
+    outcome = run_export(service, request, bucket=Bucket(ClientThatEndsTheTime(), service.bucket))  # type: ignore[arg-type]
+    assert over.is_set(), "the export was too small for parts, so this test tells nothing"
+    assert outcome.ended == "EXPORT_TOO_LONG"
+    nothing_is_left(service, caller)
+
+
+def test_export_whose_answer_to_commit_was_lost_is_completed_and_keeps_its_file(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(service, caller, name="Ana")
+    request = asked(service, caller)
+    lose_commits(monkeypatch, kept=True)
+    assert run_export(service, request).ended == COMPLETED
+    assert names(exported(export_of(service, caller, request)).decode()) == ["Ana"]
+    assert len(versions(service, f"exports/{caller.org}/")) == 1
+
+
+def test_export_whose_commit_failed_leaves_no_file_and_is_done_again(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(service, caller, name="Ana")
+    request = asked(service, caller)
+    with monkeypatch.context() as patched:
+        lose_commits(patched, kept=False)
+        with pytest.raises(ServiceFault):
+            run_export(service, request)
+    assert versions(service, f"exports/{caller.org}/") == []
+    nothing_is_left(service, caller)
+    assert export_of(service, caller, request)["status"] == "PROCESSING"
+    wait_until_free(service, request)
+    announce_export(service, request)
+    assert names(exported(export_of(service, caller, request)).decode()) == ["Ana"]
+
+
+def test_one_export_that_fails_keeps_no_other_waiting_and_nothing_personal_is_logged(
+    service: Service,
+    caller: Caller,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    store(service, caller, name="Zaphod")
+    bad, good = asked(service, caller, columns="id"), asked(service, caller, columns="name")
+
+    def fail_for_ids(connection: Connection, org_id: str, order: Any, sink: Any) -> int:
+        if order.columns == ("id",):
+            raise ServiceFault("S3 broke off")
+        return copy_leads(connection, org_id, order, sink)
+
+    monkeypatch.setattr(module, "copy_leads", fail_for_ids)
+    with pytest.raises(ServiceFault, match="1 of 2 exports failed"):
+        announce_export(service, bad, good)
+    assert names(exported(export_of(service, caller, good)).decode()) == ["Zaphod"]
+    logged = capsys.readouterr().out
+    assert '"ExportFaults":[1.0]' in logged
+    assert "Zaphod" not in logged
+
+
+def test_a_fault_that_nobody_thought_of_ends_the_job_at_the_last_attempt(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = asked(service, caller)
+
+    def fail(*_: object) -> int:
+        raise KeyError("unthought of")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "copy_leads", fail)
+        for _ in range(ATTEMPTS):
+            with pytest.raises(KeyError):
+                run_export(service, request)
+            wait_until_free(service, request)
+    export = export_of(service, caller, request)
+    assert (export["status"], export["failureReason"]) == ("FAILED", OUR_FAULT)
+
+
+def test_a_run_with_little_time_left_leaves_the_second_try_to_the_next_delivery(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(service, caller, name="Ana")
+    request = asked(service, caller)
+    with monkeypatch.context() as patched:
+        fail_copying(patched, "08006")
+        with pytest.raises(DatabaseFault):
+            run_export(service, request, seconds=30)
+    assert attempts_of(service, request) == 1
+    wait_until_free(service, request)
+    assert run_export(service, request).ended == COMPLETED

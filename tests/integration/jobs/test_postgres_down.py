@@ -1,0 +1,109 @@
+"""Postgres that is really down when an event is delivered for the last time: a server of the test's own."""
+
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from leads.domain.merge_strategy import MergeStrategy
+from leads.errors import DatabaseFault
+from leads.import_engine import merger
+from leads.jobs import reconnect
+from leads.jobs.outcome import ATTEMPTS, COMPLETED
+from leads.postgres.connection import Connection, Database
+from leads.postgres.import_jobs import NewImportJob, create_import_job, get_import_job
+from leads.postgres.staging import merge
+from leads.s3.keys import import_key
+from leads.use_cases.expire_jobs import expire_jobs
+from leads.use_cases.migrate_database import migrate_database
+from local.postgres.embedded import EmbeddedPostgres
+from tests.support.fault_table import Seen
+from tests.support.imports import described, run_import
+from tests.support.service import APP_PASSWORD, Caller, Service, database_settings
+
+CSV = b"name,phone,source\nA,0612345678,web\n"
+
+
+class StoppedServer:
+    """A Postgres that can be stopped hard and started again."""
+
+    def __init__(self, server: EmbeddedPostgres) -> None:
+        self.server = server
+
+    def stop_hard(self) -> None:
+        process = self.server._process
+        assert process is not None
+        process.send_signal(signal.SIGQUIT)
+        process.wait(30)
+
+    def start_again(self) -> None:
+        self.server.stop()
+        self.server.start()
+
+    @property
+    def owner(self) -> Database:
+        return Database(database_settings(self.server, "leads_owner", self.server.owner_password), "test")
+
+    @property
+    def database(self) -> Database:
+        return Database(database_settings(self.server, "leads_app", APP_PASSWORD), "test")
+
+
+@pytest.fixture
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoppedServer]:
+    with EmbeddedPostgres(tmp_path_factory.mktemp("own"), throw_away=True) as server:
+        # What was committed survives a hard stop, as it does in a deployment.
+        server._settings["synchronous_commit"] = "on"
+        stopped = StoppedServer(server)
+        stopped.start_again()
+        migrate_database(stopped.owner, app_password=APP_PASSWORD, seconds=60)
+        yield stopped
+
+
+@pytest.mark.fault("Postgres stopped hard and started again")
+@pytest.mark.slow_fault
+def test_postgres_that_is_down_at_the_last_retry_leaves_a_job_that_is_failed_when_it_is_back(
+    service: Service, own: StoppedServer, caller: Caller, monkeypatch: pytest.MonkeyPatch, seen: Seen
+) -> None:
+    monkeypatch.setattr(reconnect, "OUTAGE", 1.0)
+    new = NewImportJob(caller.org, "x.csv", MergeStrategy.SKIP, dry_run=False, created_by="ana")
+    with own.database.connect() as connection:
+        id = create_import_job(connection, new)
+    file = service.put(import_key(caller.org, id), CSV)
+
+    def stop_in_the_middle(connection: Connection, *arguments: Any) -> list[int]:
+        merge(connection, *arguments)
+        own.stop_hard()
+        connection.rows("SELECT 1")
+        raise AssertionError("nobody answers any more")
+
+    def job() -> dict[str, Any]:
+        with own.owner.connect() as owner:
+            (record,) = owner.records("SELECT * FROM import_job WHERE id = :id", id=id)
+            return record | {"leads": owner.value("SELECT count(*) FROM dossier")}
+
+    with monkeypatch.context() as patched:
+        patched.setattr(merger, "merge", stop_in_the_middle)
+        for attempt in range(1, ATTEMPTS + 1):
+            with pytest.raises(DatabaseFault):
+                run_import(service, file, database=own.database)
+            own.start_again()
+            after = job()
+            assert (after["status"], after["attempts"], after["leads"]) == ("PROCESSING", attempt, 0)
+
+    def expire() -> None:
+        expire_jobs(database=own.database, bucket=service.leads_bucket, describe=described, seconds=60)
+
+    expire()
+    with own.owner.connect() as owner:
+        owner.rows("UPDATE import_job SET unattended_since = now() - interval '2 minutes'")
+    expire()
+    with own.database.connect() as connection:
+        failed = get_import_job(connection, caller.org, id)
+    assert failed is not None
+    assert (failed.status, failed.failure_code, job()["leads"]) == ("FAILED", "INTERNAL", 0)
+    assert "send it again" in str(failed.failure_reason)
+    assert run_import(service, file, database=own.database).ended == COMPLETED, "a redrive"
+    assert job()["leads"] == 1
+    seen("down to the end of the last attempt: not one row kept, FAILED with a reason when it was back")
