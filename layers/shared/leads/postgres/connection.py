@@ -31,7 +31,7 @@ ANSWER_PATIENCE: Final = 10.0
 
 KEEPALIVE: Final = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 35_000}
 """Seconds, a number and milliseconds after which a server that answers no packets is given up: as long as it
-waits for us (app_role_create.sql). How long a statement takes is another matter.
+waits for us (app_role_create in sql/schema.sql). How long a statement takes is another matter.
 """
 
 __all__ = ["Connection", "Database", "Sink", "Transaction", "literal"]

@@ -1,3 +1,17 @@
+-- name: staging_create
+-- COPY is refused on a table with row-level security, so rows are staged here; it goes with the transaction.
+CREATE TEMPORARY TABLE staging (
+    row_number bigint NOT NULL,
+    name text NOT NULL,
+    phone text NOT NULL,
+    email text,
+    source text NOT NULL,
+    lead_source text,
+    score smallint,
+    notes text
+) ON COMMIT DROP
+
+-- name: staging_duplicates
 -- Of the staged rows, the numbers of those that SKIP leaves out: their phone is that of an earlier row, or of an active
 -- lead. Rows whose phone the reader knows to be an earlier row's are not staged.
 -- It is so of none but `candidates`, null for all, and the earlier rows are among them (import_engine/phone_filter.py).
@@ -27,3 +41,15 @@ LEFT JOIN LATERAL (
     LIMIT 1
 ) AS duplicate ON true
 WHERE seen OR duplicate.found
+
+-- name: stored_tails
+-- The last eight digits of the phone keys of the organisation's active leads, one after another; null when there are
+-- more than `most`. Shorter keys are left out.
+SELECT
+    CASE
+        WHEN count(*) <= :most
+        THEN coalesce(string_agg(right(phone_key, 8), '') FILTER (WHERE length(phone_key) > 8), '')
+    END
+FROM (
+    SELECT phone_key FROM dossier WHERE org_id = :org_id AND status NOT IN ('WON', 'LOST') LIMIT :most + 1
+) AS active

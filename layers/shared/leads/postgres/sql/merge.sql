@@ -1,9 +1,19 @@
+-- name: merge_skip
+-- `skipped` is what staging_duplicates found, as an array.
+-- Rows come as they were staged, which is the order of the file: a table that only this session sees is read from its
+-- beginning. To sort them would only cost.
+INSERT INTO dossier (org_id, name, phone, email, source, lead_source, score, notes, created_by, updated_by)
+SELECT :org_id, name, phone, email, source, lead_source, score, notes, :created_by, :created_by
+FROM staging
+WHERE row_number <> ALL (CAST(:skipped AS bigint[]))
+
+-- name: merge_overwrite
 -- As if the rows of each phone were written one after another over its lead: of every column the last filled cell
 -- stays. Of several active leads the one updated last is it, then the highest id. A lead is touched when any of the
 -- rows changes it, even if a later one changes it back; what differs from a lead of before the import by white space
 -- that this has outside, and an import's cells have not, is no change. updated_at never goes back, so that the lead
 -- stays the one.
--- The look-up is that of staging_duplicates.sql, for the same reasons.
+-- The look-up is that of staging_duplicates, for the same reasons.
 WITH merged AS (
     SELECT
         phone_key,
@@ -67,3 +77,8 @@ SELECT :org_id, name, phone, email, source, lead_source, score, notes, :created_
 FROM found
 WHERE id IS NULL
 ORDER BY row_number
+
+-- name: merge_create_new
+INSERT INTO dossier (org_id, name, phone, email, source, lead_source, score, notes, created_by, updated_by)
+SELECT :org_id, name, phone, email, source, lead_source, score, notes, :created_by, :created_by
+FROM staging

@@ -1,3 +1,4 @@
+-- name: job_lock_held
 -- A key of 64 bits is shown in two halves, with objsubid 1 (PostgreSQL, pg_locks).
 SELECT EXISTS (
     SELECT FROM pg_locks

@@ -1,3 +1,15 @@
+-- name: schema_migration_create
+CREATE TABLE IF NOT EXISTS schema_migration (
+    version integer PRIMARY KEY,
+    name text NOT NULL,
+    checksum text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+)
+
+-- name: schema_migration_record
+INSERT INTO schema_migration (version, name, checksum) VALUES (:version, :name, :checksum)
+
+-- name: app_role_create
 -- The functions' role: it owns nothing. Its limits are the server's, so that the locks of a function that died go
 -- within a minute; idle in a transaction is allowed for longer than one call of S3 takes, and a lock is waited for
 -- longer than expire_jobs holds a job while S3 keeps it waiting. An import waits longer for other imports.
@@ -15,3 +27,13 @@ ALTER ROLE leads_app SET tcp_user_timeout = '35s';
 ALTER ROLE leads_app SET client_connection_check_interval = '10s';
 ALTER ROLE leads_app SET idle_in_transaction_session_timeout = '55s';
 ALTER ROLE leads_app SET lock_timeout = '40s';
+
+-- name: app_role_iam
+-- Only who has rds_iam WITH ADMIN OPTION may give it: an owner without it needs somebody who did so once.
+DO $$
+BEGIN
+    IF NOT pg_has_role('leads_app', 'rds_iam', 'MEMBER') THEN
+        GRANT rds_iam TO leads_app;
+    END IF;
+END
+$$

@@ -1,4 +1,0 @@
-UPDATE export_job
-SET status = 'FAILED', failure_code = :code, failure_reason = :reason, row_count = 0, finished_at = clock_timestamp()
-WHERE id = :id AND org_id = :org_id AND status IN ('PENDING', 'PROCESSING')
-RETURNING id

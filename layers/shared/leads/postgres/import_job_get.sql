@@ -1,5 +1,0 @@
-SELECT id, org_id, filename, merge_strategy, dry_run, status, success_count, error_count, skipped_count,
-    processed_rows, faults, fault_count, ignored_columns, report_key, failure_code, failure_reason,
-    created_at, created_by, started_at, finished_at, correlation_id, attempts
-FROM import_job
-WHERE id = :id AND org_id = :org_id

@@ -1,0 +1,86 @@
+-- name: export_job_create
+INSERT INTO export_job (org_id, filename, filters, columns, excel, gzip, created_by, correlation_id, started_at)
+VALUES (:org_id, :filename, CAST(:filters AS jsonb), CAST(:columns AS jsonb), :excel, :gzip, :created_by, :correlation_id,
+    now())
+RETURNING id, org_id, filename, filters, columns, excel, gzip, status, row_count, size_bytes, failure_code,
+    failure_reason, created_at, created_by, started_at, finished_at, correlation_id
+
+-- name: export_job_hand_over
+-- For a run of process_export, which its request announces next.
+UPDATE export_job SET status = 'PENDING', row_count = 0, started_at = NULL
+WHERE id = :id AND org_id = :org_id AND status = 'PROCESSING'
+RETURNING id, org_id, filename, filters, columns, excel, gzip, status, row_count, size_bytes, failure_code,
+    failure_reason, created_at, created_by, started_at, finished_at, correlation_id
+
+-- name: export_job_claim
+-- A job that COMPLETED, or FAILED for good, is over; one that FAILED by a fault that may pass is tried again.
+UPDATE export_job
+SET status = 'PROCESSING', attempts = attempts + CAST(:counted AS integer), started_at = coalesce(started_at, now()),
+    finished_at = NULL, failure_code = NULL, failure_reason = NULL, row_count = 0, request_version = :request_version,
+    unattended_since = NULL
+WHERE id = :id AND org_id = :org_id
+    AND (request_version IS NULL OR request_version = :request_version)
+    AND (status IN ('PENDING', 'PROCESSING') OR (status = 'FAILED' AND failure_code = 'INTERNAL'))
+RETURNING attempts
+
+-- name: export_job_progress
+UPDATE export_job SET row_count = :row_count WHERE id = :id AND org_id = :org_id AND status = 'PROCESSING'
+
+-- name: export_job_complete
+UPDATE export_job
+SET status = 'COMPLETED', row_count = :row_count, size_bytes = :size_bytes, finished_at = clock_timestamp()
+WHERE id = :id AND org_id = :org_id AND status = 'PROCESSING'
+RETURNING id, org_id, filename, filters, columns, excel, gzip, status, row_count, size_bytes, failure_code,
+    failure_reason, created_at, created_by, started_at, finished_at, correlation_id
+
+-- name: export_job_fail
+UPDATE export_job
+SET status = 'FAILED', failure_code = :code, failure_reason = :reason, row_count = 0, finished_at = clock_timestamp()
+WHERE id = :id AND org_id = :org_id AND status IN ('PENDING', 'PROCESSING')
+RETURNING id
+
+-- name: export_job_get
+SELECT id, org_id, filename, filters, columns, excel, gzip, status, row_count, size_bytes, failure_code,
+    failure_reason, created_at, created_by, started_at, finished_at, correlation_id
+FROM export_job
+WHERE id = :id AND org_id = :org_id
+
+-- name: export_job_list
+SELECT id, org_id, filename, filters, columns, excel, gzip, status, row_count, size_bytes, failure_code,
+    failure_reason, created_at, created_by, started_at, finished_at, correlation_id
+FROM export_job
+WHERE org_id = :org_id AND id < :before AND (CAST(:status AS text) IS NULL OR status = :status)
+ORDER BY id DESC
+LIMIT :limit
+
+-- name: export_job_signs_of_life
+-- What a run that has the job does and a dead one does not: it asks its connection for something, or shows more rows.
+-- Whether it waits for a lock is no sign by itself: a dead run's connection does so, too, until the server misses it.
+-- The statements of the role's own connections are seen. A key of 64 bits is shown in two halves, with objsubid 1
+-- (PostgreSQL, pg_locks).
+SELECT run.holder, coalesce(run.waits, false) AS waits,
+    (SELECT row_count FROM export_job WHERE id = :id AND org_id = :org_id) AS progress
+FROM (VALUES (1)) AS one (row)
+LEFT JOIN (
+    SELECT concat_ws(' ', activity.pid, activity.query_start) AS holder, activity.wait_event_type = 'Lock' AS waits
+    FROM pg_locks AS taken
+    JOIN pg_stat_activity AS activity USING (pid)
+    WHERE taken.locktype = 'advisory' AND taken.objsubid = 1 AND taken.granted
+        AND taken.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND ((CAST(taken.classid AS bigint) << 32) | CAST(taken.objid AS bigint)) = hashtextextended(:job, 0)
+) AS run ON true
+
+-- name: export_job_hold_overdue
+-- Who claims the job now waits for this transaction, and then finds what it left. A row that somebody holds can wait.
+SELECT CASE WHEN attempts = 0 AND status = 'PROCESSING' THEN 'direct_export' ELSE 'export' END AS kind,
+    NULL AS object_key, correlation_id
+FROM export_job
+WHERE id = :id AND org_id = :org_id AND overdue(export_job)
+FOR UPDATE SKIP LOCKED
+
+-- name: export_job_unattended
+-- A run that lost its connection tries once more at once: for a moment it has no lock, though it lives. Two looks do not
+-- take it for dead, a minute apart, less what a schedule may stray. A job that no run ever claimed has none to wait for.
+UPDATE export_job SET unattended_since = coalesce(unattended_since, now())
+WHERE id = :id AND org_id = :org_id
+RETURNING attempts = 0 OR unattended_since <= now() - interval '45 seconds'

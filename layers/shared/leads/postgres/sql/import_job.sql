@@ -1,0 +1,120 @@
+-- name: import_job_create
+INSERT INTO import_job (org_id, filename, merge_strategy, dry_run, created_by, correlation_id, object_key, object_version)
+VALUES (:org_id, :filename, :merge_strategy, :dry_run, :created_by, :correlation_id, :object_key, :object_version)
+ON CONFLICT (object_key, object_version) DO NOTHING
+RETURNING id
+
+-- name: import_job_find_by_object
+SELECT id FROM import_job
+WHERE org_id = :org_id AND object_key = :object_key AND object_version = :object_version
+
+-- name: import_job_free_key
+UPDATE import_job SET idempotency_key = NULL, file_digest = NULL
+WHERE org_id = :org_id AND idempotency_key = :key AND created_at < now() - CAST(:lives AS interval)
+
+-- name: import_job_free_old_keys
+-- A row that somebody holds is freed by a later request: who holds one already must not wait for another.
+UPDATE import_job SET idempotency_key = NULL, file_digest = NULL
+WHERE org_id = :org_id AND id IN (
+    SELECT id FROM import_job
+    WHERE org_id = :org_id AND idempotency_key IS NOT NULL AND created_at < now() - CAST(:lives AS interval)
+    LIMIT :most
+    FOR UPDATE SKIP LOCKED
+)
+
+-- name: import_job_create_keyed
+-- No row: the key is another request's. Only a job that is new was never repeated.
+INSERT INTO import_job (org_id, filename, merge_strategy, dry_run, created_by, correlation_id, idempotency_key, file_digest)
+VALUES (:org_id, :filename, :merge_strategy, :dry_run, :created_by, :correlation_id, :key, :file_digest)
+ON CONFLICT (org_id, idempotency_key) WHERE idempotency_key IS NOT NULL
+DO UPDATE SET repeated_at = clock_timestamp()
+WHERE import_job.filename = excluded.filename AND import_job.merge_strategy = excluded.merge_strategy
+    AND import_job.dry_run = excluded.dry_run AND import_job.file_digest IS NOT DISTINCT FROM excluded.file_digest
+RETURNING id, repeated_at IS NULL AS first
+
+-- name: import_job_restart
+-- Any version of its object may be taken, which is the next one that is announced.
+UPDATE import_job
+SET status = 'PENDING', attempts = 0, started_at = NULL, finished_at = NULL, failure_code = NULL, failure_reason = NULL,
+    object_key = NULL, object_version = NULL, unattended_since = NULL
+WHERE id = :id AND org_id = :org_id AND status = 'FAILED' AND failure_code = :code
+RETURNING id
+
+-- name: import_job_claim
+-- A job that COMPLETED, or FAILED for good, is over; one that FAILED by a fault that may pass is tried again, and one that
+-- was taken for never uploaded when its file comes after all.
+UPDATE import_job
+SET status = 'PROCESSING', attempts = attempts + CAST(:counted AS integer), started_at = coalesce(started_at, now()), finished_at = NULL,
+    failure_code = NULL, failure_reason = NULL, processed_rows = 0, object_key = :object_key,
+    object_version = :object_version, unattended_since = NULL
+WHERE id = :id AND org_id = :org_id
+    AND (object_version IS NULL OR (object_key = :object_key AND object_version = :object_version))
+    AND (status IN ('PENDING', 'PROCESSING') OR (status = 'FAILED' AND failure_code IN ('INTERNAL', 'ORGANISATION_BUSY', 'NOT_UPLOADED')))
+RETURNING merge_strategy, dry_run, created_by, attempts, correlation_id
+
+-- name: import_job_progress
+UPDATE import_job SET processed_rows = :processed WHERE id = :id AND org_id = :org_id AND status = 'PROCESSING'
+
+-- name: import_job_complete
+UPDATE import_job
+SET status = 'COMPLETED', total_rows = :total, success_count = :success, error_count = :error,
+    skipped_count = :skipped, processed_rows = :total, faults = CAST(:faults AS jsonb), fault_count = :fault_count,
+    ignored_columns = CAST(:ignored_columns AS jsonb), report_key = :report_key, finished_at = clock_timestamp()
+WHERE id = :id AND org_id = :org_id AND status IN ('PENDING', 'PROCESSING')
+RETURNING id
+
+-- name: import_job_fail
+UPDATE import_job
+SET status = 'FAILED', failure_code = :code, failure_reason = :reason, processed_rows = 0,
+    finished_at = clock_timestamp()
+WHERE id = :id AND org_id = :org_id AND status IN ('PENDING', 'PROCESSING')
+RETURNING id
+
+-- name: import_job_get
+SELECT id, org_id, filename, merge_strategy, dry_run, status, success_count, error_count, skipped_count,
+    processed_rows, faults, fault_count, ignored_columns, report_key, failure_code, failure_reason,
+    created_at, created_by, started_at, finished_at, correlation_id, attempts
+FROM import_job
+WHERE id = :id AND org_id = :org_id
+
+-- name: import_job_list
+-- Faults are shown with one job, not with the list of them.
+SELECT id, org_id, filename, merge_strategy, dry_run, status, success_count, error_count, skipped_count,
+    processed_rows, CAST('[]' AS jsonb) AS faults, fault_count, ignored_columns, report_key, failure_code, failure_reason,
+    created_at, created_by, started_at, finished_at, correlation_id, attempts
+FROM import_job
+WHERE org_id = :org_id AND id < :before AND (CAST(:status AS text) IS NULL OR status = :status)
+ORDER BY id DESC
+LIMIT :limit
+
+-- name: import_job_signs_of_life
+-- What a run that has the job does and a dead one does not: it asks its connection for something, or shows more rows.
+-- Whether it waits for a lock is no sign by itself: a dead run's connection does so, too, until the server misses it.
+-- The statements of the role's own connections are seen. A key of 64 bits is shown in two halves, with objsubid 1
+-- (PostgreSQL, pg_locks).
+SELECT run.holder, coalesce(run.waits, false) AS waits,
+    (SELECT processed_rows FROM import_job WHERE id = :id AND org_id = :org_id) AS progress
+FROM (VALUES (1)) AS one (row)
+LEFT JOIN (
+    SELECT concat_ws(' ', activity.pid, activity.query_start) AS holder, activity.wait_event_type = 'Lock' AS waits
+    FROM pg_locks AS taken
+    JOIN pg_stat_activity AS activity USING (pid)
+    WHERE taken.locktype = 'advisory' AND taken.objsubid = 1 AND taken.granted
+        AND taken.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND ((CAST(taken.classid AS bigint) << 32) | CAST(taken.objid AS bigint)) = hashtextextended(:job, 0)
+) AS run ON true
+
+-- name: import_job_hold_overdue
+-- Who claims the job now waits for this transaction, and then finds what it left. A row that somebody holds can wait.
+SELECT CASE WHEN attempts = 0 AND object_key IS NULL THEN 'upload' ELSE 'import' END AS kind, object_key,
+    correlation_id
+FROM import_job
+WHERE id = :id AND org_id = :org_id AND overdue(import_job)
+FOR UPDATE SKIP LOCKED
+
+-- name: import_job_unattended
+-- A run that lost its connection tries once more at once: for a moment it has no lock, though it lives. Two looks do not
+-- take it for dead, a minute apart, less what a schedule may stray. A job that no run ever claimed has none to wait for.
+UPDATE import_job SET unattended_since = coalesce(unattended_since, now())
+WHERE id = :id AND org_id = :org_id
+RETURNING attempts = 0 OR unattended_since <= now() - interval '45 seconds'
