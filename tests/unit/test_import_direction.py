@@ -19,12 +19,12 @@ LAYER = ROOT / "layers" / "shared"
 
 SHARED = {"errors", "settings", "observability"}
 MAY_IMPORT = {
-    "errors": set[str](),
+    "errors": {"domain"},
     "observability": set[str](),
     "settings": {"errors"},
     "cold_start": set[str](),
     "custom_resource": {"errors"},
-    "domain": {"errors"},
+    "domain": set[str](),
     "formats": {"domain", "errors"},
     "postgres": {"domain", *SHARED},
     "s3": {"domain", *SHARED},

@@ -26,8 +26,8 @@ what to do, and never holds SQL, a stack trace or the content of a cell that it 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Final
+
+from leads.domain.failure_code import FailureCode
 
 
 class LeadsError(Exception):
@@ -87,45 +87,6 @@ class UnsupportedMediaType(LeadsError):
     """A request body of a type that this route does not take."""
 
 
-class FailureCode(StrEnum):
-    """Why a job FAILED, for programs. An event that comes again finds INTERNAL and ORGANISATION_BUSY
-    worth another attempt, and NOT_UPLOADED when the file comes after all.
-    """
-
-    EMPTY_FILE = "EMPTY_FILE"
-    INVALID_CSV = "INVALID_CSV"
-    INVALID_ENCODING = "INVALID_ENCODING"
-    INVALID_HEADER = "INVALID_HEADER"
-    INVALID_GZIP = "INVALID_GZIP"
-    UNSUPPORTED_FILE = "UNSUPPORTED_FILE"
-    INVALID_KEY = "INVALID_KEY"
-    FILE_GONE = "FILE_GONE"
-    REJECTED_BY_DATABASE = "REJECTED_BY_DATABASE"
-    INTERNAL = "INTERNAL"
-    ORGANISATION_BUSY = "ORGANISATION_BUSY"
-    NOT_STORED = "NOT_STORED"
-    NOT_UPLOADED = "NOT_UPLOADED"
-    STACK_RESTARTED = "STACK_RESTARTED"
-    IMPORT_TOO_LONG = "IMPORT_TOO_LONG"
-    EXPORT_TOO_LONG = "EXPORT_TOO_LONG"
-
-    @property
-    def ours(self) -> bool:
-        """Whether the fault is ours, not the file's."""
-        return self in (
-            FailureCode.REJECTED_BY_DATABASE,
-            FailureCode.INTERNAL,
-            FailureCode.ORGANISATION_BUSY,
-            FailureCode.NOT_STORED,
-            FailureCode.STACK_RESTARTED,
-        )
-
-    @property
-    def may_be_repeated(self) -> bool:
-        """Whether the same request may do better, since the file is not why: nothing of it was imported."""
-        return self.ours or self is FailureCode.NOT_UPLOADED
-
-
 class InvalidFile(LeadsError):
     """The file as a whole cannot be imported: nothing of it is."""
 
@@ -148,13 +109,6 @@ class JobTaken(ServiceFault):
 
 class JobAtWork(JobTaken):
     """The run that has the job has been seen at work."""
-
-
-STATEMENT_TIMEOUT: Final = "57014"
-"""SQLSTATE of a statement that took longer than it may (PostgreSQL, appendix A)."""
-
-LOCK_NOT_AVAILABLE: Final = "55P03"
-"""SQLSTATE of a lock that was waited for in vain."""
 
 
 class DatabaseFault(ServiceFault):
@@ -192,19 +146,6 @@ class DatabaseFault(ServiceFault):
 
 class MigrationFailed(ServiceFault):
     """A migration did not succeed; what it did was rolled back."""
-
-    def __init__(self, name: str, fault: DatabaseFault) -> None:
-        # SQLSTATEs of a function, a table and another object that are there already.
-        foreign = (
-            ": what it makes is there already, and no migration made it. Give the service a database of its "
-            "own (DatabaseName); docs/operations.md says how leads get there"
-        )
-        hint = {
-            **dict.fromkeys(("42723", "42P07", "42710"), foreign),
-            LOCK_NOT_AVAILABLE: ": its tables were locked all the time",
-            STATEMENT_TIMEOUT: ": it took too long",
-        }
-        super().__init__(f"migration {name} failed: {fault}{hint.get(fault.sqlstate or '', '')}")
 
 
 class OrganisationBusy(ServiceFault):

@@ -148,7 +148,7 @@ def test_settings_that_are_missing_are_answered_too(
     ("fault", "reason"),
     [
         (
-            MigrationFailed("0007_wrong", DatabaseFault("42703")),
+            MigrationFailed("migration 0007_wrong failed: database error 42703"),
             "migration 0007_wrong failed: database error 42703",
         ),
         (DatabaseFault(None), "the database cannot be reached"),

@@ -4,8 +4,9 @@ import threading
 
 import pytest
 
+from leads.domain.failure_code import FailureCode
 from leads.domain.job_status import JobStatus
-from leads.errors import FailureCode, ServiceFault
+from leads.errors import ServiceFault
 from leads.postgres.export import copy_leads
 from leads.postgres.export_jobs import complete_export_job, fail_export_job, get_settled_export_job
 from leads.use_cases import export_file as module

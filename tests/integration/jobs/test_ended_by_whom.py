@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from leads.errors import DatabaseFault, FailureCode, ServiceFault
+from leads.domain.failure_code import FailureCode
+from leads.errors import DatabaseFault, ServiceFault
 from leads.import_engine import merger
 from leads.jobs import claim
 from leads.jobs.outcome import ATTEMPTS, COMPLETED, IGNORED

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from leads.errors import DatabaseFault, ExportTooLong, FailureCode, ServiceFault
+from leads.domain.failure_code import FailureCode
+from leads.errors import DatabaseFault, ExportTooLong, ServiceFault
 from leads.import_engine import import_file, merger
 from leads.observability import NAMESPACE, metrics
 from leads.postgres.import_jobs import fail_import_job

@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 import pytest
 
 from leads.domain.export_job import ExportOrder
+from leads.domain.failure_code import FailureCode
 from leads.domain.lead_filter import LeadFilter
 from leads.domain.merge_strategy import MergeStrategy
 from leads.domain.principal import Principal, Role
-from leads.errors import FailureCode, NotFound
+from leads.errors import NotFound
 from leads.postgres.connection import Database
 from leads.postgres.export_jobs import claim_export_job, fail_export_job
 from leads.postgres.idempotency import create_keyed_import_job, restart_import_job

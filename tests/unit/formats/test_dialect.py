@@ -2,7 +2,8 @@
 
 import pytest
 
-from leads.errors import FailureCode, InvalidFile
+from leads.domain.failure_code import FailureCode
+from leads.errors import InvalidFile
 from leads.formats.dialect import BYTE_ORDER_MARK, find_dialect
 
 

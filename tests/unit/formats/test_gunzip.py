@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from leads.errors import FailureCode, InvalidFile
+from leads.domain.failure_code import FailureCode
+from leads.errors import InvalidFile
 from leads.formats.gunzip import EXPANDED_LIMIT, MEMBERS_LIMIT, gunzipped
 from leads.formats.reader import LeadReader
 from leads.formats.text_lines import BLOCK_SIZE, ByteSource, Lines

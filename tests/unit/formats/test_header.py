@@ -4,8 +4,9 @@ import unicodedata
 
 import pytest
 
+from leads.domain.failure_code import FailureCode
 from leads.domain.lead import FIELDS
-from leads.errors import FailureCode, InvalidFile
+from leads.errors import InvalidFile
 from leads.formats.header import Columns, known_names, map_columns
 
 REQUIRED = ["name", "phone", "source"]

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leads.domain.failure_code import FailureCode
 from leads.domain.lead import FIELDS
 from leads.domain.lead_rules import row_errors
 from leads.domain.row_error import RowError
-from leads.errors import FailureCode, InvalidFile
+from leads.errors import InvalidFile
 from leads.formats.reader import LeadReader
 from leads.formats.text_lines import LINE_LIMIT, ByteSource
 from tests.support.lead_row import LeadRow, numbered_leads

@@ -6,7 +6,8 @@ import unicodedata
 
 import pytest
 
-from leads.errors import FailureCode, InvalidFile
+from leads.domain.failure_code import FailureCode
+from leads.errors import InvalidFile
 from leads.formats import header
 from leads.formats.dialect import HEADER_LINES
 from leads.formats.header import COLUMNS_LIMIT, map_columns

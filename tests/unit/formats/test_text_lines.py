@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leads.errors import FailureCode, InvalidFile
+from leads.domain.failure_code import FailureCode
+from leads.errors import InvalidFile
 from leads.formats import text_lines
 from leads.formats.text_lines import BLOCK_SIZE, LINE_LIMIT, ByteSource, Lines
 from tests.unit.fakes import SourceThatDribbles, SourceThatNeverEnds

@@ -4,7 +4,8 @@ from collections.abc import Generator
 from contextlib import closing
 from typing import NamedTuple, Protocol
 
-from leads.errors import FailureCode, InvalidFile
+from leads.domain.failure_code import FailureCode
+from leads.errors import InvalidFile
 from leads.formats.text_lines import ByteSource
 from leads.import_engine.batches import Batch, FileLayout
 from leads.import_engine.reader_process import ReadingProcess

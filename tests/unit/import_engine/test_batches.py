@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leads.domain.failure_code import FailureCode
 from leads.domain.row_error import RowError
-from leads.errors import FailureCode
 from leads.formats.reader import LeadReader
 from leads.import_engine.batches import Batch, FileLayout, read_batches
 from leads.import_engine.phone_filter import KnownPhones

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from leads.errors import FailureCode, ServiceFault
+from leads.domain.failure_code import FailureCode
+from leads.errors import ServiceFault
 from leads.import_engine.batches import Batch, FileLayout, read_batches
 from tests.unit.fakes import SourceThatBreaksOff, SourceThatDribbles, SourceThatNeverEnds, SourceThatStalls
 from tests.unit.import_engine.reading import Read, read_batches_apart, reading_of

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 from leads.domain.export_job import ExportJob, ExportOrder
+from leads.domain.failure_code import FailureCode
 from leads.domain.import_job import ImportCounts, ImportJob
 from leads.domain.job_status import JobStatus
 from leads.domain.lead import LeadStatus
 from leads.domain.lead_filter import LeadFilter
 from leads.domain.merge_strategy import MergeStrategy
 from leads.domain.row_error import RowError
-from leads.errors import FailureCode
 from leads.jobs.bodies import (
     ExportResult,
     ExportSummary,

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from leads.domain.failure_code import FailureCode
 from leads.errors import (
     DatabaseFault,
-    FailureCode,
     FieldError,
     FileTooLarge,
     Forbidden,

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from leads.domain.failure_code import FailureCode
 from leads.domain.job_status import JobStatus
 from leads.domain.lead_filter import DEFAULT_COLUMNS, LeadFilter
-from leads.errors import FailureCode
 
 
 @dataclass(frozen=True, slots=True)

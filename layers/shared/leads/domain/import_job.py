@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from leads.domain.failure_code import FailureCode
 from leads.domain.job_status import JobStatus
 from leads.domain.merge_strategy import MergeStrategy
 from leads.domain.row_error import RowError
-from leads.errors import FailureCode
 
 REPORTED_FAULTS = 1000
 """How many faults a job keeps for its answer and its history: enough to see what is wrong, small enough for

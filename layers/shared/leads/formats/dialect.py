@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from typing import Final, NamedTuple
 
-from leads.errors import FailureCode, InvalidFile
+from leads.domain.failure_code import FailureCode
+from leads.errors import InvalidFile
 from leads.formats.header import is_report, known_names
 from leads.formats.text_lines import LINE_LIMIT
 

@@ -6,7 +6,8 @@ A file is known by its first bytes, not by its name: what an upload was called i
 import zlib
 from typing import Final
 
-from leads.errors import FailureCode, InvalidFile
+from leads.domain.failure_code import FailureCode
+from leads.errors import InvalidFile
 from leads.formats.text_lines import ByteSource
 
 EXPANDED_LIMIT: Final = 2 * 1024**3

@@ -7,8 +7,9 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from leads.domain.failure_code import FailureCode
 from leads.domain.lead import FIELDS, REQUIRED_FIELDS
-from leads.errors import FailureCode, InvalidFile
+from leads.errors import InvalidFile
 from leads.formats.formula_guard import unguard
 
 _FIRST_NAME: Final = "first_name"

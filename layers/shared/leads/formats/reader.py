@@ -14,10 +14,11 @@ from itertools import chain, islice
 from operator import itemgetter
 from typing import Final
 
+from leads.domain.failure_code import FailureCode
 from leads.domain.lead import FIELDS, LeadCells
 from leads.domain.lead_rules import LeadChecker, row_errors
 from leads.domain.row_error import RowError
-from leads.errors import FailureCode, InvalidFile
+from leads.errors import InvalidFile
 from leads.formats.dialect import HEADER_LINES, find_dialect, is_blank
 from leads.formats.formula_guard import unguard
 from leads.formats.gunzip import gunzipped

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Final, Protocol
 
-from leads.errors import FailureCode, InvalidFile
+from leads.domain.failure_code import FailureCode
+from leads.errors import InvalidFile
 
 BLOCK_SIZE: Final = 256 * 1024
 """Bytes read at once: large enough that the work per block vanishes, small enough to keep memory flat."""

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from leads.domain.import_job import FinishedImport, ImportCounts
 from leads.domain.merge_strategy import MergeStrategy
-from leads.errors import STATEMENT_TIMEOUT, DatabaseFault, ServiceFault
+from leads.errors import DatabaseFault, ServiceFault
 from leads.formats.reader import CHUNK_ROWS
 from leads.import_engine.batches import Batch, FileLayout, read_batches
 from leads.import_engine.deadline import TimeLeft, TimelyReader
@@ -26,6 +26,7 @@ from leads.jobs.keepalive import KeepTalking
 from leads.jobs.progress import Progress
 from leads.postgres.connection import Connection, Database, Transaction
 from leads.postgres.import_jobs import ClaimedImportJob, complete_import_job, record_progress
+from leads.postgres.sqlstate import STATEMENT_TIMEOUT
 from leads.postgres.staging import begin_staging, stored_tails
 from leads.s3.bucket import Bucket
 from leads.s3.keys import report_key

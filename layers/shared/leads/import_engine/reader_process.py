@@ -18,7 +18,8 @@ from io import FileIO
 from itertools import chain
 from typing import IO, Final
 
-from leads.errors import FailureCode, InvalidFile, ServiceFault
+from leads.domain.failure_code import FailureCode
+from leads.errors import InvalidFile, ServiceFault
 from leads.formats.text_lines import BLOCK_SIZE, ByteSource
 from leads.import_engine import reader_worker
 from leads.import_engine.batches import Batch, FileLayout

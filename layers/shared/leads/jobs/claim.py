@@ -1,8 +1,8 @@
 """What a run does that finds its job taken: by a run at work, whose duplicate it is, or by one that died.
 
 A dead run's lock goes with its connection, which the server misses after a while: at once when its process
-was killed, within a minute when its machine is gone (app_role_create in sql/schema.sql). Who leaves a job to a
-dead run leaves it to nobody, so this one stays until it knows.
+was killed, within a minute when its machine is gone (app_role_create in sql/schema.sql). Who leaves a job to
+a dead run leaves it to nobody, so this one stays until it knows.
 """
 
 import time

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from leads.domain.export_job import ExportJob, ExportOrder
+from leads.domain.failure_code import FailureCode
 from leads.domain.job_status import JobStatus
 from leads.domain.lead_filter import LeadFilter
-from leads.errors import FailureCode, ServiceFault
+from leads.errors import ServiceFault
 from leads.postgres.connection import Connection
 from leads.postgres.job_lock import lock_job
 from leads.postgres.statements import statement

@@ -2,7 +2,8 @@
 
 from typing import Final, NamedTuple, cast
 
-from leads.errors import FailureCode, KeyReused
+from leads.domain.failure_code import FailureCode
+from leads.errors import KeyReused
 from leads.postgres.connection import Connection
 from leads.postgres.import_jobs import NewImportJob
 from leads.postgres.statements import statement

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
+from leads.domain.failure_code import FailureCode
 from leads.domain.import_job import FinishedImport, ImportCounts, ImportJob
 from leads.domain.job_status import JobStatus
 from leads.domain.merge_strategy import MergeStrategy
 from leads.domain.row_error import RowError
-from leads.errors import FailureCode, ServiceFault
+from leads.errors import ServiceFault
 from leads.postgres.connection import Connection
 from leads.postgres.job_lock import lock_job
 from leads.postgres.statements import statement

@@ -6,8 +6,15 @@ from importlib.resources import files
 from time import monotonic, sleep
 from typing import Final, NamedTuple, cast
 
-from leads.errors import LOCK_NOT_AVAILABLE, DatabaseFault, MigrationFailed, ServiceFault
+from leads.errors import DatabaseFault, MigrationFailed, ServiceFault
 from leads.postgres.connection import Connection, literal
+from leads.postgres.sqlstate import (
+    DUPLICATE_FUNCTION,
+    DUPLICATE_OBJECT,
+    DUPLICATE_TABLE,
+    LOCK_NOT_AVAILABLE,
+    STATEMENT_TIMEOUT,
+)
 from leads.postgres.statements import statement
 
 LOCK_WAIT: Final = 5000
@@ -17,6 +24,18 @@ LOCK_PAUSE: Final = 5.0
 """Seconds in which those who waited get on, before the migration asks again. An import may hold its locks for
 minutes.
 """
+
+_ALREADY_THERE: Final = (
+    ": what it makes is there already, and no migration made it. Give the service a database of its own "
+    "(DatabaseName); docs/operations.md says how leads get there"
+)
+_HINTS: Final = {
+    DUPLICATE_FUNCTION: _ALREADY_THERE,
+    DUPLICATE_TABLE: _ALREADY_THERE,
+    DUPLICATE_OBJECT: _ALREADY_THERE,
+    LOCK_NOT_AVAILABLE: ": its tables were locked all the time",
+    STATEMENT_TIMEOUT: ": it took too long",
+}
 
 _FILE: Final = re.compile(r"(\d{4})_(\w+)\.sql", re.ASCII)
 
@@ -73,7 +92,8 @@ def _apply(connection: Connection, migration: Migration, deadline: float) -> boo
             return _try(connection, migration, deadline)
         except DatabaseFault as fault:
             if fault.sqlstate != LOCK_NOT_AVAILABLE or monotonic() + LOCK_PAUSE > deadline:
-                raise MigrationFailed(str(migration), fault) from fault
+                hint = _HINTS.get(fault.sqlstate or "", "")
+                raise MigrationFailed(f"migration {migration} failed: {fault}{hint}") from fault
         sleep(LOCK_PAUSE)
 
 

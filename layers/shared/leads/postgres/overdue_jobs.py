@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple, cast
 
-from leads.errors import FailureCode
+from leads.domain.failure_code import FailureCode
 from leads.postgres.connection import Connection
 from leads.postgres.job_lock import is_job_locked
 from leads.postgres.statements import statement

@@ -9,8 +9,9 @@ from typing import Final, cast
 
 from leads.domain.duplicate_hints import Suspicion
 from leads.domain.merge_strategy import MergeStrategy
-from leads.errors import LOCK_NOT_AVAILABLE, DatabaseFault, OrganisationBusy
+from leads.errors import DatabaseFault, OrganisationBusy
 from leads.postgres.connection import Connection
+from leads.postgres.sqlstate import LOCK_NOT_AVAILABLE
 from leads.postgres.statements import statement
 
 LEADS_WAIT: Final = "120s"

@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from leads.errors import DatabaseFault, FailureCode, ServiceFault
+from leads.domain.failure_code import FailureCode
+from leads.errors import DatabaseFault, ServiceFault
 from leads.jobs.drop_result import leave_drop_result, told_when_missing
 from leads.jobs.views import ImportView
 from leads.observability import count, logger, name_job, one_job

@@ -11,13 +11,14 @@ from typing import Final
 
 from leads.domain.export_job import ExportJob
 from leads.domain.job_status import JobStatus
-from leads.errors import STATEMENT_TIMEOUT, DatabaseFault, ExportTooLong, ServiceFault
+from leads.errors import DatabaseFault, ExportTooLong, ServiceFault
 from leads.formats.dialect import BYTE_ORDER_MARK
 from leads.formats.gzipped import Gzipped
 from leads.jobs.keepalive import KeepTalking
 from leads.postgres.connection import Connection, Database
 from leads.postgres.export import copy_leads
 from leads.postgres.export_jobs import complete_export_job, get_settled_export_job
+from leads.postgres.sqlstate import STATEMENT_TIMEOUT
 from leads.s3.bucket import CSV_TYPE, GZIP_TYPE, Bucket
 from leads.s3.keys import export_key
 from leads.s3.multipart_writer import MultipartWriter

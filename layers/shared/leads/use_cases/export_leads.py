@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Final
 
 from leads.domain.export_job import ExportJob, ExportOrder
+from leads.domain.failure_code import FailureCode
 from leads.domain.job_status import JobStatus
 from leads.domain.principal import Principal, Role
-from leads.errors import DatabaseFault, ExportTooLong, FailureCode, Forbidden, NotFound
+from leads.errors import DatabaseFault, ExportTooLong, Forbidden, NotFound
 from leads.jobs.views import ExportView, view_export
 from leads.observability import correlation_id, count, name_job
 from leads.postgres.connection import ANSWER_PATIENCE, Connection, Database

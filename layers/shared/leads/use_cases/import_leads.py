@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Final
 
+from leads.domain.failure_code import FailureCode
 from leads.domain.import_job import ImportJob
 from leads.domain.job_status import JobStatus
 from leads.domain.merge_strategy import MergeStrategy
 from leads.domain.principal import Principal
-from leads.errors import DatabaseFault, FailureCode, ServiceFault
+from leads.errors import DatabaseFault, ServiceFault
 from leads.jobs.views import ImportView, view_import
 from leads.observability import correlation_id, count, name_job
 from leads.postgres.connection import ANSWER_PATIENCE, Connection, Database

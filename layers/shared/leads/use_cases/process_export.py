@@ -9,7 +9,8 @@ from contextlib import closing, suppress
 from typing import Final
 
 from leads.domain.export_job import ExportJob
-from leads.errors import DatabaseFault, ExportTooLong, FailureCode, JobAtWork, ServiceFault
+from leads.domain.failure_code import FailureCode
+from leads.errors import DatabaseFault, ExportTooLong, JobAtWork, ServiceFault
 from leads.jobs.claim import claim_when_free, take_again
 from leads.jobs.outcome import ATTEMPTS, COMPLETED, IGNORED, ExportOutcome
 from leads.jobs.progress import Progress

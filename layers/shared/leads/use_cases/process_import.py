@@ -10,16 +10,9 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
+from leads.domain.failure_code import FailureCode
 from leads.domain.job_status import JobStatus
-from leads.errors import (
-    DatabaseFault,
-    FailureCode,
-    ImportTooLong,
-    InvalidFile,
-    JobAtWork,
-    OrganisationBusy,
-    ServiceFault,
-)
+from leads.errors import DatabaseFault, ImportTooLong, InvalidFile, JobAtWork, OrganisationBusy, ServiceFault
 from leads.import_engine.import_file import Sizes, import_file
 from leads.jobs.claim import claim_when_free, take_again
 from leads.jobs.drop_result import leave_drop_result, told_when_missing
