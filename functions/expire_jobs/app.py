@@ -9,7 +9,6 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from leads.errors import LeadsError, ServiceFault
-from leads.jobs.views import ImportView
 from leads.observability import count, flush_metrics, logger, metrics, where
 from leads.postgres.connection import Database
 from leads.postgres.overdue_jobs import OverdueKind
@@ -34,7 +33,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     logger.set_correlation_id(context.aws_request_id)
     seconds = context.get_remaining_time_in_millis() / 1000 - LAST_SECONDS
     try:
-        expired = expire_jobs(database=database, bucket=bucket, describe=_details, seconds=seconds)
+        expired = expire_jobs(database=database, bucket=bucket, seconds=seconds)
     except Exception as error:
         fault = str(error) if isinstance(error, LeadsError) else type(error).__name__
         logger.error("expiry failed", fault=fault, stack=where(error))
@@ -48,14 +47,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     if expired.faults:
         raise ServiceFault(f"{expired.faults} jobs could not be expired")
     return counts
-
-
-def _details(view: ImportView) -> str:
-    """The result of a dropped file: what the API answers of a job."""
-    # Only dropped files need the API's bodies, which take time to load.
-    from leads.jobs.bodies import ImportDetails
-
-    return ImportDetails.of(view).to_json()
 
 
 def _report(counts: dict[str, int], faults: int) -> None:

@@ -9,7 +9,6 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from leads.errors import LeadsError, ServiceFault
 from leads.jobs.outcome import IGNORED, ImportOutcome
-from leads.jobs.views import ImportView
 from leads.observability import count, flush_metrics, logger, one_job, took, where
 from leads.postgres.connection import Database
 from leads.s3.bucket import Bucket
@@ -52,7 +51,7 @@ def _process(file: StoredFile, context: LambdaContext) -> bool:
     logger.append_keys(version=file.version)
     seconds = context.get_remaining_time_in_millis() / 1000 - LAST_SECONDS
     try:
-        outcome = process_import(file, database=database, bucket=bucket, describe=_details, seconds=seconds)
+        outcome = process_import(file, database=database, bucket=bucket, seconds=seconds)
     except Exception as error:
         fault = str(error) if isinstance(error, LeadsError) else type(error).__name__
         logger.error("import failed", fault=fault, stack=where(error))
@@ -63,14 +62,6 @@ def _process(file: StoredFile, context: LambdaContext) -> bool:
         return not outcome.untold
     finally:
         flush_metrics()
-
-
-def _details(view: ImportView) -> str:
-    """The result of a dropped file: what the API answers of a job."""
-    # Only dropped files need the API's bodies, which take time to load.
-    from leads.jobs.bodies import ImportDetails
-
-    return ImportDetails.of(view).to_json()
 
 
 def _report(outcome: ImportOutcome, seconds: float) -> None:

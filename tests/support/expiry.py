@@ -11,7 +11,6 @@ from leads.s3.events import StoredFile
 from leads.s3.keys import parse_drop_key
 from leads.use_cases.expire_jobs import MOST, Expired, expire_jobs
 from tests.support.exports import job_id as export_id
-from tests.support.imports import described
 from tests.support.lambda_context import FakeLambdaContext
 from tests.support.service import Caller, Service
 
@@ -37,7 +36,6 @@ def expire(
     return expire_jobs(
         database=service.database,
         bucket=bucket or service.leads_bucket,
-        describe=described,
         seconds=seconds,
         most=most,
     )

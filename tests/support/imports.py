@@ -9,9 +9,7 @@ import urllib3
 
 from leads.formats.text_lines import LINE_LIMIT
 from leads.import_engine.import_file import Sizes
-from leads.jobs.bodies import ImportDetails
 from leads.jobs.outcome import ImportOutcome
-from leads.jobs.views import ImportView
 from leads.postgres.connection import Database
 from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile
@@ -20,11 +18,6 @@ from leads.use_cases.process_import import process_import
 from tests.support.service import Caller, Service
 
 csv.field_size_limit(LINE_LIMIT)
-
-
-def described(shown: ImportView) -> str:
-    """A job as the handler describes it to whoever dropped its file."""
-    return ImportDetails.of(shown).to_json()
 
 
 def run_import(
@@ -41,7 +34,6 @@ def run_import(
         file,
         database=database or service.database,
         bucket=bucket or service.bucket_of("process_import"),
-        describe=described,
         seconds=seconds,
         sizes=sizes,
     )

@@ -28,10 +28,10 @@ MAY_IMPORT = {
     "formats": {"domain", "errors"},
     "postgres": {"domain", *SHARED},
     "s3": {"domain", *SHARED},
-    "jobs": {"domain", "formats", "postgres", "s3", "use_cases", *SHARED},
+    "jobs": {"domain", "formats", "postgres", "s3", *SHARED},
     "import_engine": {"domain", "formats", "postgres", "s3", "jobs", *SHARED},
     "use_cases": {"domain", "formats", "postgres", "s3", "jobs", "import_engine", *SHARED},
-    "web": {"domain", "use_cases", *SHARED},
+    "web": {"domain", *SHARED},
 }
 """What each package of `leads` may import beside itself; a function may import any of them."""
 

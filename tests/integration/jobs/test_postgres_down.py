@@ -19,7 +19,7 @@ from leads.use_cases.expire_jobs import expire_jobs
 from leads.use_cases.migrate_database import migrate_database
 from local.postgres.embedded import EmbeddedPostgres
 from tests.support.fault_table import Seen
-from tests.support.imports import described, run_import
+from tests.support.imports import run_import
 from tests.support.service import APP_PASSWORD, Caller, Service, database_settings
 
 CSV = b"name,phone,source\nA,0612345678,web\n"
@@ -93,7 +93,7 @@ def test_postgres_that_is_down_at_the_last_retry_leaves_a_job_that_is_failed_whe
             assert (after["status"], after["attempts"], after["leads"]) == ("PROCESSING", attempt, 0)
 
     def expire() -> None:
-        expire_jobs(database=own.database, bucket=service.leads_bucket, describe=described, seconds=60)
+        expire_jobs(database=own.database, bucket=service.leads_bucket, seconds=60)
 
     expire()
     with own.owner.connect() as owner:

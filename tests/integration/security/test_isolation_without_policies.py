@@ -82,7 +82,6 @@ def test_an_import_neither_sees_nor_changes_the_same_phone_elsewhere(
         database=unguarded,
         bucket=service.bucket_of("process_import"),
         seconds=300,
-        describe=lambda shown: "",
     )
     assert (outcome.counts.success, outcome.counts.skipped) == (1, 0)
     assert [lead["name"] for lead in service.leads(caller)] == ["Ours"]

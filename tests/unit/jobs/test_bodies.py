@@ -7,7 +7,7 @@ from typing import Any
 
 from leads.domain.export_job import ExportJob, ExportOrder
 from leads.domain.failure_code import FailureCode
-from leads.domain.import_job import ImportCounts, ImportJob
+from leads.domain.import_job import ImportCounts, ImportJob, Upload
 from leads.domain.job_status import JobStatus
 from leads.domain.lead import LeadStatus
 from leads.domain.lead_filter import LeadFilter
@@ -22,7 +22,6 @@ from leads.jobs.bodies import (
     UploadCreated,
 )
 from leads.jobs.views import ExportView, ImportView
-from leads.use_cases.import_leads import Upload
 
 FAULTS = (
     RowError(5, "phone", "Phone is required"),

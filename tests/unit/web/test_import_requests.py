@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leads.domain.filename import clean_filename
+from leads.domain.import_job import ImportOrder
 from leads.domain.merge_strategy import MergeStrategy
 from leads.errors import FileTooLarge, InvalidRequest, UnsupportedMediaType
-from leads.use_cases.import_leads import ImportOrder
 from leads.web.import_requests import (
     FILE_LIMIT,
     ImportRequest,

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leads.domain.import_job import ImportOrder
 from leads.domain.merge_strategy import MergeStrategy
 from leads.errors import FieldError, FileTooLarge, InvalidRequest
-from leads.use_cases.import_leads import ImportOrder
 from leads.web.import_requests import FILE_LIMIT, ImportRequest, read_import_request
 from tests.unit.web.events import http_event
 

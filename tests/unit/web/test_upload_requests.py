@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from leads.domain.import_job import ImportOrder
 from leads.domain.merge_strategy import MergeStrategy
 from leads.errors import InvalidRequest
-from leads.use_cases.import_leads import ImportOrder
 from leads.web.upload_requests import read_upload_request
 from tests.unit.web.events import http_event
 

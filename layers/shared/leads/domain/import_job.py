@@ -15,6 +15,25 @@ one row of the database and one answer (our API).
 
 
 @dataclass(frozen=True, slots=True)
+class ImportOrder:
+    """What the caller wants done with a file."""
+
+    filename: str
+    merge_strategy: MergeStrategy
+    dry_run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Where and until when a caller may put the file of a job, as a form POST of these fields and `file`."""
+
+    job_id: int
+    url: str
+    fields: dict[str, str]
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ImportCounts:
     """What became of the file's rows: `total = success + error + skipped`, always."""
 

@@ -11,9 +11,8 @@ from functools import cache
 from typing import Final, Self
 
 from leads.domain.export_job import ExportJob
-from leads.domain.import_job import REPORTED_FAULTS, ImportJob
+from leads.domain.import_job import REPORTED_FAULTS, ImportJob, Upload
 from leads.jobs.views import ExportView, ImportView
-from leads.use_cases.import_leads import Upload
 
 
 @cache

@@ -6,13 +6,11 @@ for an export that was being made while its caller waited, of which there is non
 
 import time
 from collections import Counter
-from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from leads.domain.failure_code import FailureCode
 from leads.errors import DatabaseFault, ServiceFault
 from leads.jobs.drop_result import leave_drop_result, told_when_missing
-from leads.jobs.views import ImportView
 from leads.observability import count, logger, name_job, one_job
 from leads.postgres.connection import Connection, Database
 from leads.postgres.import_jobs import read_import_job
@@ -80,15 +78,14 @@ def expire_jobs(
     *,
     database: Database,
     bucket: Bucket,
-    describe: Callable[[ImportView], str],
     seconds: float,
     most: int = MOST,
 ) -> Expired:
     """Looks at `most` overdue jobs and ends those that have no run, beginning with none after `seconds`.
 
     A job is ended in a transaction of its own, which holds its row: of two runs at once one ends it, and an
-    event that comes meanwhile waits and is handled then. What `describe` says of a dropped file's job is left
-    for its sender.
+    event that comes meanwhile waits and is handled then. The result of a dropped file's
+    job is left for its sender.
 
     Raises DatabaseFault when the jobs cannot be found. A fault with one of them is logged and counted.
     """
@@ -102,7 +99,7 @@ def expire_jobs(
             with one_job():
                 name_job(job.table, job.id)
                 try:
-                    ending = _expire(connection, job, bucket, describe)
+                    ending = _expire(connection, job, bucket)
                 except ServiceFault as fault:
                     faults += 1
                     logger.error("job not expired", fault=str(fault))
@@ -121,9 +118,7 @@ def expire_jobs(
     return Expired(ended, faults)
 
 
-def _expire(
-    connection: Connection, job: OverdueJob, bucket: Bucket, describe: Callable[[ImportView], str]
-) -> _Ending | None:
+def _expire(connection: Connection, job: OverdueJob, bucket: Bucket) -> _Ending | None:
     """How the job was ended, or None: it is no longer overdue, or not yet."""
     with connection.transaction(job.org_id) as transaction:
         held = hold_overdue_job(connection, job)
@@ -134,21 +129,19 @@ def _expire(
         if ending is not None:
             fail_held_job(connection, job, ending.code, ending.reason)
             if held.object_key is not None and held.object_key.startswith(DROP):
-                _tell_sender(connection, job, bucket, describe)
+                _tell_sender(connection, job, bucket)
         transaction.commit()
     return ending
 
 
 @told_when_missing()
-def _tell_sender(
-    connection: Connection, job: OverdueJob, bucket: Bucket, describe: Callable[[ImportView], str]
-) -> None:
+def _tell_sender(connection: Connection, job: OverdueJob, bucket: Bucket) -> None:
     """Before the commit: the result is written again if that fails, and never replaces that of a run which
     claims the job next.
     """
     ended = read_import_job(connection, job.org_id, job.id)
     if ended is not None:
-        leave_drop_result(ended, bucket, describe)
+        leave_drop_result(ended, bucket)
 
 
 def _ending(connection: Connection, job: OverdueJob, held: HeldJob, bucket: Bucket) -> _Ending | None:

@@ -4,15 +4,13 @@ itself.
 
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Final
 
 from leads.domain.failure_code import FailureCode
-from leads.domain.import_job import ImportJob
+from leads.domain.import_job import ImportJob, ImportOrder, Upload
 from leads.domain.job_status import JobStatus
-from leads.domain.merge_strategy import MergeStrategy
 from leads.domain.principal import Principal
 from leads.errors import DatabaseFault, ServiceFault
 from leads.jobs.views import ImportView, view_import
@@ -37,25 +35,6 @@ late.
 _NOT_STORED: Final = (
     "The file could not be stored because of a fault on our side. Nothing was imported; send it again."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ImportOrder:
-    """What the caller wants done with a file."""
-
-    filename: str
-    merge_strategy: MergeStrategy
-    dry_run: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """Where and until when a caller may put the file of a job, as a form POST of these fields and `file`."""
-
-    job_id: int
-    url: str
-    fields: dict[str, str]
-    expires_at: datetime
 
 
 def import_leads(

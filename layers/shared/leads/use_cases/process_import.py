@@ -5,7 +5,6 @@ again, an event finds its job over, or a run at work on it, and does nothing.
 """
 
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
@@ -18,7 +17,6 @@ from leads.jobs.claim import claim_when_free, take_again
 from leads.jobs.drop_result import leave_drop_result, told_when_missing
 from leads.jobs.outcome import ATTEMPTS, COMPLETED, IGNORED, ImportOutcome, count_outcome
 from leads.jobs.reconnect import WORTH_A_TRY, connect_when_back
-from leads.jobs.views import ImportView
 from leads.observability import count, logger, name_job
 from leads.postgres.connection import Connection, Database
 from leads.postgres.import_jobs import (
@@ -58,15 +56,14 @@ def process_import(
     *,
     database: Database,
     bucket: Bucket,
-    describe: Callable[[ImportView], str],
     seconds: float,
     sizes: Sizes = _SIZES,
 ) -> ImportOutcome:
     """Imports a file within `seconds`, or does nothing when its job is over, not there, or another run is at
     work on it.
 
-    Whoever dropped a file has no API: `describe` writes the result that is left for them, at each delivery,
-    so that none is missing when a run dies between the job's end and its result.
+    The sender of a dropped file finds a result file. It is written at each delivery, so that none is missing
+    when a run dies between the job's end and its result.
 
     A fault of the file, one that the database would only repeat, or too little time, ends its job as FAILED.
     Another fault of ours is raised for Lambda to retry, one of the database after a second try here; at the
@@ -79,12 +76,12 @@ def process_import(
     except Exception:
         # What failed must be told, and a job that it ended has a result like any other.
         with suppress(Exception):
-            run.leave_drop_result(describe)
+            run.leave_drop_result()
         raise
     if outcome.ended == IGNORED:
         run.name_ignored()
     try:
-        run.leave_drop_result(describe)
+        run.leave_drop_result()
     except Exception:
         # It has been logged, and the job is over all the same.
         return replace(outcome, untold=True)
@@ -146,7 +143,7 @@ class _Run:
         return self._deadline - time.monotonic()
 
     @told_when_missing()
-    def leave_drop_result(self, describe: Callable[[ImportView], str]) -> None:
+    def leave_drop_result(self) -> None:
         """Tells the sender of a dropped file, as soon as its job is over, what came of it. Raises
         ServiceFault.
         """
@@ -155,7 +152,7 @@ class _Run:
         with self._database.connect() as connection:
             job = get_import_job(connection, self._found.org_id, self._found.job_id)
         if job is not None and job.ended:
-            leave_drop_result(job, self._bucket, describe)
+            leave_drop_result(job, self._bucket)
 
     def name_ignored(self) -> None:
         """Names what began a job that this run did not claim, for the lines of the log alone."""

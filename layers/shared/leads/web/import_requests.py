@@ -11,9 +11,9 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from multipart import MultipartError, MultipartParser, parse_content_disposition, parse_options_header
 
 from leads.domain.filename import clean_filename
+from leads.domain.import_job import ImportOrder
 from leads.domain.merge_strategy import MergeStrategy
 from leads.errors import FieldError, FileTooLarge, InvalidRequest, UnsupportedMediaType
-from leads.use_cases.import_leads import ImportOrder
 from leads.web.parameters import choice, flag, refuse_unknown
 
 FILE_LIMIT: Final = 4 * 1024 * 1024

@@ -14,9 +14,9 @@ from pydantic_core.core_schema import (
 )
 
 from leads.domain.filename import FILENAME_LENGTH, clean_filename
+from leads.domain.import_job import ImportOrder
 from leads.domain.merge_strategy import MergeStrategy
 from leads.errors import FieldError, InvalidRequest
-from leads.use_cases.import_leads import ImportOrder
 from leads.web.import_requests import request_body
 from leads.web.parameters import refuse_unknown
 
