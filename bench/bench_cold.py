@@ -24,7 +24,7 @@ from typing import Final, NamedTuple
 
 import urllib3
 
-from bench.house import ORG, House
+from bench.environment import ORG, Environment
 from layers.finish_layer import finish_layer
 from local.aws.lambda_environment import lambda_variables
 from local.state import PROJECT
@@ -77,17 +77,17 @@ def main() -> None:
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
     _say(f"{datetime.now(UTC):%Y-%m-%d}, {machine}, median of {options.starts} starts, ms")
     _say(_LINE.format("function", "init", "to bare", "with S3", "first", "second"))
-    with tempfile.TemporaryDirectory() as directory, House(Path(directory)) as house:
+    with tempfile.TemporaryDirectory() as directory, Environment(Path(directory)) as environment:
         libraries = Path(directory) / "libraries"
         _install(libraries)
-        some = house.template.functions[0]
+        some = environment.template.functions[0]
         cases = []
         for name, code in _BARS.items():
             folder = Path(directory) / name
             folder.mkdir()
             (folder / "app.py").write_text(code)
             cases.append((name, folder, lambda_variables(some, ""), b"{}"))
-        for function in house.template.functions:
+        for function in environment.template.functions:
             event = _event(_EVENTS[function.code.name])
             cases.append((function.code.name, function.code, lambda_variables(function, ""), event))
         # In turns: a machine is slower in one minute than in the next.
@@ -97,7 +97,7 @@ def main() -> None:
                 layers = os.pathsep.join(map(str, some.layers))
                 variables = {
                     **variables,
-                    "AWS_ENDPOINT_URL_S3": house.s3.url,
+                    "AWS_ENDPOINT_URL_S3": environment.s3.url,
                     "PYTHONPATH": os.pathsep.join([str(folder), layers, str(libraries)]),
                 }
                 starts[name].append(_start(folder, variables, event))

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import urlencode
 
+from bench.environment import ORG, Environment
 from bench.floor import run_psql
-from bench.house import ORG, House
 from bench.memory import PeakMemory
 from leads.domain.export_job import ExportOrder
 from leads.domain.lead_filter import EXPORT_COLUMNS
@@ -82,15 +82,15 @@ def main() -> None:
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
     _say(f"{datetime.now(UTC):%Y-%m-%d}, {machine}, {options.rounds} rounds\n{_LINE.format(*_TITLES)}")
     for rows in options.rows:
-        with tempfile.TemporaryDirectory() as directory, House(Path(directory)) as house:
-            run_psql(house.uri, "export_leads", org=ORG, rows=str(rows))
+        with tempfile.TemporaryDirectory() as directory, Environment(Path(directory)) as environment:
+            run_psql(environment.uri, "export_leads", org=ORG, rows=str(rows))
             for case in _CASES:
                 if case.name in options.case:
-                    rounds = [_round(house, case, Path(directory)) for _ in range(options.rounds)]
+                    rounds = [_round(environment, case, Path(directory)) for _ in range(options.rounds)]
                     _say(_line(rows, case, rounds))
 
 
-def _round(house: House, case: Case, directory: Path) -> Round:
+def _round(environment: Environment, case: Case, directory: Path) -> Round:
     order = read_export_request(case.query)
     file = directory / "floor.csv"
 
@@ -98,30 +98,30 @@ def _round(house: House, case: Case, directory: Path) -> Round:
         columns = ", ".join(order.columns)
         return _timed(
             lambda: run_psql(
-                house.uri, "export_floor", file=str(file), columns=columns, org=ORG, where=case.where
+                environment.uri, "export_floor", file=str(file), columns=columns, org=ORG, where=case.where
             )
         )
 
     # A function that is warm, but whose memory no job before has grown.
-    house.functions.cool(_FUNCTION)
-    _export(house, {"startDate": "2030-01-01T00:00:00"})
+    environment.functions.cool(_FUNCTION)
+    _export(environment, {"startDate": "2030-01-01T00:00:00"})
     before = floor()
     with PeakMemory("awslambdaric") as memory:
         began = time.perf_counter()
-        rows = _export(house, case.query)
+        rows = _export(environment, case.query)
         job = time.perf_counter() - began
     after = floor()
-    copy = _timed(lambda: _copy(house, order))
-    upload = _timed(lambda: _upload(house, file))
+    copy = _timed(lambda: _copy(environment, order))
+    upload = _timed(lambda: _upload(environment, file))
     return Round(job, (before + after) / 2, copy, upload, memory.megabytes, rows)
 
 
-def _export(house: House, query: dict[str, str]) -> int:
+def _export(environment: Environment, query: dict[str, str]) -> int:
     request = Request(
         "GET", f"{_ROUTE}?{urlencode(query)}", (("Accept", "application/json"),), b"", "127.0.0.1"
     )
     event = build_event(request, f"GET {_ROUTE}", {}, _CLAIMS, "bench")
-    outcome = house.functions.invoke(_FUNCTION, json.dumps(event).encode())
+    outcome = environment.functions.invoke(_FUNCTION, json.dumps(event).encode())
     answer = json.loads(outcome.payload)
     if answer.get("statusCode") != 200:
         raise RuntimeError(f"the export failed: {answer}")
@@ -133,13 +133,15 @@ class _Nowhere:
         pass
 
 
-def _copy(house: House, order: ExportOrder) -> None:
-    with house.app().connect() as connection, connection.transaction(ORG):
+def _copy(environment: Environment, order: ExportOrder) -> None:
+    with environment.app().connect() as connection, connection.transaction(ORG):
         copy_leads(connection, ORG, order, _Nowhere())
 
 
-def _upload(house: House, file: Path) -> None:
-    writer = MultipartWriter(Bucket(house.s3.client, house.bucket), "exports/ready-made.csv", "text/csv")
+def _upload(environment: Environment, file: Path) -> None:
+    writer = MultipartWriter(
+        Bucket(environment.s3.client, environment.bucket), "exports/ready-made.csv", "text/csv"
+    )
     with writer, file.open("rb") as content:
         while block := content.read(_BLOCK):
             writer.write(block)

@@ -15,9 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from bench.environment import ORG
 from bench.floor import FloorTable, time_floor
-from bench.house import ORG
-from bench.import_house import ImportHouse
+from bench.import_environment import ImportEnvironment
 from bench.lead_files import Phones, write_leads, write_wrong_rows
 from bench.waiting import time_waiting
 from leads.domain.merge_strategy import MergeStrategy
@@ -65,16 +65,16 @@ def main() -> None:
     options = _options()
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
     _say(f"{datetime.now(UTC):%Y-%m-%d}, {machine}, {options.rounds} rounds\n{_LINE.format(*_TITLES)}")
-    with tempfile.TemporaryDirectory() as directory, ImportHouse(Path(directory)) as house:
+    with tempfile.TemporaryDirectory() as directory, ImportEnvironment(Path(directory)) as environment:
         stored = ""
         for case in _cases(options):
             if case.table == "stored" and stored != case.phones:
-                house.store(_file(Path(directory), options.stored, case.phones, town="Paris"))
+                environment.store(_file(Path(directory), options.stored, case.phones, town="Paris"))
                 stored = case.phones
             file = _file(Path(directory), case.rows, case.phones)
-            rounds = [_round(house, file, case) for _ in range(options.rounds)]
-            house.reset(case.table)
-            _say(_line(case, rounds, house.peak(file, case.strategy)))
+            rounds = [_round(environment, file, case) for _ in range(options.rounds)]
+            environment.reset(case.table)
+            _say(_line(case, rounds, environment.peak(file, case.strategy)))
     with tempfile.TemporaryDirectory() as directory:
         _say(f"\nA small file by HTTP: {time_waiting(Path(directory))}")
 
@@ -110,18 +110,18 @@ def _file(directory: Path, rows: int, phones: str, *, town: str = "Lyon") -> Pat
     return path
 
 
-def _round(house: ImportHouse, file: Path, case: Case) -> Round:
+def _round(environment: ImportEnvironment, file: Path, case: Case) -> Round:
     def floor(table: FloorTable) -> float:
         # What is wrong in every row Postgres would refuse, so there is no floor.
-        return time_floor(house.uri, file, case.strategy, table, ORG) if case.phones != _WRONG else 0.0
+        return time_floor(environment.uri, file, case.strategy, table, ORG) if case.phones != _WRONG else 0.0
 
     def fresh(measure: Callable[[], float]) -> float:
-        house.reset(case.table)
+        environment.reset(case.table)
         return measure()
 
     before = fresh(lambda: floor(FloorTable.PLAIN))
-    house.reset(case.table)
-    measured = house.run(file, case.strategy)
+    environment.reset(case.table)
+    measured = environment.run(file, case.strategy)
     after = fresh(lambda: floor(FloorTable.PLAIN))
     own = fresh(lambda: floor(FloorTable.OURS))
     return Round(measured.seconds, (before + after) / 2, own)

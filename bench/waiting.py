@@ -8,7 +8,7 @@ from typing import Final
 
 import urllib3
 
-from bench.house import database_settings
+from bench.environment import database_settings
 from bench.lead_files import Phones, write_leads
 from leads.postgres.connection import Database
 from leads.postgres.import_jobs import get_import_job

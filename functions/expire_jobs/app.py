@@ -9,14 +9,14 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from leads.errors import LeadsError, ServiceFault
-from leads.observability import count, flush_metrics, logger, metrics, where
+from leads.observability import flush_metrics, increment, logger, metrics, stack_without_message
 from leads.postgres.connection import Database
 from leads.postgres.overdue_jobs import OverdueKind
 from leads.s3.bucket import Bucket
 from leads.settings import BucketSettings, DatabaseSettings
 from leads.use_cases.expire_jobs import expire_jobs
 
-LAST_SECONDS = 60.0
+RESERVED_SECONDS = 60.0
 """Kept of the function's time for the job that is begun last: S3 may stall for 48 s, and Postgres for 10."""
 
 database = Database(DatabaseSettings.from_environment(), "expire_jobs")
@@ -31,12 +31,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     they are looked at again.
     """
     logger.set_correlation_id(context.aws_request_id)
-    seconds = context.get_remaining_time_in_millis() / 1000 - LAST_SECONDS
+    seconds = context.get_remaining_time_in_millis() / 1000 - RESERVED_SECONDS
     try:
         expired = expire_jobs(database=database, bucket=bucket, seconds=seconds)
     except Exception as error:
         fault = str(error) if isinstance(error, LeadsError) else type(error).__name__
-        logger.error("expiry failed", fault=fault, stack=where(error))
+        logger.error("expiry failed", fault=fault, stack=stack_without_message(error))
         # Lambda logs what is raised, so it must hold nothing of the data.
         raise ServiceFault("no jobs could be expired") from None
     finally:
@@ -53,11 +53,11 @@ def _report(counts: dict[str, int], faults: int) -> None:
     logger.info("jobs expired", expired=counts, faults=faults)
     # An upload that never came is its sender's; all else had a run that died, or an event that was lost.
     if broken_off := sum(number for kind, number in counts.items() if kind != OverdueKind.UPLOAD):
-        count("JobsBrokenOff", broken_off)
+        increment("JobsBrokenOff", broken_off)
         flush_metrics()
     for kind, number in counts.items():
         metrics.add_dimension("kind", kind)
-        count("JobsExpired", number)
+        increment("JobsExpired", number)
         flush_metrics()
 
 

@@ -16,9 +16,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from leads.domain.job_status import JobStatus
 from leads.jobs.bodies import ExportResult, ExportSummary
 from leads.jobs.views import ExportView
-from leads.observability import count, flush_metrics, logger, took
+from leads.observability import flush_metrics, increment, logger, record_duration
 from leads.postgres.connection import Database
-from leads.s3.bucket import HASTY, Bucket
+from leads.s3.bucket import INTERACTIVE, Bucket
 from leads.settings import BucketSettings, ClaimSettings, DatabaseSettings
 from leads.use_cases.export_leads import export_leads, get_export, list_exports
 from leads.web.auth import principal_of
@@ -27,12 +27,12 @@ from leads.web.history_requests import EXPORT_HISTORY_PATH, EXPORT_PATH, read_hi
 from leads.web.parameters import Preference, asks_for_json, preference, refuse_unknown
 from leads.web.resolver import answer, api
 
-MOST_WAIT = 20
+MAX_WAIT_SECONDS = 20
 """Seconds that an export may stream before its caller gets an answer (our API): the rest of the gateway's
 30 s is for handing over and a cold start.
 """
 
-LAST_SECONDS = 8.0
+RESERVED_SECONDS = 8.0
 """Kept of the function's time to drop what was uploaded and hand over."""
 
 ANSWER_SECONDS = 4.0
@@ -44,7 +44,7 @@ _NO_STORE = {"Cache-Control": "no-store"}
 app = api()
 claims = ClaimSettings.from_environment()
 database = Database(DatabaseSettings.from_environment(), "export_leads")
-bucket = Bucket.from_settings(BucketSettings.from_environment(), HASTY)
+bucket = Bucket.from_settings(BucketSettings.from_environment(), INTERACTIVE)
 
 
 @app.get(EXPORT_PATH)
@@ -54,9 +54,9 @@ def get_leads() -> Response[str]:
     """
     principal = principal_of(app.current_event, claims)
     order = read_export_request(app.current_event.query_string_parameters)
-    wished = preference(app.current_event.headers, default=MOST_WAIT, most=MOST_WAIT)
+    wished = preference(app.current_event.headers, default=MAX_WAIT_SECONDS, most=MAX_WAIT_SECONDS)
     left = app.lambda_context.get_remaining_time_in_millis() / 1000
-    wait = max(0.0, min(wished.wait, left - LAST_SECONDS))
+    wait = max(0.0, min(wished.wait, left - RESERVED_SECONDS))
     began = time.monotonic()
     view = export_leads(
         principal,
@@ -69,11 +69,11 @@ def get_leads() -> Response[str]:
     job = view.job
     logger.info("leads exported", status=job.status, rows=job.row_count, bytes=job.size_bytes)
     if job.status is JobStatus.COMPLETED:
-        count("ExportsCompleted")
-        count("RowsExported", job.row_count)
-        took("ExportSeconds", time.monotonic() - began)
+        increment("ExportsCompleted")
+        increment("RowsExported", job.row_count)
+        record_duration("ExportSeconds", time.monotonic() - began)
     else:
-        count("ExportsHandedOver")
+        increment("ExportsHandedOver")
     return _answer(view, wished)
 
 

@@ -14,7 +14,7 @@ from leads.jobs.bodies import ImportResult, UploadCreated
 from leads.jobs.views import ImportView
 from leads.observability import flush_metrics, logger
 from leads.postgres.connection import Database
-from leads.s3.bucket import HASTY, Bucket
+from leads.s3.bucket import INTERACTIVE, Bucket
 from leads.settings import BucketSettings, ClaimSettings, DatabaseSettings
 from leads.use_cases.import_leads import create_upload, import_leads
 from leads.web.auth import principal_of
@@ -24,19 +24,19 @@ from leads.web.parameters import Preference, idempotency_key, preference
 from leads.web.resolver import answer, api, problem
 from leads.web.upload_requests import read_upload_request
 
-DEFAULT_WAIT = 20.0
-MOST_WAIT = 25
+DEFAULT_WAIT_SECONDS = 20.0
+MAX_WAIT_SECONDS = 25
 """Seconds to wait for the job (our API): the rest of the gateway's 30 s is for storing the file and a cold
 start. S3 may take longer for the file, and then the wait is shorter.
 """
 
-LAST_SECONDS = 4.0
+RESERVED_SECONDS = 4.0
 """Kept of the function's time for the last look at the job, which may take three, and to answer."""
 
 app = api()
 claims = ClaimSettings.from_environment()
 database = Database(DatabaseSettings.from_environment(), "import_leads")
-bucket = Bucket.from_settings(BucketSettings.from_environment(), HASTY)
+bucket = Bucket.from_settings(BucketSettings.from_environment(), INTERACTIVE)
 
 
 @app.post("/api/v1/leads/import")
@@ -45,14 +45,14 @@ def post_import() -> Response[str]:
     principal = principal_of(app.current_event, claims)
     key = idempotency_key(app.current_event.headers)
     request = read_import_request(app.current_event)
-    wished = preference(app.current_event.headers, default=DEFAULT_WAIT, most=MOST_WAIT)
+    wished = preference(app.current_event.headers, default=DEFAULT_WAIT_SECONDS, most=MAX_WAIT_SECONDS)
     view = import_leads(
         principal,
         request.order,
         request.content,
         key=key,
         wait=wished.wait,
-        seconds=app.lambda_context.get_remaining_time_in_millis() / 1000 - LAST_SECONDS,
+        seconds=app.lambda_context.get_remaining_time_in_millis() / 1000 - RESERVED_SECONDS,
         database=database,
         bucket=bucket,
     )
@@ -75,7 +75,7 @@ def post_upload() -> Response[str]:
 def _answer(view: ImportView, wished: Preference) -> Response[str]:
     job = view.job
     if job.status is JobStatus.FAILED:
-        ours = job.failure_code is not None and job.failure_code.ours
+        ours = job.failure_code is not None and job.failure_code.internal
         status = HTTPStatus.INTERNAL_SERVER_ERROR if ours else HTTPStatus.BAD_REQUEST
         return problem(app, status, job.failure_reason or "", headers=wished.headers, importJobId=job.id)
     body = ImportResult.of(view).to_json()

@@ -9,16 +9,24 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from leads.errors import LeadsError, ServiceFault
 from leads.jobs.outcome import COMPLETED, IGNORED, ExportOutcome
-from leads.observability import count, flush_metrics, logger, one_job, took, where
+from leads.observability import (
+    flush_metrics,
+    increment,
+    job_log_context,
+    logger,
+    record_duration,
+    stack_without_message,
+)
 from leads.postgres.connection import Database
 from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile, stored_files
 from leads.settings import BucketSettings, DatabaseSettings
 from leads.use_cases.process_export import process_export
 
-LAST_SECONDS = 160.0
-"""Kept of the function's time to drop what was uploaded and to tell why: S3 may stall for 48 s (PATIENT of
-s3/bucket.py) with each of two parts under way and for another 48 with their end.
+RESERVED_SECONDS = 160.0
+"""Reserved for aborting the upload and for recording the outcome.
+
+S3 may stall for 48 s (BACKGROUND of s3/bucket.py) with each of two parts and for another 48 s with their end.
 """
 
 database = Database(DatabaseSettings.from_environment(), "process_export")
@@ -35,7 +43,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
         logger.warning("event without files", keys=sorted(event)[:10] if isinstance(event, dict) else [])
     failed = []
     for request in requests:
-        with one_job():
+        with job_log_context():
             if not _process(request, context):
                 failed.append(request)
     if failed:
@@ -47,13 +55,13 @@ def _process(request: StoredFile, context: LambdaContext) -> bool:
     """Whether the request needs no other delivery."""
     began = time.monotonic()
     logger.append_keys(version=request.version)
-    seconds = context.get_remaining_time_in_millis() / 1000 - LAST_SECONDS
+    seconds = context.get_remaining_time_in_millis() / 1000 - RESERVED_SECONDS
     try:
         outcome = process_export(request, database=database, bucket=bucket, seconds=seconds)
     except Exception as error:
         fault = str(error) if isinstance(error, LeadsError) else type(error).__name__
-        logger.error("export failed", fault=fault, stack=where(error))
-        count("ExportFaults")
+        logger.error("export failed", fault=fault, stack=stack_without_message(error))
+        increment("ExportFaults")
         return False
     else:
         _report(request, outcome, time.monotonic() - began)
@@ -73,17 +81,17 @@ def _report(request: StoredFile, outcome: ExportOutcome, seconds: float) -> None
         fault=outcome.fault,
     )
     if outcome.fault is not None:
-        count("ExportFaults")
+        increment("ExportFaults")
     if outcome.job_id is None:
         logger.warning("no request of ours", key=request.key)
-        count("ForeignKeys")
+        increment("ForeignKeys")
     elif outcome.ended == IGNORED:
-        count("EventsIgnored")
+        increment("EventsIgnored")
     else:
-        took("ExportSeconds", seconds)
+        record_duration("ExportSeconds", seconds)
     if outcome.ended == COMPLETED:
-        count("ExportsCompleted")
-        count("RowsExported", outcome.row_count)
+        increment("ExportsCompleted")
+        increment("RowsExported", outcome.row_count)
 
 
 started()

@@ -9,16 +9,24 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from leads.errors import LeadsError, ServiceFault
 from leads.jobs.outcome import IGNORED, ImportOutcome
-from leads.observability import count, flush_metrics, logger, one_job, took, where
+from leads.observability import (
+    flush_metrics,
+    increment,
+    job_log_context,
+    logger,
+    record_duration,
+    stack_without_message,
+)
 from leads.postgres.connection import Database
 from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile, stored_files
 from leads.settings import BucketSettings, DatabaseSettings
 from leads.use_cases.process_import import process_import
 
-LAST_SECONDS = 160.0
-"""Kept of the function's time to end a report, or to drop its parts, and to tell what came of it: S3 may
-stall for 48 s (PATIENT of s3/bucket.py) with each of two parts under way and for another 48 with their end.
+RESERVED_SECONDS = 160.0
+"""Reserved for closing or aborting the report and for recording the outcome.
+
+S3 may stall for 48 s (BACKGROUND of s3/bucket.py) with each of two parts and for another 48 s with their end.
 """
 
 database = Database(DatabaseSettings.from_environment(), "process_import")
@@ -35,7 +43,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
         logger.warning("event without files", keys=sorted(event)[:10] if isinstance(event, dict) else [])
     failed = []
     for file in files:
-        with one_job():
+        with job_log_context():
             if not _process(file, context):
                 failed.append(file)
     if failed:
@@ -49,17 +57,17 @@ def _process(file: StoredFile, context: LambdaContext) -> bool:
     """
     began = time.monotonic()
     logger.append_keys(version=file.version)
-    seconds = context.get_remaining_time_in_millis() / 1000 - LAST_SECONDS
+    seconds = context.get_remaining_time_in_millis() / 1000 - RESERVED_SECONDS
     try:
         outcome = process_import(file, database=database, bucket=bucket, seconds=seconds)
     except Exception as error:
         fault = str(error) if isinstance(error, LeadsError) else type(error).__name__
-        logger.error("import failed", fault=fault, stack=where(error))
-        count("ImportFaults")
+        logger.error("import failed", fault=fault, stack=stack_without_message(error))
+        increment("ImportFaults")
         return False
     else:
         _report(outcome, time.monotonic() - began)
-        return not outcome.untold
+        return not outcome.sender_not_notified
     finally:
         flush_metrics()
 
@@ -75,10 +83,10 @@ def _report(outcome: ImportOutcome, seconds: float) -> None:
         seconds=round(seconds, 3),
         fault=outcome.fault,
     )
-    if outcome.fault is not None or outcome.untold:
-        count("ImportFaults")
+    if outcome.fault is not None or outcome.sender_not_notified:
+        increment("ImportFaults")
     if outcome.job_id is not None and outcome.ended != IGNORED:
-        took("ImportSeconds", seconds)
+        record_duration("ImportSeconds", seconds)
 
 
 started()

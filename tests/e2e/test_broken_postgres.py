@@ -75,10 +75,10 @@ def test_disk_that_is_full_costs_retries_and_no_row(
     content = b"name,phone,source\n" + b"".join(b"Ana Martin,06%08d,web\n" % n for n in range(rows))
     log = fragile.logs / "process_import.log"
     with fragile.superuser() as superuser:
-        superuser.rows(f"CREATE TABLESPACE full_disk LOCATION '{small_disk}'")
-        superuser.rows("GRANT CREATE ON TABLESPACE full_disk TO leads_app")
+        superuser.query(f"CREATE TABLESPACE full_disk LOCATION '{small_disk}'")
+        superuser.query("GRANT CREATE ON TABLESPACE full_disk TO leads_app")
         # Where the staged rows are.
-        superuser.rows("ALTER ROLE leads_app SET temp_tablespaces = 'full_disk'")
+        superuser.query("ALTER ROLE leads_app SET temp_tablespaces = 'full_disk'")
         try:
             id = post(client, content)
             wait_until(lambda: "53100" in log.read_text() and attempts(fragile, id) == 2)
@@ -86,17 +86,17 @@ def test_disk_that_is_full_costs_retries_and_no_row(
             assert (job["status"], job["successCount"]) == ("PROCESSING", 0)
             assert lead_count(fragile, client.org) == 0
         finally:
-            superuser.rows("ALTER ROLE leads_app RESET temp_tablespaces")
+            superuser.query("ALTER ROLE leads_app RESET temp_tablespaces")
         # Somebody has made room.
         job = client.ended_job(id)
         wait_until(
             lambda: (
-                not superuser.value(
+                not superuser.query_value(
                     "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'process_import'"
                 )
             )
         )
-        superuser.rows("DROP TABLESPACE full_disk")
+        superuser.query("DROP TABLESPACE full_disk")
     assert (job["status"], job["successCount"]) == ("COMPLETED", rows)
     assert lead_count(fragile, client.org) == rows
     seen(f"53100, rolled back; COMPLETED by attempt {attempts(fragile, id)}, when there was room")
@@ -116,7 +116,7 @@ def test_migration_waits_for_a_running_job_and_lets_others_go_on(
         migrating = threads.submit(apply_migrations, owner, MIGRATIONS, seconds=60)
         with fragile.superuser() as superuser:
             wait_until(
-                lambda: superuser.value(
+                lambda: superuser.query_value(
                     "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND NOT granted"
                 )
             )

@@ -33,12 +33,12 @@ def post(client: Client, content: bytes = CSV, route: str = CREATE_NEW) -> int:
 
 def lead_count(stack: FragileStack, org: str) -> int:
     with stack.owner() as owner:
-        return int(str(owner.value("SELECT count(*) FROM dossier WHERE org_id = :org", org=org)))
+        return int(str(owner.query_value("SELECT count(*) FROM dossier WHERE org_id = :org", org=org)))
 
 
 def attempts(stack: FragileStack, id: int) -> int:
     with stack.owner() as owner:
-        return int(str(owner.value("SELECT attempts FROM import_job WHERE id = :id", id=id)))
+        return int(str(owner.query_value("SELECT attempts FROM import_job WHERE id = :id", id=id)))
 
 
 def endings(stack: FragileStack, id: int) -> int:
@@ -98,7 +98,7 @@ def test_one_event_in_two_processes_at_once_runs_once(fragile: FragileStack, see
         # All of them are in processes that have found the job taken, while its run stands still.
         with fragile.superuser() as superuser:
             wait_until(
-                lambda: superuser.value(
+                lambda: superuser.query_value(
                     "SELECT count(*) = 4 FROM pg_stat_activity WHERE application_name = 'process_import'"
                 )
             )

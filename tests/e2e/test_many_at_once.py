@@ -33,7 +33,9 @@ def most_connections(stack: FragileStack) -> Iterator[list[int]]:
     def look() -> None:
         with stack.superuser() as superuser:
             while not over.wait(0.02):
-                now = superuser.value("SELECT count(*) FROM pg_stat_activity WHERE usename = 'leads_app'")
+                now = superuser.query_value(
+                    "SELECT count(*) FROM pg_stat_activity WHERE usename = 'leads_app'"
+                )
                 most[0] = max(most[0], int(str(now)))
 
     looking = threading.Thread(target=look)

@@ -26,8 +26,10 @@ def no_unfinished_jobs(service: Service) -> None:
     with service.owner() as connection:
         for table in (IMPORT, EXPORT):
             unfinished = f"SELECT org_id, id FROM {table} WHERE status IN ('PENDING', 'PROCESSING')"  # noqa: S608
-            for org, id in connection.rows(unfinished):
-                connection.rows(statement(f"{table}_fail"), org_id=org, id=id, code="INTERNAL", reason="Left")
+            for org, id in connection.query(unfinished):
+                connection.query(
+                    statement(f"{table}_fail"), org_id=org, id=id, code="INTERNAL", reason="Left"
+                )
 
 
 @pytest.fixture

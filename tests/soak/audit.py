@@ -23,8 +23,8 @@ def audit(stack: FragileStack, partners: Sequence[Partner]) -> list[str]:
 def _audit_partner(stack: FragileStack, partner: Partner) -> Iterator[str]:
     org = partner.client.org
     with stack.owner() as owner:
-        rows = owner.rows(_LEADS, org=org)
-        jobs = owner.records("SELECT * FROM import_job WHERE org_id = :org", org=org)
+        rows = owner.query(_LEADS, org=org)
+        jobs = owner.query_dicts("SELECT * FROM import_job WHERE org_id = :org", org=org)
     stored = [["" if cell is None else str(cell) for cell in row] for row in rows]
     sent = [cells(lead) for lead in partner.leads]
     if stored != sent:
@@ -85,7 +85,7 @@ def _left_over(stack: FragileStack) -> Iterator[str]:
     left: Sequence[object] = ()
     with stack.superuser() as superuser:
         while time.monotonic() < deadline:
-            left = superuser.rows(
+            left = superuser.query(
                 "SELECT application_name, state, wait_event FROM pg_stat_activity "
                 "WHERE usename = 'leads_app' AND application_name <> 'expire_jobs'"
             )

@@ -58,7 +58,7 @@ class Breaking(threading.Thread):
 
     def _end_sessions(self) -> None:
         with self._stack.superuser() as superuser:
-            superuser.rows(
+            superuser.query(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'leads_app'"
             )
 

@@ -151,7 +151,7 @@ class _NotingDatabase(Database):
         super().__init__(database._settings, database._application)
         self._note = note
 
-    def connect(self, *, patience: float | None = None) -> Connection:
+    def connect(self, *, timeout: float | None = None) -> Connection:
         self._note(self._settings.user)
         # As the callers do, for a test that has another `connect` in the class.
-        return super().connect() if patience is None else super().connect(patience=patience)
+        return super().connect() if timeout is None else super().connect(timeout=timeout)

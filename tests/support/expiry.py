@@ -51,7 +51,7 @@ def make_past(service: Service, table: str, id: int, **seconds: float) -> None:
     """Puts times of a job so many seconds into the past."""
     with service.owner() as connection:
         for column, ago in seconds.items():
-            connection.rows(
+            connection.query(
                 f"UPDATE {table} SET {column} = now() - make_interval(secs => :ago) WHERE id = :id",  # noqa: S608
                 ago=float(ago),
                 id=id,
@@ -66,7 +66,7 @@ def unattended(service: Service, table: str, id: int) -> None:
 def stored_job(service: Service, table: str, id: int) -> dict[str, Any]:
     """A job as its table has it."""
     with service.owner() as connection:
-        (record,) = connection.records(f"SELECT * FROM {table} WHERE id = :id", id=id)  # noqa: S608
+        (record,) = connection.query_dicts(f"SELECT * FROM {table} WHERE id = :id", id=id)  # noqa: S608
     return record
 
 
@@ -94,7 +94,7 @@ def claimed_imports(service: Service, caller: Caller, file: StoredFile, id: int,
         with service.app() as connection:
             claim_import_job(connection, caller.org, id, object_key=file.key, object_version=file.version)
             # The lock goes a moment after its connection.
-            connection.rows("SELECT pg_advisory_unlock_all()")
+            connection.query("SELECT pg_advisory_unlock_all()")
 
 
 def claimed_exports(service: Service, caller: Caller, request: StoredFile, attempts: int) -> None:
@@ -102,7 +102,7 @@ def claimed_exports(service: Service, caller: Caller, request: StoredFile, attem
     for _ in range(attempts):
         with service.app() as connection:
             claim_export_job(connection, caller.org, export_id(request), request_version=request.version)
-            connection.rows("SELECT pg_advisory_unlock_all()")
+            connection.query("SELECT pg_advisory_unlock_all()")
 
 
 def dropped(service: Service, caller: Caller, content: bytes) -> tuple[StoredFile, int]:

@@ -31,13 +31,13 @@ def store(service: Service, caller: Caller, **values: object) -> None:
     values = {"name": "A", "phone": "0612345678", **values}
     names, slots = ", ".join(["org_id", *values]), ", ".join([":org_id", *(f":{name}" for name in values)])
     with service.owner() as connection:
-        connection.rows(f"INSERT INTO dossier ({names}) VALUES ({slots})", org_id=caller.org, **values)  # noqa: S608
+        connection.query(f"INSERT INTO dossier ({names}) VALUES ({slots})", org_id=caller.org, **values)  # noqa: S608
 
 
 def store_many(service: Service, caller: Caller, number: int = LARGE, notes: str = "x" * 1000) -> None:
     """Stores leads named L1, L2 and so on."""
     with service.owner() as connection:
-        connection.rows(
+        connection.query(
             "INSERT INTO dossier (org_id, name, phone, notes) "
             "SELECT :org, 'L' || n, '06', CAST(:notes AS text) "
             "FROM generate_series(1, CAST(:number AS integer)) AS n",
@@ -101,7 +101,7 @@ def job_id(request: StoredFile) -> int:
 def attempts_of(service: Service, request: StoredFile) -> object:
     """How many deliveries have tried the export."""
     with service.owner() as connection:
-        return connection.value("SELECT attempts FROM export_job WHERE id = :id", id=job_id(request))
+        return connection.query_value("SELECT attempts FROM export_job WHERE id = :id", id=job_id(request))
 
 
 def exported(export: dict[str, Any]) -> bytes:
@@ -131,7 +131,7 @@ def wait_until_free(service: Service, request: StoredFile) -> None:
         "AND ((classid::bigint << 32) | objid::bigint) = hashtextextended(:job, 0)"
     )
     with service.owner() as connection:
-        wait_until(lambda: not connection.value(held, job=f"export_job {job_id(request)}"))
+        wait_until(lambda: not connection.query_value(held, job=f"export_job {job_id(request)}"))
 
 
 def lose_commits(monkeypatch: pytest.MonkeyPatch, *, kept: bool) -> None:

@@ -204,7 +204,9 @@ class Service:
     def leads(self, caller: Caller) -> list[dict[str, object]]:
         """The leads of the caller's organisation, by id."""
         with self.owner() as connection:
-            return connection.records("SELECT * FROM dossier WHERE org_id = :org ORDER BY id", org=caller.org)
+            return connection.query_dicts(
+                "SELECT * FROM dossier WHERE org_id = :org ORDER BY id", org=caller.org
+            )
 
 
 def database_settings(postgres: EmbeddedPostgres, user: str, password: str) -> DatabaseSettings:

@@ -1,6 +1,6 @@
 """An error's place may be logged, its message may not."""
 
-from leads.observability import where
+from leads.observability import stack_without_message
 
 
 def fail() -> None:
@@ -11,7 +11,7 @@ def test_the_place_of_an_error_is_told_without_its_message() -> None:
     try:
         fail()
     except ValueError as error:
-        stack = where(error)
+        stack = stack_without_message(error)
     assert [line.split()[-1] for line in stack] == [
         "test_the_place_of_an_error_is_told_without_its_message",
         "fail",
@@ -21,4 +21,4 @@ def test_the_place_of_an_error_is_told_without_its_message() -> None:
 
 
 def test_an_error_that_was_never_raised_has_no_place() -> None:
-    assert where(ValueError("0612345678")) == []
+    assert stack_without_message(ValueError("0612345678")) == []

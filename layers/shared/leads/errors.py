@@ -14,8 +14,8 @@
     └── ServiceFault            ours, not the caller's                     500
         ├── DatabaseFault       Postgres refused, failed or went away      500
         ├── MigrationFailed     the schema stays as it was                 500
-        ├── JobTaken            a run has the same job, dead or alive       500
-        │   └── JobAtWork       and it is alive: nothing is left to do      500
+        ├── JobLocked            a run has the same job, dead or alive       500
+        │   └── JobRunning       and it is alive: nothing is left to do      500
         ├── OrganisationBusy    its turn did not come: tried again later, then FAILED
         ├── ImportTooLong       its run has no more time: FAILED
         └── ExportTooLong       its run has no more time: handed over, or FAILED
@@ -103,11 +103,11 @@ class ServiceFault(LeadsError):
     """Something of ours failed; the cause is chained and logged where it is handled."""
 
 
-class JobTaken(ServiceFault):
+class JobLocked(ServiceFault):
     """Another run has the job's lock, or a dead one's connection has it still."""
 
 
-class JobAtWork(JobTaken):
+class JobRunning(JobLocked):
     """The run that has the job has been seen at work."""
 
 
@@ -127,7 +127,7 @@ class DatabaseFault(ServiceFault):
         self.sqlstate = sqlstate
 
     @property
-    def away(self) -> bool:
+    def unreachable(self) -> bool:
         """Whether there was no database to talk to: it went away, starts, or has no connection left."""
         return self.sqlstate is None or self.sqlstate.startswith("57P0") or self.sqlstate == "53300"
 

@@ -21,23 +21,23 @@ metrics = Metrics(namespace=NAMESPACE)
 __all__ = [
     "MetricUnit",
     "correlation_id",
-    "count",
+    "increment",
     "flush_metrics",
     "logger",
     "metrics",
-    "name_job",
-    "one_job",
-    "took",
-    "where",
+    "bind_job",
+    "job_log_context",
+    "record_duration",
+    "stack_without_message",
 ]
 
 
-def count(metric: str, number: int = 1) -> None:
+def increment(metric: str, number: int = 1) -> None:
     """Adds to a metric; docs/operations.md lists them."""
     metrics.add_metric(metric, MetricUnit.Count, number)
 
 
-def took(metric: str, seconds: float) -> None:
+def record_duration(metric: str, seconds: float) -> None:
     """Adds a duration to a metric."""
     metrics.add_metric(metric, MetricUnit.Seconds, seconds)
 
@@ -56,7 +56,7 @@ def correlation_id() -> str | None:
     return logger.get_correlation_id()
 
 
-def name_job(table: str, id: int, begun_by: str | None = None) -> None:
+def bind_job(table: str, id: int, begun_by: str | None = None) -> None:
     """Puts a job of this table in every line that follows. A function that goes on with what a request began
     gives that one's correlation id, too, by which the lines of all functions are found together.
     """
@@ -66,7 +66,7 @@ def name_job(table: str, id: int, begun_by: str | None = None) -> None:
 
 
 @contextmanager
-def one_job() -> Iterator[None]:
+def job_log_context() -> Iterator[None]:
     """Lines after this block name no job that was named in it: one event may be about several."""
     own = correlation_id()
     try:
@@ -76,7 +76,7 @@ def one_job() -> Iterator[None]:
         logger.set_correlation_id(own)
 
 
-def where(error: BaseException) -> list[str]:
+def stack_without_message(error: BaseException) -> list[str]:
     """The stack of an error without its message, which may hold what must not be logged."""
     return [
         f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)

@@ -54,9 +54,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[Opened]:
     open_, close = Connection.__init__, Connection.close
 
     def note_open(
-        self: Connection, settings: DatabaseSettings, application: str, *, patience: float | None = None
+        self: Connection, settings: DatabaseSettings, application: str, *, timeout: float | None = None
     ) -> None:
-        open_(self, settings, application, patience=patience)
+        open_(self, settings, application, timeout=timeout)
         applications[id(self)] = application
         counts.add(application, 1)
 

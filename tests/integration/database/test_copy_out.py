@@ -57,10 +57,10 @@ def no_collection() -> Iterator[None]:
 def test_messages_between_rows_are_no_rows_and_lose_none(service: Service) -> None:
     kept = Kept()
     with service.app() as connection, connection.transaction():
-        connection.script(NOTICES)
+        connection.execute(NOTICES)
         query = "SELECT pg_temp.noticed(n) FROM generate_series(1, 1000) AS n"
         assert connection.copy_out(f"COPY ({query}) TO STDOUT (FORMAT csv)", kept) == 1000
-        assert connection.value("SELECT 1") == 1, "the connection goes on"
+        assert connection.query_value("SELECT 1") == 1, "the connection goes on"
     assert kept.text.split() == [str(n).encode() for n in range(1, 1001)]
     assert kept.rows == 1000
 
@@ -73,17 +73,17 @@ def test_error_after_rows_is_raised_and_the_connection_goes_on(service: Service)
                 "COPY (SELECT 1 / (500 - n) FROM generate_series(1, 1000) AS n) TO STDOUT", kept
             )
         assert caught.value.sqlstate == "22012"
-        assert connection.value("SELECT 1") == 1
+        assert connection.query_value("SELECT 1") == 1
 
 
 @pytest.mark.usefixtures("no_collection")
 def test_sink_that_raises_gives_the_session_and_its_locks_back_at_once(service: Service) -> None:
     sink = SinkThatRefuses()
     connection = service.app()
-    connection.value("SELECT pg_advisory_lock(8675309)")
+    connection.query_value("SELECT pg_advisory_lock(8675309)")
     with pytest.raises(ServiceFault, match="refused"):
         # Far more than sockets hold, so that the server is still sending.
         connection.copy_out("COPY (SELECT repeat('x', 1000) FROM generate_series(1, 200000)) TO STDOUT", sink)
     with service.owner() as owner:
-        wait_until(lambda: not owner.value(LOCKED))
+        wait_until(lambda: not owner.query_value(LOCKED))
     assert sink.raised, "kept until here"

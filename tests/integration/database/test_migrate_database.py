@@ -15,7 +15,7 @@ from tests.support.service import Service
 
 
 def exists(connection: Connection, table: str) -> bool:
-    return connection.value("SELECT to_regclass(:table)", table=table) is not None
+    return connection.query_value("SELECT to_regclass(:table)", table=table) is not None
 
 
 def test_second_run_applies_nothing(service: Service) -> None:
@@ -60,15 +60,15 @@ def test_a_migration_gives_way_to_who_holds_its_table_and_comes_again(
     service: Service, gave_way: Event
 ) -> None:
     with service.owner() as connection:
-        connection.script("CREATE TABLE busy (id int)")
+        connection.execute("CREATE TABLE busy (id int)")
         change = Migration(9002, "change_busy", "ALTER TABLE busy ADD name text")
         with service.owner() as job, service.owner() as other, ThreadPoolExecutor(1) as threads:
             with job.transaction():
-                job.script("INSERT INTO busy VALUES (1)")
+                job.execute("INSERT INTO busy VALUES (1)")
                 applied = threads.submit(apply_migrations, connection, [change], seconds=60)
                 assert gave_way.wait(20)
                 # Who comes later than the migration is not kept waiting behind it.
-                other.script("SET lock_timeout = 10000; INSERT INTO busy VALUES (2)")
+                other.execute("SET lock_timeout = 10000; INSERT INTO busy VALUES (2)")
                 assert not applied.done()
             assert applied.result(timeout=30) == ["9002_change_busy"]
 
@@ -76,9 +76,9 @@ def test_a_migration_gives_way_to_who_holds_its_table_and_comes_again(
 @pytest.mark.usefixtures("gave_way")
 def test_a_migration_that_meets_a_lock_all_the_time_fails_and_says_so(service: Service) -> None:
     with service.owner() as connection, service.owner() as job:
-        connection.script("CREATE TABLE kept (id int)")
+        connection.execute("CREATE TABLE kept (id int)")
         with job.transaction():
-            job.script("LOCK TABLE kept")
+            job.execute("LOCK TABLE kept")
             with pytest.raises(
                 MigrationFailed, match="9003_kept failed: .*its tables were locked all the time"
             ):

@@ -20,11 +20,11 @@ class DatabaseThatIsNew(Database):
         self._refusals = list(refusals)
         self.asked = 0
 
-    def connect(self, *, patience: float | None = None) -> Connection:
+    def connect(self, *, timeout: float | None = None) -> Connection:
         self.asked += 1
         if self._refusals:
             raise self._refusals.pop(0)
-        return super().connect(patience=patience)
+        return super().connect(timeout=timeout)
 
 
 @pytest.fixture

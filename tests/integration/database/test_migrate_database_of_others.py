@@ -31,17 +31,17 @@ def crm(service: Service) -> Iterator[Database]:
     owner = database_settings(service.postgres, "leads_owner", service.postgres.owner_password)
     superuser = replace(owner, user=user.username or "", password=unquote(user.password or ""))
     with Database(superuser, "tests").connect() as connection:
-        connection.script("CREATE DATABASE crm OWNER leads_owner")
+        connection.execute("CREATE DATABASE crm OWNER leads_owner")
         yield Database(replace(owner, name="crm"), "tests")
-        connection.script("DROP DATABASE crm")
-        connection.script("DROP ROLE IF EXISTS crm")
+        connection.execute("DROP DATABASE crm")
+        connection.execute("DROP ROLE IF EXISTS crm")
 
 
 def test_a_table_of_the_crms_is_left_as_it_is_and_the_deployment_says_what_to_do(crm: Database) -> None:
     with crm.connect() as connection:
-        connection.script("CREATE TABLE dossier (id int PRIMARY KEY, phone text)")
-        connection.script("INSERT INTO dossier VALUES (1, '06')")
-        before = connection.value(SHAPE)
+        connection.execute("CREATE TABLE dossier (id int PRIMARY KEY, phone text)")
+        connection.execute("INSERT INTO dossier VALUES (1, '06')")
+        before = connection.query_value(SHAPE)
 
     with pytest.raises(
         MigrationFailed, match=r"0001_dossier .* there already.*a database of its own"
@@ -50,8 +50,8 @@ def test_a_table_of_the_crms_is_left_as_it_is_and_the_deployment_says_what_to_do
 
     assert "DatabaseName" in str(told.value)
     with crm.connect() as connection:
-        assert connection.value(SHAPE) == before
-        assert connection.value("SELECT count(*) FROM dossier") == 1
+        assert connection.query_value(SHAPE) == before
+        assert connection.query_value("SELECT count(*) FROM dossier") == 1
 
 
 def test_the_crm_works_on_the_services_table_as_the_documents_say(crm: Database) -> None:
@@ -63,15 +63,15 @@ def test_the_crm_works_on_the_services_table_as_the_documents_say(crm: Database)
     with crm.connect() as connection:
         copied = b"acme,Ana,0612345678,web,NEW,2024-01-15T10:30:00Z\n"
         connection.copy_in(f"COPY dossier {columns} FROM STDIN CSV", [copied])
-        connection.script("CREATE ROLE crm")
-        connection.script("GRANT crm TO CURRENT_USER WITH SET TRUE")
+        connection.execute("CREATE ROLE crm")
+        connection.execute("GRANT crm TO CURRENT_USER WITH SET TRUE")
         for grant in grants:
-            connection.script(grant)
-        connection.script("SET ROLE crm")
-        connection.script(
+            connection.execute(grant)
+        connection.execute("SET ROLE crm")
+        connection.execute(
             "INSERT INTO dossier (org_id, name, phone) VALUES ('acme', 'Bob', '06 12 34 56 78')"
         )
-        assert connection.rows("SELECT name, phone_key FROM dossier ORDER BY id") == [
+        assert connection.query("SELECT name, phone_key FROM dossier ORDER BY id") == [
             ["Ana", "+33612345678"],
             ["Bob", "+33612345678"],
         ]

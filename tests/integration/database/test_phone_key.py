@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from leads.import_engine.phone_filter import KnownPhones, SeenPhones
+from leads.import_engine.phone_filter import PhoneFilter, StoredPhones
 from tests.support.service import Service
 
 EXAMPLES = {
@@ -87,18 +87,18 @@ EXAMPLES = {
 @pytest.mark.parametrize(("written", "key"), EXAMPLES.items())
 def test_examples(service: Service, written: str, key: str) -> None:
     with service.owner() as connection:
-        assert connection.value("SELECT phone_key(:written)", written=written) == key
+        assert connection.query_value("SELECT phone_key(:written)", written=written) == key
 
 
 @pytest.mark.parametrize("written", ["", "n/a", "+", "-"])
 def test_no_digits_is_no_key(service: Service, written: str) -> None:
     with service.owner() as connection:
-        assert connection.value("SELECT phone_key(:written)", written=written) is None
+        assert connection.query_value("SELECT phone_key(:written)", written=written) is None
 
 
 def test_key_is_generated_for_every_writer(service: Service) -> None:
     with service.owner() as connection:
-        key = connection.value(
+        key = connection.query_value(
             "INSERT INTO dossier (org_id, name, phone) VALUES ('x', 'A', '0612345678') RETURNING phone_key"
         )
     assert key == "+33612345678"
@@ -106,8 +106,8 @@ def test_key_is_generated_for_every_writer(service: Service) -> None:
 
 def test_key_can_be_computed_with_an_empty_search_path_as_a_restore_does(service: Service) -> None:
     with service.owner() as connection:
-        connection.script("SET search_path = ''")
-        key = connection.value(
+        connection.execute("SET search_path = ''")
+        key = connection.query_value(
             "INSERT INTO public.dossier (org_id, name, phone) VALUES ('x', 'A', '06 12 34 56 78 ou 1') "
             "RETURNING phone_key"
         )
@@ -119,7 +119,7 @@ def test_key_can_be_computed_with_an_empty_search_path_as_a_restore_does(service
 def test_fast_path_agrees_with_the_slow_one(service: Service, canonical: str, any_text: str) -> None:
     with service.owner() as connection:
         for text in (canonical, any_text):
-            ((key, slow),) = connection.rows(
+            ((key, slow),) = connection.query(
                 "SELECT phone_key(:text), nullif(phone_key_of_text(:text), '')", text=text
             )
             assert key == slow, f"the fast path differs for {text!r}"
@@ -143,7 +143,7 @@ def nearly_french(draw: st.DrawFn) -> str:
 def test_the_short_ways_know_overseas_numbers(service: Service, pair: str, mark: str) -> None:
     written = mark.join([pair[:2], pair[2:], "12", "34", "56"])
     with service.owner() as connection:
-        ((key, slow),) = connection.rows("SELECT phone_key(:text), phone_key_of_text(:text)", text=written)
+        ((key, slow),) = connection.query("SELECT phone_key(:text), phone_key_of_text(:text)", text=written)
     assert key == slow
 
 
@@ -155,7 +155,7 @@ def test_the_short_ways_know_overseas_numbers(service: Service, pair: str, mark:
 @settings(max_examples=100, deadline=None)
 def test_short_ways_agree_with_the_long_one(service: Service, text: str) -> None:
     with service.owner() as connection:
-        ((key, slow),) = connection.rows(
+        ((key, slow),) = connection.query(
             "SELECT phone_key(:text), nullif(phone_key_of_text(:text), '')", text=text
         )
     assert key == slow, f"the short way differs for {text!r}"
@@ -209,10 +209,10 @@ def alike(draw: st.DrawFn) -> list[str]:
 def test_no_phone_that_was_seen_is_taken_for_a_new_one_and_no_new_one_for_a_repeat(
     service: Service, written: list[str]
 ) -> None:
-    """What SeenPhones promises, on keys as Postgres makes them: of earlier rows and of stored leads."""
+    """What PhoneFilter promises, on keys as Postgres makes them: of earlier rows and of stored leads."""
     with service.owner() as connection:
-        keys = [connection.value("SELECT phone_key(:cell)", cell=cell) for cell in written]
-    repeats, suspects, originals = SeenPhones(KnownPhones("", recent=len(written))).suspect(
+        keys = [connection.query_value("SELECT phone_key(:cell)", cell=cell) for cell in written]
+    repeats, suspects, originals = PhoneFilter(StoredPhones("", recent=len(written))).suspect(
         range(len(written)), written
     )
     repeated = {at for at, key in enumerate(keys) if key is not None and key in keys[:at]}
@@ -223,22 +223,22 @@ def test_no_phone_that_was_seen_is_taken_for_a_new_one_and_no_new_one_for_a_repe
     assert first <= {*suspects, *originals}, [written[at] for at in first - {*suspects, *originals}]
     for cell, key in zip(written, keys, strict=True):
         if isinstance(key, str):
-            stored = SeenPhones(KnownPhones(key[-8:] if len(key) > 8 else "", recent=1))
-            assert stored.suspect([1], [cell]).suspects == [1], f"{cell!r} is the stored {key}"
+            stored = PhoneFilter(StoredPhones(key[-8:] if len(key) > 8 else "", recent=1))
+            assert stored.suspect([1], [cell]).possible_duplicates == [1], f"{cell!r} is the stored {key}"
 
 
 def test_mobile_numbers_are_repeats_for_sure_exactly_where_the_key_says_so(service: Service) -> None:
     written = [(f"0{area}123456", f"+33{area}123456") for area in range(600, 800)]
     with service.owner() as connection:
-        same = connection.rows(
+        same = connection.query(
             "SELECT phone_key(national) = phone_key(international) "
             "FROM unnest(CAST(:one AS text[]), CAST(:other AS text[])) AS pair (national, international)",
             one=[one for one, _ in written],
             other=[other for _, other in written],
         )
     for pair, (equal,) in zip(written, same, strict=True):
-        found = SeenPhones(KnownPhones("", recent=2)).suspect([1, 2], pair)
-        assert (found.repeats == [2]) is equal, pair
+        found = PhoneFilter(StoredPhones("", recent=2)).suspect([1, 2], pair)
+        assert (found.certain_duplicates == [2]) is equal, pair
 
 
 def test_two_ways_to_write_a_phone_of_the_table_are_never_two_phones(service: Service) -> None:
@@ -247,5 +247,5 @@ def test_two_ways_to_write_a_phone_of_the_table_are_never_two_phones(service: Se
         by_key.setdefault(key, []).append(written)
     for several in by_key.values():
         for one, other in permutations(several, 2):
-            found = SeenPhones(KnownPhones("", recent=2)).suspect([1, 2], [one, other])
-            assert 2 in found.repeats + found.suspects, (one, other)
+            found = PhoneFilter(StoredPhones("", recent=2)).suspect([1, 2], [one, other])
+            assert 2 in found.certain_duplicates + found.possible_duplicates, (one, other)

@@ -16,6 +16,6 @@ cells = st.one_of(st.text(alphabet="'=+-@\t\r\n0123456789 .,()ab"), st.text()).f
 def test_sql_and_python_guard_alike(service: Service, texts: list[str]) -> None:
     with service.owner() as connection:
         for text in texts:
-            guarded = connection.value("SELECT csv_guard(:text)", text=text)
+            guarded = connection.query_value("SELECT csv_guard(:text)", text=text)
             assert guarded == guard(text), f"SQL and Python differ for {text!r}"
             assert unguard(str(guarded)) == text

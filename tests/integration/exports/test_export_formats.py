@@ -130,7 +130,7 @@ def test_large_compressed_export_comes_back_whole(service: Service, caller: Call
     store_many(service, caller, leads)
     with service.owner() as connection:
         # What does not compress, so that the file is larger than a part.
-        connection.rows(
+        connection.query(
             "UPDATE dossier SET notes = (SELECT string_agg(md5(dossier.id::text || n::text), '') "
             "FROM generate_series(1, 150) AS n) WHERE org_id = :org",
             org=caller.org,

@@ -83,7 +83,7 @@ def test_export_that_is_too_long_when_parts_are_uploaded_already_leaves_none(
 def test_export_whose_statement_stalls_is_handed_over(service: Service, caller: Caller) -> None:
     store(service, caller)
     with service.owner() as other:
-        other.script("START TRANSACTION; LOCK TABLE dossier")
+        other.execute("START TRANSACTION; LOCK TABLE dossier")
         shown = export_within(service, caller, 0.2)
     assert_handed_over(service, caller, shown)
 

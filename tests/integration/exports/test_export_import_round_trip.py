@@ -72,7 +72,7 @@ def numbered(made: list[Lead]) -> list[Lead]:
 def store_as_imported(service: Service, caller: Caller, made: list[Lead]) -> None:
     with service.owner() as connection:
         for lead in made:
-            connection.rows(
+            connection.query(
                 "INSERT INTO dossier (org_id, name, phone, email, source, lead_source, score, notes, status, "
                 "created_at, updated_at, updated_by) VALUES (:org, :name, :phone, :email, :source, "
                 ":lead_source, :score, :notes, :status, '2020-01-01Z', '2020-01-02Z', 'somebody')",

@@ -27,14 +27,14 @@ def test_commit_that_is_still_under_way_is_waited_for(service: Service, caller: 
 
     with service.owner() as ending:
         with ending.transaction(caller.org) as transaction:
-            ending.rows("UPDATE export_job SET status = 'PROCESSING' WHERE id = :id", id=id)
+            ending.query("UPDATE export_job SET status = 'PROCESSING' WHERE id = :id", id=id)
             complete_export_job(ending, caller.org, id, row_count=1, size_bytes=1)
             looking = threading.Thread(target=look)
             looking.start()
             blocked = "SELECT count(*) FROM pg_stat_activity WHERE :pid = ANY (pg_blocking_pids(pid))"
-            pid = ending.value("SELECT pg_backend_pid()")
+            pid = ending.query_value("SELECT pg_backend_pid()")
             with service.owner() as watching:
-                wait_until(lambda: watching.value(blocked, pid=pid) or found)
+                wait_until(lambda: watching.query_value(blocked, pid=pid) or found)
             assert found == [], "it did not wait"
             transaction.commit()
         looking.join(20)

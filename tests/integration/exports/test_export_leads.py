@@ -153,7 +153,7 @@ def test_export_is_recorded(service: Service, caller: Caller) -> None:
     store(service, caller)
     answer = service.request("GET", ROUTE, caller, query={"status": "new", "columns": "id,name"})
     with service.owner() as connection:
-        (record,) = connection.records("SELECT * FROM export_job WHERE org_id = :org", org=caller.org)
+        (record,) = connection.query_dicts("SELECT * FROM export_job WHERE org_id = :org", org=caller.org)
     assert {
         name: record[name] for name in ("id", "status", "filters", "columns", "row_count", "created_by")
     } == {
@@ -168,7 +168,7 @@ def test_export_is_recorded(service: Service, caller: Caller) -> None:
 
 def test_large_export_goes_up_in_parts_and_comes_back_whole(service: Service, caller: Caller) -> None:
     with service.owner() as connection:
-        connection.rows(
+        connection.query(
             "INSERT INTO dossier (org_id, name, phone, notes) "
             "SELECT :org, 'L' || n, '06', repeat('x', 1000) FROM generate_series(1, 12000) AS n",
             org=caller.org,
@@ -191,7 +191,8 @@ def test_export_that_fails_leaves_no_object_and_no_part(
     assert service.keys(f"exports/{caller.org}/") == []
     with service.owner() as connection:
         assert (
-            connection.value("SELECT status FROM export_job WHERE org_id = :org", org=caller.org) == "FAILED"
+            connection.query_value("SELECT status FROM export_job WHERE org_id = :org", org=caller.org)
+            == "FAILED"
         )
 
 

@@ -164,7 +164,7 @@ def test_export_that_another_run_works_on_is_left_alone(service: Service, caller
             threads.submit(announce_export, service, request),
         ]
         while wait(duplicates, timeout=0.05).not_done:
-            another_run.rows("SELECT 1")
+            another_run.query("SELECT 1")
         outcome, _ = (duplicate.result() for duplicate in duplicates)
         assert (outcome.job_id, outcome.ended) == (job_id(request), IGNORED)
         assert attempts_of(service, request) == 0

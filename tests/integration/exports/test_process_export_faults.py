@@ -74,7 +74,7 @@ def test_a_connection_that_is_lost_while_copying_is_tried_once_more_within_the_r
         calls.append(connection)
         if len(calls) == 1:
             try:
-                connection.rows("SELECT pg_terminate_backend(pg_backend_pid())")
+                connection.query("SELECT pg_terminate_backend(pg_backend_pid())")
             finally:
                 wait_until_free(service, request)
         return copy_leads(connection, *arguments)

@@ -68,9 +68,9 @@ def test_without_a_well_formed_organisation_there_is_neither_job_nor_result(
     bucket = BucketThatNotes(service.bucket_of("process_import"))
     with service.owner() as connection:
         count = "SELECT count(*) FROM import_job"
-        jobs = connection.value(count)
+        jobs = connection.query_value(count)
         assert run_import(service, StoredFile(key, "v1"), bucket=bucket) == ImportOutcome(None, IGNORED)
-        assert connection.value(count) == jobs
+        assert connection.query_value(count) == jobs
     assert bucket.asked == []
 
 

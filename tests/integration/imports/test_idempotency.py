@@ -118,7 +118,7 @@ def test_a_request_waits_for_one_that_has_not_committed(service: Service, caller
     again = key()
     with service.owner() as other, ThreadPoolExecutor(1) as callers:
         with other.transaction(caller.org):
-            other.rows(
+            other.query(
                 "INSERT INTO import_job (org_id, filename, merge_strategy, created_by, idempotency_key) "
                 "VALUES (:org, 'x', 'SKIP', 'x', :key)",
                 org=caller.org,
@@ -127,7 +127,7 @@ def test_a_request_waits_for_one_that_has_not_committed(service: Service, caller
             answer = callers.submit(post, service, caller, again)
             waiting = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted)"
             with service.owner() as looking:
-                wait_until(lambda: looking.value(waiting))
+                wait_until(lambda: looking.query_value(waiting))
             assert not answer.done()
         id = job_id(answer.result(30))
     assert [job["id"] for job in jobs(service, caller)] == [id]

@@ -41,7 +41,7 @@ def test_a_job_that_failed_by_a_fault_of_ours_begins_again_and_its_redrive_does_
     id = job_id(post(service, caller, again, mergeStrategy="CREATE_NEW"))
     letter = service.version(import_key(caller.org, id))
     with service.owner() as connection:
-        connection.rows(
+        connection.query(
             "UPDATE import_job SET status = 'FAILED', failure_code = 'INTERNAL', failure_reason = 'x', "
             "attempts = 3, object_key = :key, object_version = :version WHERE id = :id",
             id=id,

@@ -208,10 +208,10 @@ def test_poll_that_fails_hides_no_import(
     connect = Database.connect
     calls = iter(range(100))
 
-    def go_away(database: Database, *, patience: float | None = None) -> Connection:
+    def go_away(database: Database, *, timeout: float | None = None) -> Connection:
         if next(calls) == 1:
             raise DatabaseFault(None)
-        return connect(database, patience=patience)
+        return connect(database, timeout=timeout)
 
     monkeypatch.setattr(Database, "connect", go_away)
     answer = service.request("POST", ROUTE, caller, headers=BINARY | {"Prefer": "wait=1"}, body=CSV)

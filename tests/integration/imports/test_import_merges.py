@@ -53,7 +53,7 @@ def test_rows_that_are_staged_take_no_memory_while_they_are_merged(
         nonlocal staged
         # Before anything is asked: the driver remembers one thing at a time.
         there = [block() is not None for block in blocks]
-        staged += int(str(connection.value("SELECT count(*) FROM staging"))) // CHUNK
+        staged += int(str(connection.query_value("SELECT count(*) FROM staging"))) // CHUNK
         kept.append(sum(there[:staged]))
         return staging.merge(connection, *arguments)
 
@@ -95,7 +95,7 @@ def test_each_merge_is_planned_for_its_own_rows(
 
     def merge(connection: Connection, *arguments: Any) -> list[int]:
         skipped = staging.merge(connection, *arguments)
-        plans[:] = connection.rows("SELECT generic_plans, custom_plans FROM pg_prepared_statements")
+        plans[:] = connection.query("SELECT generic_plans, custom_plans FROM pg_prepared_statements")
         return skipped
 
     monkeypatch.setattr(merger, "merge", merge)

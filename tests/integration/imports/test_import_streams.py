@@ -62,13 +62,13 @@ def test_the_stream_of_a_file_is_closed(
 def test_the_stream_is_closed_before_a_wait_for_others(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(organisation_lock, "take_turn", lambda *_: False)
+    monkeypatch.setattr(organisation_lock, "try_lock", lambda *_: False)
     bucket = BucketThatRemembers(service.bucket_of("process_import"))
 
     def wait(*_: object) -> None:
         assert [body.closed for body in bucket.bodies] == [True]
 
-    monkeypatch.setattr(organisation_lock, "wait_for_turn", wait)
+    monkeypatch.setattr(organisation_lock, "wait_for_lock", wait)
     file = uploaded(service, caller, b"name,phone,source\nAna,06,web\n")
     assert run_import(service, file, bucket=bucket).ended == COMPLETED
     assert [body.closed for body in bucket.bodies] == [True, True]
@@ -80,7 +80,7 @@ def test_the_stream_is_closed_when_the_turn_cannot_be_asked_for(
     def fail(*_: object) -> bool:
         raise DatabaseFault("57014", "broken")
 
-    monkeypatch.setattr(organisation_lock, "take_turn", fail)
+    monkeypatch.setattr(organisation_lock, "try_lock", fail)
     bucket = BucketThatRemembers(service.bucket_of("process_import"))
     file = uploaded(service, caller, b"name,phone,source\nAna,06,web\n")
     with pytest.raises(DatabaseFault):

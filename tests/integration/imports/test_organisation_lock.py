@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from leads.errors import JobTaken, OrganisationBusy
+from leads.errors import JobLocked, OrganisationBusy
 from leads.import_engine import deadline, import_file
 from leads.jobs import claim
 from leads.jobs.outcome import ATTEMPTS, COMPLETED, IGNORED, ImportOutcome
@@ -33,7 +33,7 @@ BUSY = "Other imports of your organisation were under way all the time."
 def busy(service: Service, caller: Caller) -> Iterator[None]:
     """Another import of the organisation is under way, and goes on."""
     with service.owner() as other, other.transaction():
-        other.rows("SELECT pg_advisory_xact_lock(hashtextextended(:org, 1))", org=caller.org)
+        other.query("SELECT pg_advisory_xact_lock(hashtextextended(:org, 1))", org=caller.org)
         yield
 
 
@@ -42,7 +42,7 @@ def waiting(service: Service, caller: Caller) -> int:
     with service.owner() as owner:
         return int(
             str(
-                owner.value(
+                owner.query_value(
                     "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted "
                     "AND ((classid::bigint << 32) | objid::bigint) = hashtextextended(:org, 1)",
                     org=caller.org,
@@ -53,7 +53,7 @@ def waiting(service: Service, caller: Caller) -> int:
 
 def attempts(service: Service, caller: Caller) -> object:
     with service.owner() as owner:
-        return owner.value("SELECT attempts FROM import_job WHERE org_id = :org", org=caller.org)
+        return owner.query_value("SELECT attempts FROM import_job WHERE org_id = :org", org=caller.org)
 
 
 @pytest.mark.fault("20 imports of one organisation with the same phones")
@@ -157,7 +157,7 @@ def test_file_whose_turn_came_late_is_not_told_to_be_cut_up(
 def test_duplicate_of_a_run_that_waits_for_its_turn_is_ignored(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claim, "PATIENCE", 1.0)
+    monkeypatch.setattr(claim, "DEAD_LOCK_SECONDS", 1.0)
     file = posted(service, caller, CSV)
     with ThreadPoolExecutor() as threads:
         with busy(service, caller):
@@ -173,7 +173,7 @@ def test_duplicate_of_a_run_that_waits_for_its_turn_is_ignored(
 def test_a_dead_run_that_waited_is_not_taken_for_one_at_work(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claim, "PATIENCE", 2.0)
+    monkeypatch.setattr(claim, "DEAD_LOCK_SECONDS", 2.0)
     looks: list[Any] = []
     file = posted(service, caller, CSV)
 
@@ -182,7 +182,7 @@ def test_a_dead_run_that_waited_is_not_taken_for_one_at_work(
         if len(looks) == 3:
             # The server finds out.
             with service.app() as same_role:
-                same_role.rows(
+                same_role.query(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = :pid",
                     pid=int(looks[-1].holder.split()[0]),
                 )
@@ -196,6 +196,6 @@ def test_a_dead_run_that_waited_is_not_taken_for_one_at_work(
         with pytest.raises(OrganisationBusy):
             run_import(service, file, seconds=2)
         assert run.exception(20) is not None
-        assert not isinstance(run.exception(), JobTaken)
+        assert not isinstance(run.exception(), JobLocked)
     assert looks[0].waits
     assert attempts(service, caller) == 2

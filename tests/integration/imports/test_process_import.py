@@ -141,7 +141,7 @@ def test_what_is_read_ahead_is_weighed_with_all_that_it_holds(
 def test_closed_leads_are_nobodys_duplicate(service: Service, caller: Caller) -> None:
     with service.owner() as connection:
         for status in ("WON", "LOST"):
-            connection.rows(
+            connection.query(
                 "INSERT INTO dossier (org_id, name, phone, status) VALUES (:org, 'Old', '0612345678', :s)",
                 org=caller.org,
                 s=status,
@@ -208,7 +208,7 @@ def test_white_space_that_another_program_stored_is_no_change(
     service: Service, caller: Caller, clock: str
 ) -> None:
     with service.owner() as connection:
-        connection.rows(
+        connection.query(
             "INSERT INTO dossier (org_id, name, phone, notes, updated_at) "
             "VALUES (:org, 'A ', ' 06', :notes, now() + CAST(:clock AS interval))",
             org=caller.org,

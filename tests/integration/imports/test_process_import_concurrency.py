@@ -12,7 +12,7 @@ from leads.import_engine import merger
 from leads.import_engine.import_file import Sizes
 from leads.jobs.outcome import COMPLETED, IGNORED, ImportOutcome
 from leads.postgres.connection import Connection, Database
-from leads.postgres.staging import stored_tails
+from leads.postgres.staging import stored_phone_suffixes
 from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile
 from tests.support.hostile_s3 import BucketThatStalls, ReaderThatStalls
@@ -32,11 +32,11 @@ class DatabaseThatGoesAway(Database):
         self._refused = refused
         self._asked = 0
 
-    def connect(self, *, patience: float | None = None) -> Connection:
+    def connect(self, *, timeout: float | None = None) -> Connection:
         self._asked += 1
         if self._asked in self._refused:
             raise DatabaseFault(None)
-        return self._database.connect(patience=patience)
+        return self._database.connect(timeout=timeout)
 
 
 def run(
@@ -61,7 +61,7 @@ def test_two_imports_of_one_organisation_make_no_double_under_skip(service: Serv
     second, second_outcomes = run(service, posted(service, caller, CSV))
     with service.owner() as connection:
         waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-        wait_until(lambda: connection.value(waiting) or not second.is_alive())
+        wait_until(lambda: connection.query_value(waiting) or not second.is_alive())
     stalling.may_end.set()
     first.join()
     second.join()
@@ -90,7 +90,9 @@ def test_a_database_that_goes_away_once_costs_no_attempt_of_lambdas(service: Ser
     database = DatabaseThatGoesAway(service.database, {1})
     assert run_import(service, file, database=database).ended == COMPLETED
     with service.owner() as connection:
-        assert connection.value("SELECT attempts FROM import_job WHERE org_id = :org", org=caller.org) == 1
+        assert (
+            connection.query_value("SELECT attempts FROM import_job WHERE org_id = :org", org=caller.org) == 1
+        )
 
 
 @pytest.mark.fault("Postgres stopped hard and started again")
@@ -172,13 +174,13 @@ def test_the_merge_finds_duplicates_by_phone_whatever_the_statistics_say(
 ) -> None:
     rows = "".join(f"A,06{n:08},web\n" for n in range(3000))
     with service.owner() as connection:
-        connection.rows(
+        connection.query(
             "INSERT INTO dossier (org_id, name, phone) "
             "SELECT 'elsewhere-' || :org, 'B', '+33' || n FROM generate_series(100000000, 100030000) AS n",
             org=caller.org,
         )
         # Now the caller's organisation is taken for one of hardly any leads.
-        connection.script("ANALYZE dossier")
+        connection.execute("ANALYZE dossier")
     service.import_csv(caller, "name,phone,source\n" + rows)
     before = _ways_of_reading(service)
     changed = rows.replace("A,", "C,")
@@ -189,7 +191,7 @@ def test_the_merge_finds_duplicates_by_phone_whatever_the_statistics_say(
 def _ways_of_reading(service: Service) -> list[list[object]]:
     """How often dossier was read whole, or by an index that does not know the phone."""
     with service.owner() as connection:
-        rows = connection.rows(
+        rows = connection.query(
             "SELECT 'whole', seq_scan FROM pg_stat_user_tables WHERE relname = 'dossier' "
             "UNION ALL SELECT indexrelname, idx_scan FROM pg_stat_user_indexes "
             "WHERE relname = 'dossier' AND indexrelname NOT IN ('dossier_duplicates', 'dossier_pkey') "
@@ -205,14 +207,14 @@ def test_a_lead_that_somebody_stores_meanwhile_is_noticed_by_the_rows_that_come_
     file = posted(service, caller, b"name,phone,source\nA,0112345678,web\nB,01 12 34 56 78,web\n")
 
     def ask(connection: Connection, org_id: str) -> str | None:
-        tails = stored_tails(connection, org_id)
+        tails = stored_phone_suffixes(connection, org_id)
         with service.owner() as other:
-            other.rows(
+            other.query(
                 "INSERT INTO dossier (org_id, name, phone) VALUES (:org, 'C', '+33112345678')", org=org_id
             )
         return tails
 
-    monkeypatch.setattr(module, "stored_tails", ask)
+    monkeypatch.setattr(module, "stored_phone_suffixes", ask)
     assert run_import(service, file, Sizes(suspects_bytes=0)).ended == COMPLETED
     job = job_of(service, caller, file)
     assert (job["successCount"], job["skippedCount"]) == (1, 1)

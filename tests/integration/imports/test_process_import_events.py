@@ -30,9 +30,9 @@ HEADER = "name,phone,email,source,lead_source,score,notes\n"
 )
 def test_foreign_keys_make_no_job(service: Service, key: str) -> None:
     with service.owner() as connection:
-        before = connection.value("SELECT count(*) FROM import_job")
+        before = connection.query_value("SELECT count(*) FROM import_job")
         service.announce(StoredFile(key, "v1"))
-        assert connection.value("SELECT count(*) FROM import_job") == before
+        assert connection.query_value("SELECT count(*) FROM import_job") == before
 
 
 @pytest.mark.parametrize("event", [{}, {"Records": []}, {"Service": "Amazon S3", "Event": "s3:TestEvent"}])

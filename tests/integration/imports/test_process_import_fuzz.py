@@ -128,7 +128,7 @@ def check_file(service: Service, owner: Connection, content: bytes, strategy: st
     else:
         run_import(service, file, cut)
     job = job_of(service, caller, file)
-    leads = owner.value("SELECT count(*) FROM dossier WHERE org_id = :org", org=caller.org)
+    leads = owner.query_value("SELECT count(*) FROM dossier WHERE org_id = :org", org=caller.org)
     if job["status"] == "FAILED":
         check_refusal(service, caller, job, leads)
         return

@@ -109,7 +109,7 @@ def test_large_file_is_what_plain_python_makes_of_it(service: Service, caller: C
 def leads_of(service: Service, caller: Caller) -> list[tuple[str, str]]:
     """Phone keys and names in the order of ids."""
     with service.owner() as connection:
-        rows = connection.rows(
+        rows = connection.query(
             "SELECT phone_key, name FROM dossier WHERE org_id = :org ORDER BY id", org=caller.org
         )
     return [cast("tuple[str, str]", tuple(row)) for row in rows]

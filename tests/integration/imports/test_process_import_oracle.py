@@ -189,7 +189,7 @@ def _store(service: Service, caller: Caller, leads: list[StoredLead]) -> None:
             }
             names = ", ".join(["org_id", "updated_at", *values])
             slots = ", ".join([":org_id", ":updated_at", *(f":{name}" for name in values)])
-            connection.rows(
+            connection.query(
                 f"INSERT INTO dossier ({names}) VALUES ({slots})",  # noqa: S608
                 org_id=caller.org,
                 updated_at=EPOCH + timedelta(days=lead.updated),

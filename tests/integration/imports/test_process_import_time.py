@@ -70,7 +70,7 @@ def nothing_is_left(service: Service, caller: Caller) -> None:
 def held_lead(service: Service, caller: Caller) -> Iterator[None]:
     """Somebody holds the lead that a file changes."""
     with service.owner() as somebody, somebody.transaction():
-        somebody.rows("SELECT FROM dossier WHERE org_id = :org FOR UPDATE", org=caller.org)
+        somebody.query("SELECT FROM dossier WHERE org_id = :org FOR UPDATE", org=caller.org)
         yield
 
 
@@ -117,7 +117,7 @@ def test_statement_that_would_outlast_the_run_is_ended_in_time(
 @pytest.mark.fault("the Lambda's time runs out in a large file")
 def test_handler_keeps_enough_of_its_time_to_tell(service: Service, caller: Caller) -> None:
     file = posted(service, caller, HEADER + ROW)
-    keeps = service.module("process_import").LAST_SECONDS
+    keeps = service.module("process_import").RESERVED_SECONDS
     context = FakeLambdaContext("process_import", timeout=keeps)
     service.handler("process_import")(s3_event(service.bucket, file), context)
     assert TOO_LONG in job_of(service, caller, file)["failureReason"]
@@ -131,9 +131,9 @@ class DatabaseWithALimit(Database):
         self._database = database
         self._setting = setting
 
-    def connect(self, *, patience: float | None = None) -> Connection:
-        connection = self._database.connect(patience=patience)
-        connection.script(self._setting)
+    def connect(self, *, timeout: float | None = None) -> Connection:
+        connection = self._database.connect(timeout=timeout)
+        connection.execute(self._setting)
         return connection
 
 
@@ -175,7 +175,7 @@ def test_lock_that_somebody_holds_for_ever_fails_the_job_after_the_last_attempt(
 @pytest.mark.fault("a lock held by somebody else")
 def test_wait_for_a_lock_is_bounded_wherever_a_run_meets_it(service: Service, caller: Caller) -> None:
     with service.app() as connection:
-        (bound,) = connection.rows(
+        (bound,) = connection.query(
             "SELECT extract(epoch FROM CAST(current_setting('lock_timeout') AS interval))"
         )
     assert 0 < float(str(bound[0])) <= 60
@@ -183,7 +183,7 @@ def test_wait_for_a_lock_is_bounded_wherever_a_run_meets_it(service: Service, ca
     # In the job's own row, before there is an import that could have a bound of its own.
     file = posted(service, caller, HEADER + ROW)
     with service.owner() as somebody, somebody.transaction():
-        somebody.rows("SELECT FROM import_job WHERE org_id = :org FOR UPDATE", org=caller.org)
+        somebody.query("SELECT FROM import_job WHERE org_id = :org FOR UPDATE", org=caller.org)
         with pytest.raises(DatabaseFault) as fault:
             run_import(service, file, database=DatabaseWithALimit(service.database, "SET lock_timeout = 200"))
     assert fault.value.sqlstate == "55P03"
@@ -205,7 +205,7 @@ def test_statement_that_somebodys_limit_ends_is_tried_again(
                 "SELECT pg_cancel_backend(pid) FROM pg_stat_activity "
                 "WHERE usename = current_user AND wait_event_type = 'Lock'"
             )
-            wait_until(lambda: somebody.rows(cancel) == [] and run.done())
+            wait_until(lambda: somebody.query(cancel) == [] and run.done())
         with pytest.raises(DatabaseFault) as fault:
             run.result()
     assert fault.value.sqlstate == "57014"

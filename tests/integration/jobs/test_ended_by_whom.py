@@ -29,7 +29,7 @@ LITTLE_TIME = 30
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(claim, "LET_GO", 0.5)
+    monkeypatch.setattr(claim, "RELEASE_SECONDS", 0.5)
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 def last_attempt_next(service: Service, table: str, caller: Caller) -> None:
     with service.owner() as owner:
-        owner.rows(
+        owner.query(
             f"UPDATE {table} SET attempts = :n WHERE org_id = :org",  # noqa: S608
             n=ATTEMPTS - 1,
             org=caller.org,

@@ -143,7 +143,7 @@ def test_a_job_whose_run_is_alive_is_never_touched(service: Service, caller: Cal
         before = stored_job(service, IMPORT, id)
         expire(service)
         assert stored_job(service, IMPORT, id) == before
-        run.rows("SELECT pg_advisory_unlock_all()")
+        run.query("SELECT pg_advisory_unlock_all()")
     expire(service)
     assert how_it_ended(service, IMPORT, id) == ("FAILED", "INTERNAL")
 
@@ -187,4 +187,7 @@ def test_event_age_is_the_templates(service: Service) -> None:
     with service.app() as connection:
         for age in ages:
             gone = "SELECT event_gone(now() - make_interval(secs => CAST(:ago AS float)))"
-            assert [connection.value(gone, ago=float(age + extra)) for extra in (299, 301)] == [False, True]
+            assert [connection.query_value(gone, ago=float(age + extra)) for extra in (299, 301)] == [
+                False,
+                True,
+            ]

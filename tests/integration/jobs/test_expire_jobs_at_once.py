@@ -95,7 +95,7 @@ def handled_after(
     event = threads.submit(run_import, service, file)
     waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted"
     with service.owner() as connection:
-        wait_until(lambda: event.done() or connection.value(waiting))
+        wait_until(lambda: event.done() or connection.query_value(waiting))
     assert not event.done()
     let.set()
     return event.result()
@@ -142,7 +142,7 @@ def test_the_row_is_held_when_the_lock_is_looked_at(
 
     def is_job_locked(*_: object) -> bool:
         with service.owner() as another:
-            assert another.rows(free, id=id) == [], "a run could claim the job after this look"
+            assert another.query(free, id=id) == [], "a run could claim the job after this look"
         return False
 
     monkeypatch.setattr(overdue_jobs, "is_job_locked", is_job_locked)
@@ -158,13 +158,13 @@ def test_functions_role_sees_of_other_organisations_where_overdue_jobs_are_and_n
     with service.app() as connection:
         for org in (None, "another"):
             with connection.transaction(org):
-                seen = connection.records("SELECT * FROM overdue_jobs(1000)")
+                seen = connection.query_dicts("SELECT * FROM overdue_jobs(1000)")
                 assert {"job_table": IMPORT, "org_id": caller.org, "id": old} in seen
                 assert {tuple(record) for record in seen} == {("job_table", "org_id", "id")}
                 assert young not in [record["id"] for record in seen if record["job_table"] == IMPORT]
-                assert connection.rows("SELECT id FROM import_job WHERE id = :id", id=old) == []
+                assert connection.query("SELECT id FROM import_job WHERE id = :id", id=old) == []
                 sql = "UPDATE import_job SET unattended_since = now() WHERE id = :id RETURNING id"
-                assert connection.rows(sql, id=old) == []
+                assert connection.query(sql, id=old) == []
     expire(service)
 
 
@@ -172,7 +172,7 @@ def test_one_function_alone_has_its_owners_rights_and_only_the_functions_role_ma
     service: Service,
 ) -> None:
     with service.owner() as connection:
-        definers = connection.records(
+        definers = connection.query_dicts(
             "SELECT oid::regprocedure::text AS name, proconfig AS settings, "
             "has_function_privilege('public', oid, 'EXECUTE') AS public, "
             "has_function_privilege('leads_app', oid, 'EXECUTE') AS app "
@@ -186,10 +186,10 @@ def test_one_function_alone_has_its_owners_rights_and_only_the_functions_role_ma
                 "app": True,
             }
         ]
-        connection.script("DROP ROLE IF EXISTS stranger; CREATE ROLE stranger")
+        connection.execute("DROP ROLE IF EXISTS stranger; CREATE ROLE stranger")
         with connection.transaction():
-            connection.script("GRANT stranger TO CURRENT_USER; SET LOCAL ROLE stranger")
+            connection.execute("GRANT stranger TO CURRENT_USER; SET LOCAL ROLE stranger")
             with pytest.raises(DatabaseFault) as fault:
-                connection.rows("SELECT * FROM overdue_jobs(1)")
-        connection.script("DROP ROLE stranger")
+                connection.query("SELECT * FROM overdue_jobs(1)")
+        connection.execute("DROP ROLE stranger")
     assert fault.value.sqlstate == "42501"

@@ -12,7 +12,7 @@ DAYS = 7
 
 def age(service: Service, table: str, id: int, days: float) -> None:
     with service.owner() as connection:
-        connection.rows(
+        connection.query(
             f"UPDATE {table} SET finished_at = now() - :days * interval '1 day' WHERE id = :id",  # noqa: S608
             days=days,
             id=id,

@@ -18,9 +18,9 @@ BINARY = {"Content-Type": "application/octet-stream"}
 @pytest.fixture(autouse=True)
 def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Half a second instead of ten."""
-    monkeypatch.setattr(import_history, "ANSWER_PATIENCE", 0.5)
-    monkeypatch.setattr(import_leads, "ANSWER_PATIENCE", 0.5)
-    monkeypatch.setattr(import_leads, "_POLL_PATIENCE", 0.5)
+    monkeypatch.setattr(import_history, "ANSWER_TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr(import_leads, "ANSWER_TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr(import_leads, "_POLL_TIMEOUT_SECONDS", 0.5)
     monkeypatch.setattr(export_leads, "_MARGIN", 0.5)
 
 
@@ -46,8 +46,8 @@ class DatabaseThatIsFarAwayLater(Database):
     def __init__(self, near: Database, far: Database) -> None:
         self._all = chain([near], repeat(far))
 
-    def connect(self, *, patience: float | None = None) -> Connection:
-        return next(self._all).connect(patience=patience)
+    def connect(self, *, timeout: float | None = None) -> Connection:
+        return next(self._all).connect(timeout=timeout)
 
 
 @pytest.mark.fault("a connection that hangs")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from leads.errors import JobTaken
+from leads.errors import JobLocked
 from leads.jobs import claim
 from leads.jobs.outcome import COMPLETED, IGNORED, ImportOutcome
 from leads.postgres import connection as connection_module
@@ -70,7 +70,7 @@ def test_duplicate_of_a_run_at_work_ends_as_soon_as_that_is_seen(
         duplicate = waiting_for(tried, lambda: run_import(service, file), threads)
         assert not duplicate.done(), "a run of which nothing was seen yet may be dead"
         if sign == "a statement":
-            run.rows("SELECT 1")
+            run.query("SELECT 1")
         else:
             with service.app() as progress:
                 record_progress(progress, caller.org, int(file.key.split("/")[2]), 1)
@@ -85,7 +85,7 @@ def test_duplicate_of_an_export_in_one_long_statement_sees_its_progress(
     with service.app() as run, ThreadPoolExecutor() as threads, service.app() as progress:
         lock_job(run, "export_job", job_id(request))
         with service.owner() as owner:
-            owner.rows("UPDATE export_job SET status = 'PROCESSING' WHERE id = :id", id=job_id(request))
+            owner.query("UPDATE export_job SET status = 'PROCESSING' WHERE id = :id", id=job_id(request))
         duplicate = waiting_for(tried, lambda: run_export(service, request), threads)
         record_export_progress(progress, caller.org, job_id(request), 7)
         assert duplicate.result(20).ended == IGNORED
@@ -100,7 +100,7 @@ def test_duplicate_of_a_run_that_ends_finds_the_job_over(
         with taken(service, caller, file):
             duplicate = waiting_for(tried, lambda: run_import(service, file), threads)
             with service.owner() as owner:
-                owner.rows("UPDATE import_job SET status = 'COMPLETED' WHERE org_id = :org", org=caller.org)
+                owner.query("UPDATE import_job SET status = 'COMPLETED' WHERE org_id = :org", org=caller.org)
         assert duplicate.result(20).ended == IGNORED
 
 
@@ -120,22 +120,22 @@ def test_redelivery_takes_over_when_the_lock_of_a_dead_run_goes(
 def test_event_comes_again_when_nothing_is_seen_of_the_run_that_has_its_job(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claim, "PATIENCE", 0.6)
+    monkeypatch.setattr(claim, "DEAD_LOCK_SECONDS", 0.6)
     file, request = posted(service, caller, CSV), asked(service, caller)
-    with taken(service, caller, file), pytest.raises(JobTaken):
+    with taken(service, caller, file), pytest.raises(JobLocked):
         run_import(service, file)
     with service.app() as run:
         lock_job(run, "export_job", job_id(request))
-        with pytest.raises(JobTaken):
+        with pytest.raises(JobLocked):
             run_export(service, request)
 
 
 class DatabaseOfShortLimits(Database):
     """As a deployment's, with a network through which nothing comes, but all limits are a tenth."""
 
-    def connect(self, *, patience: float | None = None) -> Connection:
-        connection = super().connect(patience=patience)
-        connection.script(
+    def connect(self, *, timeout: float | None = None) -> Connection:
+        connection = super().connect(timeout=timeout)
+        connection.execute(
             "SET tcp_keepalives_idle = 2; SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 1; "
             "SET tcp_user_timeout = '3500'; SET client_connection_check_interval = '1s'"
         )
@@ -163,7 +163,7 @@ def hang(service: Service, caller: Caller, proxy: TcpProxy, database: Database, 
     seconds = time.monotonic() - began
     seen(f"the packets of a run fell: COMPLETED by its own second try after {seconds:.1f} s")
     with service.owner() as owner:
-        assert owner.value("SELECT attempts FROM import_job WHERE org_id = :org", org=caller.org) == 1
+        assert owner.query_value("SELECT attempts FROM import_job WHERE org_id = :org", org=caller.org) == 1
     assert len(service.leads(caller)) == 1
 
 
@@ -200,15 +200,15 @@ def test_redelivery_of_a_run_whose_machine_is_gone_completes_the_job_within_a_mi
         object_key=file.key,
         object_version=file.version,
     )
-    lost.script("START TRANSACTION; SELECT 1")
+    lost.execute("START TRANSACTION; SELECT 1")
     with service.app() as holder, ThreadPoolExecutor() as threads:
         if last == "in a statement that waits":
             lock = "SELECT pg_advisory_lock(hashtextextended(:org, 7))"
-            holder.rows(lock, org=caller.org)
-            asked_for = threads.submit(lost.rows, lock, org=caller.org)
+            holder.query(lock, org=caller.org)
+            asked_for = threads.submit(lost.query, lock, org=caller.org)
             waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
             with service.owner() as owner:
-                wait_until(lambda: owner.value(waiting))
+                wait_until(lambda: owner.query_value(waiting))
         proxy.drop_packets()
         began = time.monotonic()
         assert run_import(service, file).ended == COMPLETED

@@ -35,11 +35,11 @@ class DatabaseThatIsAway(Database):
     def go_away(self) -> None:
         self._back_at = time.monotonic() + self._seconds
 
-    def connect(self, *, patience: float | None = None) -> Connection:
+    def connect(self, *, timeout: float | None = None) -> Connection:
         self.asked += 1
         if time.monotonic() < self._back_at:
             raise self._fault
-        return self._database.connect(patience=patience)
+        return self._database.connect(timeout=timeout)
 
 
 AWAY = pytest.mark.parametrize(
@@ -120,9 +120,9 @@ def test_wait_for_the_database_is_bounded_and_its_pauses_grow(
     file = posted(service, caller, CSV)
     database = DatabaseThatIsAway(service.database, None, 60)
     database.go_away()
-    monkeypatch.setattr(reconnect, "FIRST_PAUSE", 0.1)
-    for bound, seconds in ((1.5, 300.0), (240.0, reconnect.WORTH_A_TRY + 1.5)):
-        monkeypatch.setattr(reconnect, "OUTAGE", bound)
+    monkeypatch.setattr(reconnect, "INITIAL_PAUSE_SECONDS", 0.1)
+    for bound, seconds in ((1.5, 300.0), (240.0, reconnect.MIN_RETRY_SECONDS + 1.5)):
+        monkeypatch.setattr(reconnect, "MAX_OUTAGE_SECONDS", bound)
         database.asked = 0
         began = time.monotonic()
         with pytest.raises(DatabaseFault):

@@ -66,7 +66,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoppedServer]:
 def test_postgres_that_is_down_at_the_last_retry_leaves_a_job_that_is_failed_when_it_is_back(
     service: Service, own: StoppedServer, caller: Caller, monkeypatch: pytest.MonkeyPatch, seen: Seen
 ) -> None:
-    monkeypatch.setattr(reconnect, "OUTAGE", 1.0)
+    monkeypatch.setattr(reconnect, "MAX_OUTAGE_SECONDS", 1.0)
     new = NewImportJob(caller.org, "x.csv", MergeStrategy.SKIP, dry_run=False, created_by="ana")
     with own.database.connect() as connection:
         id = create_import_job(connection, new)
@@ -75,13 +75,13 @@ def test_postgres_that_is_down_at_the_last_retry_leaves_a_job_that_is_failed_whe
     def stop_in_the_middle(connection: Connection, *arguments: Any) -> list[int]:
         merge(connection, *arguments)
         own.stop_hard()
-        connection.rows("SELECT 1")
+        connection.query("SELECT 1")
         raise AssertionError("nobody answers any more")
 
     def job() -> dict[str, Any]:
         with own.owner.connect() as owner:
-            (record,) = owner.records("SELECT * FROM import_job WHERE id = :id", id=id)
-            return record | {"leads": owner.value("SELECT count(*) FROM dossier")}
+            (record,) = owner.query_dicts("SELECT * FROM import_job WHERE id = :id", id=id)
+            return record | {"leads": owner.query_value("SELECT count(*) FROM dossier")}
 
     with monkeypatch.context() as patched:
         patched.setattr(merger, "merge", stop_in_the_middle)
@@ -97,7 +97,7 @@ def test_postgres_that_is_down_at_the_last_retry_leaves_a_job_that_is_failed_whe
 
     expire()
     with own.owner.connect() as owner:
-        owner.rows("UPDATE import_job SET unattended_since = now() - interval '2 minutes'")
+        owner.query("UPDATE import_job SET unattended_since = now() - interval '2 minutes'")
     expire()
     with own.database.connect() as connection:
         failed = get_import_job(connection, caller.org, id)

@@ -24,7 +24,7 @@ CSV = "name,phone,source\nA,0612345678,web\n"
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "_SECONDS", 0.0)
     # However slow the machine is.
-    monkeypatch.setattr(progress, "_PATIENCE", 20.0)
+    monkeypatch.setattr(progress, "_TIMEOUT_SECONDS", 20.0)
 
 
 def running(service: Service, caller: Caller) -> int:
@@ -52,14 +52,14 @@ def shown(service: Service, caller: Caller, job_id: int) -> int:
 def waiting(service: Service) -> int:
     """How many wait for a row that somebody else has."""
     with service.owner() as owner:
-        return int(str(owner.value("SELECT count(*) FROM pg_locks WHERE NOT granted")))
+        return int(str(owner.query_value("SELECT count(*) FROM pg_locks WHERE NOT granted")))
 
 
 @contextmanager
 def held(service: Service, job_id: int) -> Iterator[None]:
     """The job's row is somebody else's meanwhile."""
     with service.owner() as connection, connection.transaction():
-        connection.rows("SELECT FROM import_job WHERE id = :id FOR UPDATE", id=job_id)
+        connection.query("SELECT FROM import_job WHERE id = :id FOR UPDATE", id=job_id)
         yield
 
 
@@ -109,7 +109,7 @@ def test_after_an_answer_that_takes_too_long_nothing_is_shown_and_the_connection
     job_id = running(service, caller)
     with closing(progress_of(service, caller, job_id)) as show:
         with held(service, job_id):
-            monkeypatch.setattr(progress, "_PATIENCE", 1.0)
+            monkeypatch.setattr(progress, "_TIMEOUT_SECONDS", 1.0)
             show(1)
             wait_until(lambda: waiting(service) == 1)
             wait_until(lambda: show._connection is None)

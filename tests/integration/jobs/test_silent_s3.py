@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import BotoCoreError
 
 from leads.errors import ServiceFault
-from leads.s3.bucket import HASTY, PATIENT, Bucket
+from leads.s3.bucket import BACKGROUND, INTERACTIVE, Bucket
 from leads.s3.timely_client import OutOfTime, TimelyClient
 from leads.settings import BucketSettings
 from tests.support.exports import ROUTE as EXPORT
@@ -35,17 +35,17 @@ def silent_bucket(service: Service, silent: str, monkeypatch: pytest.MonkeyPatch
     """A function's bucket, as it makes it, at that address."""
     with monkeypatch.context() as patched:
         patched.setenv("AWS_ENDPOINT_URL_S3", silent)
-        return Bucket.from_settings(BucketSettings(service.bucket, 7), HASTY)
+        return Bucket.from_settings(BucketSettings(service.bucket, 7), INTERACTIVE)
 
 
 @pytest.mark.parametrize("name", ["import_leads", "export_leads"])
 def test_who_answers_the_api_is_hasty(service: Service, name: str) -> None:
     config: Any = service.bucket_of(name).client.meta.config
-    assert (config.connect_timeout, config.read_timeout) == (HASTY.connect, HASTY.read)
-    assert config.retries["total_max_attempts"] == HASTY.tries
+    assert (config.connect_timeout, config.read_timeout) == (INTERACTIVE.connect, INTERACTIVE.read)
+    assert config.retries["total_max_attempts"] == INTERACTIVE.tries
     # A file that is not stored, recorded as such, and a cold start.
-    assert HASTY.seconds == 15 < LAMBDA_SECONDS - 10
-    assert PATIENT.seconds == 48
+    assert INTERACTIVE.seconds == 15 < LAMBDA_SECONDS - 10
+    assert BACKGROUND.seconds == 48
 
 
 @pytest.mark.slow_fault
@@ -57,7 +57,7 @@ def test_import_is_told_in_time_that_its_file_is_not_stored(
     monkeypatch.setattr(service.module("import_leads"), "bucket", bucket)
     started = time.monotonic()
     answer = service.request("POST", IMPORT, caller, headers=BINARY, body=CSV)
-    assert time.monotonic() - started < HASTY.seconds + 1
+    assert time.monotonic() - started < INTERACTIVE.seconds + 1
     assert (answer.status, answer.json["status"]) == (500, 500)
     (job,) = service.request("GET", HISTORY, caller).json
     assert job["status"] == "FAILED"
@@ -69,7 +69,7 @@ def test_import_is_told_within_what_is_left_of_the_functions_time(
 ) -> None:
     function = service.module("import_leads")
     monkeypatch.setattr(function, "bucket", silent_bucket(service, silent, monkeypatch))
-    monkeypatch.setattr(function, "LAST_SECONDS", LAMBDA_SECONDS - 1.5)
+    monkeypatch.setattr(function, "RESERVED_SECONDS", LAMBDA_SECONDS - 1.5)
     started = time.monotonic()
     answer = service.request("POST", IMPORT, caller, headers=BINARY, body=CSV)
     assert time.monotonic() - started < 3
@@ -85,7 +85,7 @@ def test_what_s3_took_for_the_file_is_not_waited_for_the_import(
     function = service.module("import_leads")
     slow = BucketThatTakesItsTime(function.bucket, "imports/", 2)
     monkeypatch.setattr(function, "bucket", slow)
-    monkeypatch.setattr(function, "LAST_SECONDS", LAMBDA_SECONDS - 4.0)
+    monkeypatch.setattr(function, "RESERVED_SECONDS", LAMBDA_SECONDS - 4.0)
     started = time.monotonic()
     answer = service.request("POST", IMPORT, caller, headers=BINARY | {"Prefer": "wait=20"}, body=CSV)
     assert 3.5 < time.monotonic() - started < 5.5
@@ -112,7 +112,7 @@ def test_large_export_whose_s3_falls_silent_midway_is_told_in_time(
     function = service.module("export_leads")
     slow = BucketThatTakesItsTime(function.bucket, "exports/", 3)
     monkeypatch.setattr(function, "bucket", slow)
-    monkeypatch.setattr(function, "LAST_SECONDS", LAMBDA_SECONDS - 3)
+    monkeypatch.setattr(function, "RESERVED_SECONDS", LAMBDA_SECONDS - 3)
     monkeypatch.setattr(function, "ANSWER_SECONDS", LAMBDA_SECONDS - 4)
     assert_export_fails_within(service, caller, 6, {})
     # What was given up goes on meanwhile; its parts are left to the bucket's rule, and there is no file.

@@ -43,7 +43,7 @@ IDLE = "SET idle_in_transaction_session_timeout = 700"
 @pytest.fixture(autouse=True)
 def short_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fifth of a second instead of ten, for a transaction that may idle for 0.7 s instead of 55."""
-    monkeypatch.setattr(keepalive, "SILENCE", 0.2)
+    monkeypatch.setattr(keepalive, "PING_SECONDS", 0.2)
 
 
 def test_our_silence_is_a_small_part_of_what_postgres_and_duplicates_bear(
@@ -51,11 +51,11 @@ def test_our_silence_is_a_small_part_of_what_postgres_and_duplicates_bear(
 ) -> None:
     monkeypatch.undo()
     with service.app() as connection:
-        idle = connection.value(
+        idle = connection.query_value(
             "SELECT extract(epoch FROM current_setting(:name)::interval)",
             name="idle_in_transaction_session_timeout",
         )
-    assert keepalive.SILENCE * 4 < float(str(idle)) < claim.PATIENCE
+    assert keepalive.PING_SECONDS * 4 < float(str(idle)) < claim.DEAD_LOCK_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_file_that_comes_more_slowly_than_a_transaction_may_idle(
 
 
 class _BodyThatComesSteadily:
-    """A reader's block at a time, each well within SILENCE, and all of them in more than it may idle for."""
+    """A body that gives each block within PING_SECONDS, and all of them in more than a session may idle."""
 
     def __init__(self, body: Any) -> None:
         self._body = body
@@ -196,7 +196,7 @@ def test_export_whose_end_takes_longer_than_a_transaction_may_idle(
 def test_duplicate_sees_that_a_run_which_waits_for_s3_is_at_work(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claim, "PATIENCE", SLOW)
+    monkeypatch.setattr(claim, "DEAD_LOCK_SECONDS", SLOW)
     file = posted(service, caller, SMALL)
     slow = BucketThatTakesItsTime(service.bucket_of("process_import"), "reports/", 2 * SLOW)
     with ThreadPoolExecutor() as threads:
@@ -211,7 +211,7 @@ def test_duplicate_sees_that_a_run_which_waits_for_s3_is_at_work(
 def test_duplicate_sees_that_an_export_which_waits_for_s3_is_at_work(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claim, "PATIENCE", SLOW)
+    monkeypatch.setattr(claim, "DEAD_LOCK_SECONDS", SLOW)
     store(service, caller)
     request = asked(service, caller)
     slow = BucketThatTakesItsTime(service.bucket_of("process_export"), "exports/", 2 * SLOW)

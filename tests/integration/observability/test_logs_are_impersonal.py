@@ -123,13 +123,13 @@ def refused_by_postgres(service: Service, caller: Caller) -> Iterator[None]:
     """Postgres refuses the organisation's leads, in words that show the row."""
     name = f"refused_{uuid4().hex}"
     with service.owner() as connection:
-        connection.rows(
+        connection.query(
             f"ALTER TABLE dossier ADD CONSTRAINT {name} CHECK (org_id <> '{caller.org}') NOT VALID"
         )
         try:
             yield
         finally:
-            connection.rows(f"ALTER TABLE dossier DROP CONSTRAINT {name}")
+            connection.query(f"ALTER TABLE dossier DROP CONSTRAINT {name}")
 
 
 def test_a_row_that_postgres_refuses(service: Service, caller: Caller, logs: Printed) -> None:

@@ -89,7 +89,7 @@ def wait_until_unlocked(service: Service, caller: Caller) -> None:
         "WHERE job.org_id = :org)"
     )
     with service.owner() as connection:
-        wait_until(lambda: not connection.value(held, org=caller.org))
+        wait_until(lambda: not connection.query_value(held, org=caller.org))
 
 
 def failing(send: Callable[[], object]) -> None:
@@ -361,7 +361,7 @@ def test_every_metric_is_explained_to_who_operates_the_service() -> None:
     sources = [*(ROOT / "functions").glob("*/app.py"), *(ROOT / "layers/shared/leads").rglob("*.py")]
     code = "".join(path.read_text() for path in sources)
     told = (ROOT / "docs/operations.md").read_text().split("## What is counted")[1].split("\n## ")[0]
-    counted = set(re.findall(r'(?:count|took)\("(\w+)"', code))
+    counted = set(re.findall(r'(?:increment|record_duration)\("(\w+)"', code))
     assert counted
     assert f"`{NAMESPACE}`" in told
     assert counted == {

@@ -133,10 +133,10 @@ def test_harm_to_the_database_is_found(
 ) -> None:
     with service.owner() as owner:
         org = partner.client.org
-        leads = owner.rows("SELECT min(id), max(id) FROM dossier WHERE org_id = :org", org=org)
+        leads = owner.query("SELECT min(id), max(id) FROM dossier WHERE org_id = :org", org=org)
         (first, last), job = leads[0], partner.jobs["0.csv"].id
         places = {"lead": first, "last": last, "job": job}
-        owner.rows(harm, **{name: id for name, id in places.items() if f":{name}" in harm})
+        owner.query(harm, **{name: id for name, id in places.items() if f":{name}" in harm})
     wrong = found(stack, partner)
     assert wrong
     assert told in wrong[0]

@@ -43,7 +43,7 @@ def bystander(service: Service) -> Caller:
 def assert_unharmed(service: Service, bystander: Caller, what: object) -> None:
     """Checks that tables and the bystander's lead are as they were."""
     with service.owner() as connection:
-        assert connection.value(TABLES) == 3, f"a table is gone after {what!r}"
+        assert connection.query_value(TABLES) == 3, f"a table is gone after {what!r}"
     assert [lead["name"] for lead in service.leads(bystander)] == ["Bystander"], what
 
 

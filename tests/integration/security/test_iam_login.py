@@ -23,13 +23,13 @@ def test_each_connection_asks_for_a_token_of_its_host_and_role(
     settings = dataclasses.replace(database_settings(service.postgres, "leads_app", ""), password=None)
     for _ in range(2):
         with Connection(settings, "test") as connection:
-            assert connection.value("SELECT current_user") == "leads_app"
+            assert connection.query_value("SELECT current_user") == "leads_app"
     assert asked == [(service.postgres.host, service.postgres.port, "leads_app")] * 2
 
 
 def test_role_without_a_password_may_log_in_with_tokens(service: Service) -> None:
     # Aurora has the role that lets in with tokens; here it is made for this test.
     with service.owner() as owner, owner.transaction():
-        owner.script("CREATE ROLE rds_iam NOLOGIN")
+        owner.execute("CREATE ROLE rds_iam NOLOGIN")
         ensure_app_role(owner, None)
-        assert owner.value("SELECT pg_has_role('leads_app', 'rds_iam', 'MEMBER')") is True
+        assert owner.query_value("SELECT pg_has_role('leads_app', 'rds_iam', 'MEMBER')") is True

@@ -18,10 +18,10 @@ def test_role_sees_its_organisation_alone(service: Service, table: str) -> None:
     update = f"UPDATE {table} SET created_by = 'x' WHERE org_id = :org RETURNING id"  # noqa: S608
     with service.app() as connection:
         with connection.transaction(ours.org):
-            seen = connection.rows(f"SELECT DISTINCT org_id FROM {table}")  # noqa: S608
-            changed = connection.rows(update, org=theirs.org)
+            seen = connection.query(f"SELECT DISTINCT org_id FROM {table}")  # noqa: S608
+            changed = connection.query(update, org=theirs.org)
         with connection.transaction():
-            unnamed = connection.value(f"SELECT count(*) FROM {table}")  # noqa: S608
+            unnamed = connection.query_value(f"SELECT count(*) FROM {table}")  # noqa: S608
     assert [list(row) for row in seen] == [[ours.org]]
     assert changed == []
     assert unnamed == 0
@@ -33,19 +33,19 @@ def test_role_cannot_write_for_another_organisation(service: Service, caller: Ca
         connection.transaction(caller.org),
         pytest.raises(DatabaseFault) as fault,
     ):
-        connection.rows("INSERT INTO dossier (org_id, name) VALUES ('another', 'A')")
+        connection.query("INSERT INTO dossier (org_id, name) VALUES ('another', 'A')")
     assert fault.value.sqlstate == "42501"
 
 
 def test_role_owns_nothing_and_cannot_delete(service: Service, caller: Caller) -> None:
     with service.app() as connection:
-        owned = connection.value(
+        owned = connection.query_value(
             "SELECT count(*) FROM pg_class WHERE pg_get_userbyid(relowner) = 'leads_app'"
         )
         assert owned == 0
         for table in TABLES:
             with pytest.raises(DatabaseFault) as fault:
-                connection.rows(f"DELETE FROM {table}")  # noqa: S608
+                connection.query(f"DELETE FROM {table}")  # noqa: S608
             assert fault.value.sqlstate == "42501"
 
 
@@ -59,4 +59,4 @@ def test_role_has_the_limits_that_end_a_dead_functions_session(service: Service)
         "idle_in_transaction_session_timeout": "55s",
     }
     with service.app() as connection:
-        assert {name: connection.value(f"SHOW {name}") for name in limits} == limits
+        assert {name: connection.query_value(f"SHOW {name}") for name in limits} == limits

@@ -40,7 +40,7 @@ def unguarded(service: Service) -> Database:
         database_settings(service.postgres, "leads_owner", service.postgres.owner_password), "test"
     )
     with database.connect() as connection:
-        assert connection.value("SELECT row_security_active('dossier')") is False
+        assert connection.query_value("SELECT row_security_active('dossier')") is False
     return database
 
 
@@ -145,14 +145,14 @@ def test_no_key_of_another_organisation_is_found_freed_or_begun_again(
 
     their_old, their_failed = keyed(theirs.org, "old"), keyed(theirs.org, "failed")
     with unguarded.connect() as connection:
-        connection.rows(
+        connection.query(
             "UPDATE import_job SET created_at = now() - interval '2 days' WHERE id = :id", id=their_old
         )
         fail_import_job(connection, theirs.org, their_failed, FailureCode.NOT_STORED, "x")
         assert {keyed(caller.org, "old"), keyed(caller.org, "failed")}.isdisjoint({their_old, their_failed})
         assert not restart_import_job(connection, caller.org, their_failed, FailureCode.NOT_STORED)
         kept = "SELECT idempotency_key FROM import_job WHERE id = :id"
-        assert connection.value(kept, id=their_old) == "old"
+        assert connection.query_value(kept, id=their_old) == "old"
         job = get_import_job(connection, theirs.org, their_failed)
     assert job is not None
     assert job.status == "FAILED"

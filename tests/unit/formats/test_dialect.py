@@ -40,22 +40,22 @@ def test_blank_lines_before_the_header_say_nothing_about_the_delimiter(blank: st
 
 def test_an_empty_file_has_a_dialect_too() -> None:
     dialect = find_dialect(iter([]))
-    assert (dialect.delimiter, dialect.marked, list(dialect.lines)) == (",", False, [])
+    assert (dialect.delimiter, dialect.has_bom, list(dialect.lines)) == (",", False, [])
 
 
 @pytest.mark.parametrize("first", ["name;phone;source\n", '"name";"phone";"source"\n', "\n", ""])
 def test_a_byte_order_mark_is_taken_off_and_remembered(first: str) -> None:
     rest = ["name;phone;source\n"]
     marked = find_dialect(iter([BYTE_ORDER_MARK + first, *rest]))
-    assert (marked.delimiter, marked.marked, list(marked.lines)) == (";", True, [first, *rest])
+    assert (marked.delimiter, marked.has_bom, list(marked.lines)) == (";", True, [first, *rest])
     plain = find_dialect(iter([first, *rest]))
-    assert (plain.delimiter, plain.marked, list(plain.lines)) == (";", False, [first, *rest])
+    assert (plain.delimiter, plain.has_bom, list(plain.lines)) == (";", False, [first, *rest])
 
 
 def test_a_byte_order_mark_is_one_only_at_the_very_beginning_and_once() -> None:
     lines = [f"name{BYTE_ORDER_MARK},phone,source\n", f"{BYTE_ORDER_MARK}a,1,web\n"]
     unmarked = find_dialect(iter(lines))
-    assert (unmarked.marked, list(unmarked.lines)) == (False, lines)
+    assert (unmarked.has_bom, list(unmarked.lines)) == (False, lines)
     twice = find_dialect(iter([2 * BYTE_ORDER_MARK + "name\n"]))
     assert list(twice.lines) == [f"{BYTE_ORDER_MARK}name\n"]
 
@@ -74,7 +74,7 @@ def test_a_byte_order_mark_is_one_only_at_the_very_beginning_and_once() -> None:
 @pytest.mark.parametrize("mark", ["", BYTE_ORDER_MARK])
 def test_a_sep_line_is_obeyed_and_dropped(mark: str, line: str, delimiter: str) -> None:
     dialect = find_dialect(iter([mark + line, "name,phone,source\n", "a,1,web\n"]))
-    assert (dialect.delimiter, dialect.marked) == (delimiter, bool(mark))
+    assert (dialect.delimiter, dialect.has_bom) == (delimiter, bool(mark))
     assert list(dialect.lines) == ["name,phone,source\n", "a,1,web\n"]
 
 

@@ -8,7 +8,7 @@ from leads.domain.failure_code import FailureCode
 from leads.errors import InvalidFile
 from leads.formats.text_lines import ByteSource
 from leads.import_engine.batches import Batch, FileLayout
-from leads.import_engine.reader_process import ReadingProcess
+from leads.import_engine.reader_process import ReaderProcess
 
 
 class Read(Protocol):
@@ -23,7 +23,7 @@ def read_batches_apart(
     source: ByteSource, *, chunk_rows: int, may_skip: bool
 ) -> Generator[FileLayout | Batch, None, None]:
     """`read_batches` in another process, which begins when the first item is asked for."""
-    with ReadingProcess() as process:
+    with ReaderProcess() as process:
         yield from process.read_batches(source, chunk_rows=chunk_rows, may_skip=may_skip)
 
 

@@ -11,7 +11,7 @@ from leads.domain.failure_code import FailureCode
 from leads.domain.row_error import RowError
 from leads.formats.reader import LeadReader
 from leads.import_engine.batches import Batch, FileLayout, read_batches
-from leads.import_engine.phone_filter import KnownPhones
+from leads.import_engine.phone_filter import StoredPhones
 from leads.postgres.copy_text import copy_text
 from tests.unit.fakes import SourceThatDribbles, SourceThatNeverEnds
 from tests.unit.import_engine.reading import reading_of
@@ -93,7 +93,7 @@ def test_only_what_was_skipped_is_reported_beside_what_is_faulty(skipped: list[i
 
 def test_a_row_that_repeats_a_phone_for_sure_is_a_lead_and_has_a_line_but_is_not_staged() -> None:
     file = b"name,phone,source\nA,0612345678,web\nB,06 12 34 56 78,web\nC,+33612345678,web\nD,,web\n"
-    known = KnownPhones("", recent=10)
+    known = StoredPhones("", recent=10)
     reading = read_batches(io.BytesIO(file), chunk_rows=2, may_skip=True, known=known)
     _, first, second = reading
     assert isinstance(first, Batch)
@@ -107,7 +107,7 @@ def test_a_row_that_repeats_a_phone_for_sure_is_a_lead_and_has_a_line_but_is_not
 
 def test_where_nothing_is_skipped_every_lead_is_staged_whatever_is_known() -> None:
     file = b"name,phone,source\nA,0612345678,web\nB,0612345678,web\n"
-    known = KnownPhones("", recent=10)
+    known = StoredPhones("", recent=10)
     _, batch = read_batches(io.BytesIO(file), chunk_rows=10, may_skip=False, known=known)
     assert isinstance(batch, Batch)
     assert (batch.leads, len(batch.block.splitlines()), batch.suspicion) == (2, 2, None)

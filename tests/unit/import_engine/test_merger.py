@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from leads.errors import ImportTooLong
-from leads.import_engine.merger import ImportRun
+from leads.import_engine.merger import BatchMerger
 
 
 class TimeThatIsOver:
@@ -27,6 +27,6 @@ def test_a_run_that_is_out_of_time_stores_no_report() -> None:
     nothing: Any = SimpleNamespace(ignored_columns=())
     time_left: Any = TimeThatIsOver()
     report: Any = ReportThatIsToStayOpen()
-    run = ImportRun(nothing, nothing, nothing, report, time_left, first_merge=1, merge_rows=1)
+    run = BatchMerger(nothing, nothing, nothing, report, time_left, initial_merge_rows=1, merge_rows=1)
     with pytest.raises(ImportTooLong):
         run.finish()

@@ -4,18 +4,18 @@ from itertools import permutations
 
 import pytest
 
-from leads.domain.duplicate_hints import Suspicion
-from leads.import_engine.phone_filter import KnownPhones, SeenPhones
+from leads.domain.duplicate_hints import DuplicateHints
+from leads.import_engine.phone_filter import PhoneFilter, StoredPhones
 
 
-def suspicion(*phones: str, stored: str = "") -> Suspicion:
-    return SeenPhones(KnownPhones(stored, recent=10)).suspect(range(len(phones)), phones)
+def suspicion(*phones: str, stored: str = "") -> DuplicateHints:
+    return PhoneFilter(StoredPhones(stored, recent=10)).suspect(range(len(phones)), phones)
 
 
 def suspects(*phones: str, stored: str = "") -> list[int]:
     found = suspicion(*phones, stored=stored)
-    assert not found.repeats
-    return found.suspects
+    assert not found.certain_duplicates
+    return found.possible_duplicates
 
 
 def test_a_phone_that_nobody_had_is_no_suspect() -> None:
@@ -50,7 +50,7 @@ def test_another_phone_with_the_ending_of_an_earlier_one_is_a_suspect(phone: str
 
 
 def test_a_phone_of_an_earlier_chunk_counts() -> None:
-    seen = SeenPhones(KnownPhones("", recent=10))
+    seen = PhoneFilter(StoredPhones("", recent=10))
     assert seen.suspect([2, 4], ["0612345678", "0123456789"]) == ([], [], [])
     again = ["0612345678", "0698765432", "0123456789"]
     assert seen.suspect([5, 6, 8], again) == ([5], [8], [4])
@@ -95,14 +95,14 @@ def test_as_many_rows_as_are_recent_may_be_originals_whatever_the_chunks() -> No
     phones = [f"01{n:08}" for n in range(100)]
     for recent in (1, 7, 30):
         for chunk in (1, 3, 10, 50):
-            seen = SeenPhones(KnownPhones("", recent=recent))
+            seen = PhoneFilter(StoredPhones("", recent=recent))
             for at in range(0, 100, chunk):
                 seen.suspect(range(100)[at : at + chunk], phones[at : at + chunk])
             assert seen.suspect([100], [phones[100 - recent]]) == ([], [100], [100 - recent])
 
 
 def test_rows_long_past_are_forgotten() -> None:
-    seen = SeenPhones(KnownPhones("", recent=10))
+    seen = PhoneFilter(StoredPhones("", recent=10))
     for n in range(100):
         seen.suspect([n], [f"06{n:08}"])
     assert seen.suspect([100], ["+33 6 00000000"]) == ([], [100], [])

@@ -17,7 +17,7 @@ from leads.errors import ServiceFault
 from leads.import_engine import reader_worker
 from leads.import_engine.batches import Batch, FileLayout, read_batches
 from leads.import_engine.read_ahead import read_ahead
-from leads.import_engine.reader_process import ReadingProcess
+from leads.import_engine.reader_process import ReaderProcess
 from leads.import_engine.reader_worker import NICENESS
 from tests.support.processes import Started
 from tests.unit.fakes import SourceThatDribbles, SourceThatNeverEnds, SourceThatStalls
@@ -42,7 +42,7 @@ def test_nothing_is_started_before_the_layout_is_asked_for(
 
 def test_a_process_that_was_started_before_its_file_is_the_one_that_reads_it(started: Started) -> None:
     file = HEADER + ROW * 10
-    with ReadingProcess() as process:
+    with ReaderProcess() as process:
         process.start()
         process.start()
         assert len(started) == 1
@@ -52,7 +52,7 @@ def test_a_process_that_was_started_before_its_file_is_the_one_that_reads_it(sta
 
 
 def test_a_process_that_was_started_and_given_no_file_ends(started: Started) -> None:
-    with ReadingProcess() as process:
+    with ReaderProcess() as process:
         process.start()
     assert len(started) == 1
 

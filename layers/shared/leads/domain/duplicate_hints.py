@@ -3,12 +3,12 @@
 from typing import NamedTuple
 
 
-class Suspicion(NamedTuple):
+class DuplicateHints(NamedTuple):
     """Numbers of rows."""
 
-    repeats: list[int]
+    certain_duplicates: list[int]
     """Rows whose phone an earlier row has for sure."""
-    suspects: list[int]
+    possible_duplicates: list[int]
     """Other rows whose phone may have been there before."""
-    originals: list[int]
+    earlier_rows: list[int]
     """Rows that are neither, whose phones the suspects may repeat: of those that may not be stored yet."""

@@ -26,7 +26,7 @@ class FailureCode(StrEnum):
     EXPORT_TOO_LONG = "EXPORT_TOO_LONG"
 
     @property
-    def ours(self) -> bool:
+    def internal(self) -> bool:
         """Whether the fault is ours, not the file's."""
         return self in (
             FailureCode.REJECTED_BY_DATABASE,
@@ -39,4 +39,4 @@ class FailureCode(StrEnum):
     @property
     def may_be_repeated(self) -> bool:
         """Whether the same request may do better, since the file is not why: nothing of it was imported."""
-        return self.ours or self is FailureCode.NOT_UPLOADED
+        return self.internal or self is FailureCode.NOT_UPLOADED

@@ -39,9 +39,9 @@ class Dialect(NamedTuple):
     """A file's delimiter, and its lines with a byte order mark and an Excel `sep=` line taken off."""
 
     delimiter: str
-    spaced: bool
+    space_after_delimiter: bool
     """Whether a space stands between a delimiter and a quoted cell, as some programs write all cells."""
-    marked: bool
+    has_bom: bool
     """Whether the file has a byte order mark."""
     lines: Iterator[str]
 

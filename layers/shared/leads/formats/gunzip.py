@@ -36,11 +36,11 @@ def gunzipped(source: ByteSource, limit: int = EXPANDED_LIMIT, members: int = ME
     head = b""
     while len(head) < len(_MAGIC) and (part := source.read(len(_MAGIC) - len(head))):
         head += part
-    whole = _Again(head, source)
+    whole = PrependedSource(head, source)
     return _Gunzipped(whole, limit, members) if head == _MAGIC else whole
 
 
-class _Again:
+class PrependedSource:
     """A source whose first bytes were read already."""
 
     def __init__(self, head: bytes, source: ByteSource) -> None:

@@ -77,7 +77,9 @@ class LeadReader:
         self._row = 0
         self._ended = False
         self._records = csv.reader(
-            chain(dialect.lines, self._end()), delimiter=dialect.delimiter, skipinitialspace=dialect.spaced
+            chain(dialect.lines, self._end()),
+            delimiter=dialect.delimiter,
+            skipinitialspace=dialect.space_after_delimiter,
         )
         self._columns = self._read_header()
         self.report_format: Final = ReportFormat.of(dialect, self._columns)

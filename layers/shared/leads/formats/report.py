@@ -55,7 +55,7 @@ class ReportFormat(NamedTuple):
 
     names: tuple[str, ...]
     delimiter: str
-    marked: bool
+    has_bom: bool
     left_out: int
     """Columns of an earlier report of ours with which the file begins; the new ones take their place."""
 
@@ -64,13 +64,13 @@ class ReportFormat(NamedTuple):
         """The format that fits a file."""
         # Another delimiter is known from a line sep=, which a report does not have.
         delimiter = dialect.delimiter if dialect.delimiter in DELIMITERS else ","
-        marked = dialect.marked or delimiter != ","
+        marked = dialect.has_bom or delimiter != ","
         return cls(columns.names[columns.report_columns :], delimiter, marked, columns.report_columns)
 
     def header(self) -> bytes:
         """The first line, with the mark."""
         (line,) = self._written([[*REPORT_COLUMNS, *map(guard, self.names)]])
-        return (BYTE_ORDER_MARK if self.marked else "").encode() + line
+        return (BYTE_ORDER_MARK if self.has_bom else "").encode() + line
 
     def lines(self, rows: Sequence[ReportRow]) -> list[bytes]:
         """A line for each row.

@@ -7,13 +7,13 @@ import marshal
 from collections.abc import Collection, Generator, Iterable
 from typing import NamedTuple
 
-from leads.domain.duplicate_hints import Suspicion
+from leads.domain.duplicate_hints import DuplicateHints
 from leads.domain.import_job import REPORTED_FAULTS
 from leads.domain.row_error import RowError
 from leads.formats.reader import Chunk, LeadReader
 from leads.formats.report import DUPLICATE_REASON, Outcome, ReportFormat, ReportRow
 from leads.formats.text_lines import ByteSource
-from leads.import_engine.phone_filter import KnownPhones, SeenPhones
+from leads.import_engine.phone_filter import PhoneFilter, StoredPhones
 from leads.postgres.copy_text import copy_text
 
 
@@ -31,17 +31,17 @@ class Batch(NamedTuple):
 
     last_row: int
     leads: int
-    """Valid rows, `suspicion.repeats` among them."""
+    """Valid rows, `suspicion.certain_duplicates` among them."""
     faulty: int
     block: bytes
-    """The valid rows but for `suspicion.repeats`, as `copy_text`."""
+    """The valid rows but for `suspicion.certain_duplicates`, as `copy_text`."""
     errors: list[RowError]
     """What is wrong with the faulty rows, in file order: of the file's first REPORTED_FAULTS faults."""
     error_count: int
     """All faults of the faulty rows, of which there may be several a row."""
     packed: bytes
     """The lines of the report that may be needed; `report_lines` unpacks them."""
-    suspicion: Suspicion | None = None
+    suspicion: DuplicateHints | None = None
     """Which rows are duplicates or may be, of rows of earlier batches, too; None if each may be."""
 
     def report_lines(self, skipped: Collection[int]) -> bytes:
@@ -58,17 +58,17 @@ class Batch(NamedTuple):
 
 
 def read_batches(
-    source: ByteSource, *, chunk_rows: int, may_skip: bool, known: KnownPhones | None = None
+    source: ByteSource, *, chunk_rows: int, may_skip: bool, known: StoredPhones | None = None
 ) -> Generator[FileLayout | Batch, None, None]:
     """The layout, then the batches. `may_skip` says that valid rows, too, may have to be reported, and
-    `known` what SeenPhones begins with then: rows that repeat a phone for sure are left out of the blocks.
+    `known` what PhoneFilter begins with then: rows that repeat a phone for sure are left out of the blocks.
     With None every row is a suspect.
 
     Raises InvalidFile where the file turns out to be none that can be read, and what the source raises.
     """
     reader = LeadReader(source, chunk_rows=chunk_rows)
     yield FileLayout(reader.fields, reader.ignored_columns, reader.report_format)
-    seen = SeenPhones(known) if may_skip and known is not None else None
+    seen = PhoneFilter(known) if may_skip and known is not None else None
     phone = reader.fields.index("phone")
     # Of millions of faults no more are kept, so no more go from one process to another.
     left = REPORTED_FAULTS
@@ -76,10 +76,10 @@ def read_batches(
         found = None if seen is None else _suspicion(seen, chunk, phone)
         errors = chunk.errors[:left]
         left -= len(errors)
-        repeats = found.repeats if found is not None else []
+        repeats = found.certain_duplicates if found is not None else []
         duplicates: Iterable[int] = ()
         if may_skip:
-            duplicates = repeats + found.suspects if found is not None else _rows(chunk)
+            duplicates = repeats + found.possible_duplicates if found is not None else _rows(chunk)
         staged = list(chunk.leads)
         for row in repeats:
             staged[row - chunk.first_row] = None
@@ -102,7 +102,7 @@ def _rows(chunk: Chunk) -> list[int]:
     return [row for row, lead in enumerate(chunk.leads, chunk.first_row) if lead is not None]
 
 
-def _suspicion(seen: SeenPhones, chunk: Chunk, phone: int) -> Suspicion:
+def _suspicion(seen: PhoneFilter, chunk: Chunk, phone: int) -> DuplicateHints:
     return seen.suspect(_rows(chunk), [lead[phone] for lead in chunk.leads if lead is not None])
 
 

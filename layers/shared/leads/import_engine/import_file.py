@@ -15,19 +15,19 @@ from leads.errors import DatabaseFault, ServiceFault
 from leads.formats.reader import CHUNK_ROWS
 from leads.import_engine.batches import Batch, FileLayout, read_batches
 from leads.import_engine.deadline import TimeLeft, TimelyReader
-from leads.import_engine.merger import ImportRun, taken_out
+from leads.import_engine.merger import BatchMerger, taken_out
 from leads.import_engine.organisation_lock import open_in_turn
-from leads.import_engine.phone_filter import KnownPhones
+from leads.import_engine.phone_filter import StoredPhones
 from leads.import_engine.read_ahead import read_ahead
-from leads.import_engine.reader_process import ReadingProcess
-from leads.import_engine.report_writer import ImportReport, StoredReport
+from leads.import_engine.reader_process import ReaderProcess
+from leads.import_engine.report_writer import ReportWriter, StoredReport
 from leads.jobs import keepalive
-from leads.jobs.keepalive import KeepTalking
+from leads.jobs.keepalive import Keepalive
 from leads.jobs.progress import Progress
 from leads.postgres.connection import Connection, Database, Transaction
 from leads.postgres.import_jobs import ClaimedImportJob, complete_import_job, record_progress
 from leads.postgres.sqlstate import STATEMENT_TIMEOUT
-from leads.postgres.staging import begin_staging, stored_tails
+from leads.postgres.staging import begin_staging, stored_phone_suffixes
 from leads.s3.bucket import Bucket
 from leads.s3.keys import report_key
 from leads.s3.reader import ObjectReader
@@ -76,7 +76,7 @@ def import_file(
     with connection.transaction(job.org_id) as transaction:
         time_left = TimeLeft(transaction, seconds)
         try:
-            with ReadingProcess() as apart:
+            with ReaderProcess() as apart:
                 if announced_size > sizes.apart_bytes:
                     apart.start()
                 finished, report = _merge_file(
@@ -119,7 +119,7 @@ def _merge_file(
     connection: Connection,
     job: ClaimedImportJob,
     open_file: Callable[[], ObjectReader],
-    apart: ReadingProcess,
+    apart: ReaderProcess,
     database: Database,
     bucket: Bucket,
     time_left: TimeLeft,
@@ -132,14 +132,14 @@ def _merge_file(
 
 
 def _batches(
-    connection: Connection, job: ClaimedImportJob, source: TimelyReader, apart: ReadingProcess, sizes: Sizes
+    connection: Connection, job: ClaimedImportJob, source: TimelyReader, apart: ReaderProcess, sizes: Sizes
 ) -> Generator[FileLayout | Batch, None, None]:
     """What is read of the file, by whom its size says."""
     read = apart.read_batches if source.size > sizes.apart_bytes else read_batches
     may_skip = job.merge_strategy is MergeStrategy.SKIP
     few_suspects = may_skip and source.size > sizes.suspects_bytes
-    tails = stored_tails(connection, job.org_id) if few_suspects else None
-    known = KnownPhones(tails, recent=max(sizes.merge_rows, sizes.chunk_rows)) if tails is not None else None
+    tails = stored_phone_suffixes(connection, job.org_id) if few_suspects else None
+    known = StoredPhones(tails, recent=max(sizes.merge_rows, sizes.chunk_rows)) if tails is not None else None
     return read(source, chunk_rows=sizes.chunk_rows, may_skip=may_skip, known=known)
 
 
@@ -152,18 +152,18 @@ def _merge_batches(
     time_left: TimeLeft,
     sizes: Sizes,
 ) -> tuple[FinishedImport, StoredReport | None]:
-    talk = KeepTalking(connection)
-    ahead = read_ahead(batches, weigh=_weight, meanwhile=talk.speak, every=keepalive.SILENCE)
+    talk = Keepalive(connection)
+    ahead = read_ahead(batches, weigh=_weight, meanwhile=talk.ping, every=keepalive.PING_SECONDS)
     with closing(ahead) as ready, closing(Progress(database, _record(job))) as show:
         layout, first = _layout(next(ready))
-        with ImportReport(bucket, report_key(job.org_id, job.id), layout.report_format, talk) as report:
-            run = ImportRun(
+        with ReportWriter(bucket, report_key(job.org_id, job.id), layout.report_format, talk) as report:
+            run = BatchMerger(
                 connection,
                 job,
                 layout,
                 report,
                 time_left,
-                first_merge=sizes.chunk_rows,
+                initial_merge_rows=sizes.chunk_rows,
                 merge_rows=sizes.merge_rows,
             )
             for items in chain([first], ready):

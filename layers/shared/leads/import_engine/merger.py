@@ -7,12 +7,12 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Final, TypeVar
 
-from leads.domain.duplicate_hints import Suspicion
+from leads.domain.duplicate_hints import DuplicateHints
 from leads.domain.import_job import FinishedImport, ImportCounts
 from leads.domain.row_error import RowError
 from leads.import_engine.batches import Batch, FileLayout
 from leads.import_engine.deadline import TimeLeft
-from leads.import_engine.report_writer import ImportReport, StoredReport
+from leads.import_engine.report_writer import ReportWriter, StoredReport
 from leads.jobs import keepalive
 from leads.postgres.connection import Connection
 from leads.postgres.import_jobs import ClaimedImportJob
@@ -35,7 +35,7 @@ def taken_out(items: list[_T]) -> Iterator[_T]:
         yield items.pop()
 
 
-class ImportRun:
+class BatchMerger:
     """What has become of the rows so far."""
 
     def __init__(
@@ -43,10 +43,10 @@ class ImportRun:
         connection: Connection,
         job: ClaimedImportJob,
         layout: FileLayout,
-        report: ImportReport,
+        report: ReportWriter,
         time_left: TimeLeft,
         *,
-        first_merge: int,
+        initial_merge_rows: int,
         merge_rows: int,
     ) -> None:
         self.processed = 0
@@ -65,7 +65,7 @@ class ImportRun:
         self._spoke_at = time.monotonic()
         self._merge_rows = merge_rows
         # Postgres must not wait for the first `merge_rows` rows: each merge is twice as large as the last.
-        self._next_merge = first_merge
+        self._next_merge = initial_merge_rows
 
     def add(self, batches: Iterable[Batch]) -> None:
         """Takes batches, and stages and merges what there is whenever that is enough."""
@@ -75,9 +75,9 @@ class ImportRun:
             if self._waiting_rows >= self._next_merge or self._waiting_bytes >= MERGE_BYTES:
                 self._merge()
                 self._next_merge = min(2 * self._next_merge, self._merge_rows)
-        if time.monotonic() - self._spoke_at > keepalive.SILENCE:
+        if time.monotonic() - self._spoke_at > keepalive.PING_SECONDS:
             # Rows that come slowly, or are blank or faulty, give Postgres nothing to do.
-            self._connection.rows("SELECT 1")
+            self._connection.query("SELECT 1")
             self._spoke_at = time.monotonic()
 
     def _take(self, batch: Batch) -> None:
@@ -109,8 +109,8 @@ class ImportRun:
         )
         return finished, report
 
-    def _suspicion(self) -> Suspicion | None:
-        together = Suspicion([], [], [])
+    def _suspicion(self) -> DuplicateHints | None:
+        together = DuplicateHints([], [], [])
         for batch in self._waiting:
             if batch.suspicion is None:
                 return None
@@ -129,7 +129,7 @@ class ImportRun:
             suspicion = self._suspicion()
             skipped = merge(self._connection, job.org_id, job.merge_strategy, job.created_by, suspicion)
             if suspicion is not None:
-                skipped = sorted(skipped + suspicion.repeats)
+                skipped = sorted(skipped + suspicion.certain_duplicates)
             self._spoke_at = time.monotonic()
         so_far = self._counts
         self._counts = ImportCounts(

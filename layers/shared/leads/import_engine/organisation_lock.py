@@ -12,7 +12,7 @@ from typing import Final
 
 from leads.import_engine.deadline import TimeLeft
 from leads.postgres.connection import Connection
-from leads.postgres.staging import take_turn, wait_for_turn
+from leads.postgres.staging import try_lock, wait_for_lock
 from leads.s3.reader import ObjectReader
 
 KEPT: Final = 120.0
@@ -40,11 +40,11 @@ def open_in_turn(
     """
     with ExitStack() as unread:
         file = unread.enter_context(closing(open_file()))
-        if take_turn(connection, org_id):
+        if try_lock(connection, org_id):
             unread.pop_all()
             return file
     # Opened again after the wait: S3 drops a stream that nobody reads.
     began = time.monotonic()
-    wait_for_turn(connection, org_id, patience(file.size, time_left.seconds))
+    wait_for_lock(connection, org_id, patience(file.size, time_left.seconds))
     time_left.waited = time.monotonic() - began
     return open_file()

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from typing import Final, NamedTuple
 
-from leads.domain.duplicate_hints import Suspicion
+from leads.domain.duplicate_hints import DuplicateHints
 
 TAIL: Final = 8
 """Digits of an ending: fewer tell fewer phones apart, and one more takes ten times the 12.5 MB of a kind."""
@@ -56,7 +56,7 @@ _DROPPED: Final = re.compile(r"\([^0-9()]*0[^0-9()]*\)")
 """What the key may leave out: the 0 of +33 (0)6."""
 
 
-class KnownPhones(NamedTuple):
+class StoredPhones(NamedTuple):
     """What is known before the first row."""
 
     tails: str
@@ -67,10 +67,10 @@ class KnownPhones(NamedTuple):
     """How many rows, at most, are not stored yet when another one comes."""
 
 
-class SeenPhones:
+class PhoneFilter:
     """The phones so far. It may take a new phone for one that was perhaps seen, and errs in no other way."""
 
-    def __init__(self, known: KnownPhones) -> None:
+    def __init__(self, known: StoredPhones) -> None:
         # Zeros that take no memory before they are written to: a bytearray takes 25 ms to make.
         self._bits = mmap(-1, len(_KINDS) * _BYTES, flags=MAP_PRIVATE | MAP_ANONYMOUS)
         # By the bit of their phone, which no two share. In two halves: the older one goes at once.
@@ -80,7 +80,7 @@ class SeenPhones:
         for at in range(0, len(known.tails), TAIL):
             self._see(int(known.tails[at : at + TAIL]))
 
-    def suspect(self, rows: Sequence[int], phones: Sequence[str]) -> Suspicion:
+    def suspect(self, rows: Sequence[int], phones: Sequence[str]) -> DuplicateHints:
         """Which of these rows and their phones have been seen before, or may have been, in an earlier one of
         them, too. From now on all of them were.
         """
@@ -115,7 +115,7 @@ class SeenPhones:
                 repeated.append(place % _ENDINGS)
             else:
                 new[place] = row
-        return Suspicion(repeats, suspects, self._originals(repeated))
+        return DuplicateHints(repeats, suspects, self._originals(repeated))
 
     def _originals(self, tails: Iterable[int]) -> list[int]:
         places = (kind + tail for tail in dict.fromkeys(tails) for kind in _KINDS)

@@ -23,7 +23,7 @@ from leads.errors import InvalidFile, ServiceFault
 from leads.formats.text_lines import BLOCK_SIZE, ByteSource
 from leads.import_engine import reader_worker
 from leads.import_engine.batches import Batch, FileLayout
-from leads.import_engine.phone_filter import KnownPhones
+from leads.import_engine.phone_filter import StoredPhones
 from leads.import_engine.reader_worker import END, task
 
 _PIPE_SIZE: Final = 1024 * 1024
@@ -32,7 +32,7 @@ _PIPE_SIZE: Final = 1024 * 1024
 _NEEDED: Final = frozenset({"PATH", "LD_LIBRARY_PATH", "LANG", "TZ", "TMPDIR"})
 
 
-class ReadingProcess:
+class ReaderProcess:
     """Reads one file in a process of its own, which takes 0.1 s to start. A context manager, which leaves no
     process behind.
     """
@@ -40,7 +40,7 @@ class ReadingProcess:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> "ReadingProcess":
+    def __enter__(self) -> "ReaderProcess":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -68,7 +68,7 @@ class ReadingProcess:
         return self._process
 
     def read_batches(
-        self, source: ByteSource, *, chunk_rows: int, may_skip: bool, known: KnownPhones | None = None
+        self, source: ByteSource, *, chunk_rows: int, may_skip: bool, known: StoredPhones | None = None
     ) -> Generator[FileLayout | Batch, None, None]:
         """The same as the function of this name, once. Close it before the process, which ends with it.
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from leads.errors import InvalidFile
 from leads.import_engine.batches import read_batches
-from leads.import_engine.phone_filter import KnownPhones
+from leads.import_engine.phone_filter import StoredPhones
 
 NICENESS: Final = 10
 """Added to the process's own (setpriority(2)). Where there are fewer cores than processes the one that talks
@@ -26,7 +26,7 @@ END: Final = "end of the file"
 """What the process says last, if not code and reason of an InvalidFile, or which fault of its own it met."""
 
 
-def task(chunk_rows: int, may_skip: bool, known: KnownPhones | None) -> Iterator[bytes]:
+def task(chunk_rows: int, may_skip: bool, known: StoredPhones | None) -> Iterator[bytes]:
     """What the process is given before the file, for an argument is too short: the endings of stored phones
     are.
     """
@@ -35,14 +35,14 @@ def task(chunk_rows: int, may_skip: bool, known: KnownPhones | None) -> Iterator
     yield tails
 
 
-def _read_task(pipe: FileIO) -> tuple[int, bool, KnownPhones | None]:
+def _read_task(pipe: FileIO) -> tuple[int, bool, StoredPhones | None]:
     chunk_rows, may_skip, recent, size = map(int, pipe.readline().split())
     read = bytearray()
     while len(read) < size:
         if not (part := pipe.read(size - len(read))):
             raise EOFError("nobody feeds the file any more")
         read += part
-    return chunk_rows, bool(may_skip), None if recent < 0 else KnownPhones(read.decode(), recent)
+    return chunk_rows, bool(may_skip), None if recent < 0 else StoredPhones(read.decode(), recent)
 
 
 def _say(answers: FileIO, answer: object) -> None:

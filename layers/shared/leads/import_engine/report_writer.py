@@ -8,7 +8,7 @@ from typing import IO, Final, NamedTuple, cast
 
 from leads.formats.report import ReportFormat
 from leads.import_engine.batches import Batch
-from leads.jobs.keepalive import KeepTalking
+from leads.jobs.keepalive import Keepalive
 from leads.s3.bucket import CSV_TYPE, Bucket
 from leads.s3.multipart_writer import MultipartWriter
 
@@ -23,14 +23,14 @@ class StoredReport(NamedTuple):
     version: str
 
 
-class ImportReport:
+class ReportWriter:
     """The file of the rows that were not imported. Nothing is in the bucket before `close`, and nothing ever
     when every row was imported. Use it as a context manager: without `close` it leaves nothing.
 
     It is written in a thread of its own; who waits for that keeps talking to Postgres.
     """
 
-    def __init__(self, bucket: Bucket, key: str, layout: ReportFormat, talk: KeepTalking) -> None:
+    def __init__(self, bucket: Bucket, key: str, layout: ReportFormat, talk: Keepalive) -> None:
         self._key = key
         self._format = layout
         self._writer = MultipartWriter(bucket, key, CSV_TYPE, new_part=_new_part)
@@ -38,12 +38,12 @@ class ImportReport:
         self._talk = talk
         self._writing: Future[None] | None = None
 
-    def __enter__(self) -> "ImportReport":
+    def __enter__(self) -> "ReportWriter":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         with self._thread:
-            self._talk.until(self._thread.submit(self._writer.__exit__, kind))
+            self._talk.wait_for(self._thread.submit(self._writer.__exit__, kind))
 
     def add(self, batches: Sequence[Batch], skipped: Sequence[int]) -> None:
         """Takes what came of some batches, of which these rows were skipped, for writing.
@@ -62,11 +62,11 @@ class ImportReport:
         self._finish()
         if not self._writer.size:
             return None
-        return StoredReport(self._key, self._talk.until(self._thread.submit(self._writer.close)))
+        return StoredReport(self._key, self._talk.wait_for(self._thread.submit(self._writer.close)))
 
     def _finish(self) -> None:
         if self._writing is not None:
-            self._talk.until(self._writing)
+            self._talk.wait_for(self._writing)
             self._writing = None
 
     def _write(self, batches: Sequence[Batch], skipped: Sequence[int]) -> None:

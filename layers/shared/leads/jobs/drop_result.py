@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from leads.domain.import_job import ImportJob
 from leads.errors import LeadsError
 from leads.jobs.views import view_import
-from leads.observability import count, logger, where
+from leads.observability import increment, logger, stack_without_message
 from leads.s3.bucket import Bucket
 from leads.s3.keys import drop_result_key
 
@@ -24,12 +24,12 @@ def leave_drop_result(job: ImportJob, bucket: Bucket) -> None:
 
 
 @contextmanager
-def told_when_missing() -> Iterator[None]:
+def log_missing_result() -> Iterator[None]:
     """Log and count a fault that keeps a result from being written, and raise it."""
     try:
         yield
     except Exception as error:
         fault = str(error) if isinstance(error, LeadsError) else type(error).__name__
-        logger.error("drop result not written", fault=fault, stack=where(error))
-        count("DropResultsNotWritten")
+        logger.error("drop result not written", fault=fault, stack=stack_without_message(error))
+        increment("DropResultsNotWritten")
         raise

@@ -12,27 +12,27 @@ from typing import Final, TypeVar
 from leads.errors import DatabaseFault
 from leads.postgres.connection import Connection
 
-SILENCE: Final = 10.0
+PING_SECONDS: Final = 10.0
 """Seconds after which Postgres is told that we are still there."""
 
 _T = TypeVar("_T")
 
 
-class KeepTalking:
+class Keepalive:
     """Of a run, whose connection this is. Used by the thread that uses the connection."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def speak(self) -> None:
+    def ping(self) -> None:
         """Tells Postgres that we are still there. A fault of it shows in the statement that comes next: who
         waits for S3 must know first what came of that.
         """
         with suppress(DatabaseFault):
-            self._connection.rows("SELECT 1")
+            self._connection.query("SELECT 1")
 
-    def until(self, done: Future[_T]) -> _T:
+    def wait_for(self, done: Future[_T]) -> _T:
         """What the future gives, or raises; meanwhile Postgres is spoken to."""
-        while not wait([done], SILENCE).done:
-            self.speak()
+        while not wait([done], PING_SECONDS).done:
+            self.ping()
         return done.result()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from leads.domain.import_job import ImportCounts
-from leads.observability import count
+from leads.observability import increment
 
 ATTEMPTS: Final = 3
 """Lambda's first asynchronous invocation and its two retries."""
@@ -24,7 +24,7 @@ class ImportOutcome:
     counts: ImportCounts = ImportCounts()
     dry_run: bool = False
     fault: str | None = None
-    untold: bool = False
+    sender_not_notified: bool = False
     """Whether the sender of a dropped file was not told of it: then the event must come again."""
 
 
@@ -44,17 +44,17 @@ class ExportOutcome:
 def count_outcome(outcome: ImportOutcome) -> None:
     """Adds it to the metrics; docs/operations.md lists them."""
     if outcome.job_id is None:
-        count("ForeignKeys")
+        increment("ForeignKeys")
     elif outcome.ended == IGNORED:
-        count("EventsIgnored")
+        increment("EventsIgnored")
     elif outcome.ended == COMPLETED:
-        count("ImportsCompleted")
+        increment("ImportsCompleted")
         if outcome.dry_run:
             # Nothing of it is kept.
-            count("DryRuns")
+            increment("DryRuns")
             return
-        count("RowsImported", outcome.counts.success)
-        count("RowsRejected", outcome.counts.error)
-        count("RowsSkipped", outcome.counts.skipped)
+        increment("RowsImported", outcome.counts.success)
+        increment("RowsRejected", outcome.counts.error)
+        increment("RowsSkipped", outcome.counts.skipped)
     else:
-        count("ImportsFailed")
+        increment("ImportsFailed")

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
-from leads.observability import logger, where
+from leads.observability import logger, stack_without_message
 from leads.postgres.connection import Connection, Database
 
 _SECONDS: Final = 0.5
-_PATIENCE: Final = 1.0
+_TIMEOUT_SECONDS: Final = 1.0
 """Seconds that each answer may take. `close` may wait for several: to log in and tell are nine of them."""
 
 
@@ -40,11 +40,13 @@ class Progress:
 
     def _show(self, rows: int) -> None:
         try:
-            self._connection = self._connection or self._database.connect(patience=_PATIENCE)
+            self._connection = self._connection or self._database.connect(timeout=_TIMEOUT_SECONDS)
             self._record(self._connection, rows)
         except Exception as error:
             self._failed = True
-            logger.warning("progress is shown no more", fault=type(error).__name__, stack=where(error))
+            logger.warning(
+                "progress is shown no more", fault=type(error).__name__, stack=stack_without_message(error)
+            )
             # Now, not with the job: it may wait for a lock, or have a transaction open.
             self._end()
 

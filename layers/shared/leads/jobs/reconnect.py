@@ -11,31 +11,31 @@ from leads.errors import DatabaseFault
 from leads.observability import logger
 from leads.postgres.connection import Connection, Database
 
-OUTAGE: Final = 240.0
+MAX_OUTAGE_SECONDS: Final = 240.0
 """Seconds in which a run rides an outage out: a failover takes half a minute, a restart two."""
 
-WORTH_A_TRY: Final = 60.0
+MIN_RETRY_SECONDS: Final = 60.0
 """Seconds of a run that must be left for its work: with less of them the next delivery begins anew."""
 
-FIRST_PAUSE: Final = 0.25
-LONGEST_PAUSE: Final = 5.0
+INITIAL_PAUSE_SECONDS: Final = 0.25
+MAX_PAUSE_SECONDS: Final = 5.0
 """Seconds between two tries to connect, each pause twice the last one; much less than the two looks at a job
 without a run are apart (expire_jobs).
 """
 
 
-def connect_when_back(database: Database, deadline: float) -> Connection:
+def connect_with_backoff(database: Database, deadline: float) -> Connection:
     """A connection, asked for again while the database is away, as long as what is left of the run until
     `deadline` is worth a try. Raises DatabaseFault.
     """
-    give_up = min(time.monotonic() + OUTAGE, deadline - WORTH_A_TRY)
-    pause = FIRST_PAUSE
+    give_up = min(time.monotonic() + MAX_OUTAGE_SECONDS, deadline - MIN_RETRY_SECONDS)
+    pause = INITIAL_PAUSE_SECONDS
     while True:
         try:
             return database.connect()
         except DatabaseFault as fault:
-            if not fault.away or time.monotonic() + pause > give_up:
+            if not fault.unreachable or time.monotonic() + pause > give_up:
                 raise
             logger.warning("waiting for the database", fault=str(fault))
         time.sleep(pause)
-        pause = min(2 * pause, LONGEST_PAUSE)
+        pause = min(2 * pause, MAX_PAUSE_SECONDS)

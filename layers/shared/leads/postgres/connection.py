@@ -26,7 +26,7 @@ CONNECT_TIMEOUT = 10.0
 s.
 """
 
-ANSWER_PATIENCE: Final = 10.0
+ANSWER_TIMEOUT_SECONDS: Final = 10.0
 """Seconds that Postgres may take for each answer while a caller of the API waits: at most 29 in all."""
 
 KEEPALIVE: Final = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 35_000}
@@ -79,10 +79,8 @@ class Connection:
     it.
     """
 
-    def __init__(
-        self, settings: DatabaseSettings, application: str, *, patience: float | None = None
-    ) -> None:
-        """`patience`, in seconds, bounds the wait for a connection and for each answer; None is
+    def __init__(self, settings: DatabaseSettings, application: str, *, timeout: float | None = None) -> None:
+        """`timeout`, in seconds, bounds the wait for a connection and for each answer; None is
         CONNECT_TIMEOUT for the one and no bound for the others. Raises DatabaseFault.
         """
         with _faults():
@@ -93,10 +91,10 @@ class Connection:
                 database=settings.name,
                 password=settings.password if settings.password is not None else _token(settings),
                 ssl_context=tls_context() if settings.tls else False,
-                timeout=patience or CONNECT_TIMEOUT,
+                timeout=timeout or CONNECT_TIMEOUT,
                 application_name=application,
             )
-            self._pg._usock.settimeout(patience)
+            self._pg._usock.settimeout(timeout)
             # Else a message that goes out in two pieces waits for the server to acknowledge the first one, up
             # to 40 ms at each COPY (Nagle's algorithm, RFC 896). libpq turns it off, too; pg8000 does not.
             self._pg._usock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -127,12 +125,12 @@ class Connection:
         with suppress(AttributeError, OSError, ValueError):
             stream.close()
 
-    def rows(self, sql: str, **parameters: object) -> list[Sequence[object]]:
+    def query(self, sql: str, **parameters: object) -> list[Sequence[object]]:
         """Runs a statement with `:name` parameters and gives its rows. Raises DatabaseFault."""
         with _faults():
             return cast(list[Sequence[object]], self._pg.run(sql, **parameters) or [])
 
-    def rows_again(self, sql: str, **parameters: object) -> list[Sequence[object]]:
+    def query_prepared(self, sql: str, **parameters: object) -> list[Sequence[object]]:
         """Like `rows`, for a statement that the connection runs often: it is prepared the first time, for as
         long as the connection lives, and then waits for the server once instead of three times.
 
@@ -144,18 +142,18 @@ class Connection:
                 self._prepared[sql] = self._pg.prepare(sql)
             return cast(list[Sequence[object]], self._prepared[sql].run(**parameters) or [])
 
-    def records(self, sql: str, **parameters: object) -> list[dict[str, object]]:
+    def query_dicts(self, sql: str, **parameters: object) -> list[dict[str, object]]:
         """The rows of a statement as dicts by column name. Raises DatabaseFault."""
-        rows = self.rows(sql, **parameters)
+        rows = self.query(sql, **parameters)
         names = [column["name"] for column in self._pg.columns or ()]
         return [dict(zip(names, row, strict=True)) for row in rows]
 
-    def value(self, sql: str, **parameters: object) -> object:
+    def query_value(self, sql: str, **parameters: object) -> object:
         """The first value of the first row, or None when there is no row. Raises DatabaseFault."""
-        rows = self.rows(sql, **parameters)
+        rows = self.query(sql, **parameters)
         return rows[0][0] if rows else None
 
-    def script(self, sql: str) -> None:
+    def execute(self, sql: str) -> None:
         """Runs several statements without parameters. Raises DatabaseFault."""
         with _faults():
             self._pg.run(sql)
@@ -201,7 +199,7 @@ class Connection:
         It is rolled back unless `commit` was called. Raises DatabaseFault.
         """
         setting = f"; SELECT set_config('app.org_id', {literal(org_id)}, true)" if org_id is not None else ""
-        self.script(f"START TRANSACTION{setting}")
+        self.execute(f"START TRANSACTION{setting}")
         transaction = Transaction(self)
         try:
             yield transaction
@@ -209,7 +207,7 @@ class Connection:
             if not transaction.committed and not self._closed:
                 # A connection that died has rolled back by itself.
                 with suppress(DatabaseFault):
-                    self.script("ROLLBACK")
+                    self.execute("ROLLBACK")
 
 
 class Transaction:
@@ -221,17 +219,17 @@ class Transaction:
 
     def limit_statements(self, seconds: float) -> None:
         """Lets each further statement of the transaction take so long, then it fails (STATEMENT_TIMEOUT)."""
-        self._connection.script(f"SET LOCAL statement_timeout = {max(1, int(seconds * 1000))}")
+        self._connection.execute(f"SET LOCAL statement_timeout = {max(1, int(seconds * 1000))}")
 
-    def may_idle(self, seconds: float) -> None:
+    def set_idle_timeout(self, seconds: float) -> None:
         """Lets the transaction wait for its next statement so long: the role's own limit is 55 s. Who needs
         it must be killed or die with his machine otherwise, which the server notices by the connection.
         """
-        self._connection.script(f"SET LOCAL idle_in_transaction_session_timeout = {int(seconds * 1000)}")
+        self._connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = {int(seconds * 1000)}")
 
     def commit(self) -> None:
         """Keeps what the block did. Raises DatabaseFault: then it is unknown whether it was kept."""
-        self._connection.script("COMMIT")
+        self._connection.execute("COMMIT")
         self.committed = True
 
 
@@ -244,6 +242,6 @@ class Database:
         self._settings = settings
         self._application = application
 
-    def connect(self, *, patience: float | None = None) -> Connection:
+    def connect(self, *, timeout: float | None = None) -> Connection:
         """A new connection. Raises DatabaseFault when the server cannot be reached or refuses."""
-        return Connection(self._settings, self._application, patience=patience)
+        return Connection(self._settings, self._application, timeout=timeout)

@@ -22,7 +22,7 @@ def copy_leads(connection: Connection, org_id: str, order: ExportOrder, sink: Si
     query = _query(org_id, order.leads, order.columns)
     delimiter = ";" if order.excel else ","
     # Of how a time is written as text; a server may be set to another style.
-    connection.script("SET LOCAL DateStyle = 'ISO'")
+    connection.execute("SET LOCAL DateStyle = 'ISO'")
     return connection.copy_out(
         f"COPY ({query}) TO STDOUT (FORMAT csv, HEADER, DELIMITER '{delimiter}')", sink
     )

@@ -37,7 +37,7 @@ class NewExportJob:
 def create_export_job(connection: Connection, job: NewExportJob) -> ExportJob:
     """Records an export as PROCESSING."""
     with connection.transaction(job.org_id) as transaction:
-        (record,) = connection.records(
+        (record,) = connection.query_dicts(
             statement("export_job_create"),
             org_id=job.org_id,
             filename=job.filename,
@@ -55,7 +55,7 @@ def create_export_job(connection: Connection, job: NewExportJob) -> ExportJob:
 def hand_over_export_job(connection: Connection, org_id: str, id: int) -> ExportJob:
     """Makes an export that is PROCESSING PENDING, for a run of process_export."""
     with connection.transaction(org_id) as transaction:
-        (record,) = connection.records(statement("export_job_hand_over"), id=id, org_id=org_id)
+        (record,) = connection.query_dicts(statement("export_job_hand_over"), id=id, org_id=org_id)
         transaction.commit()
     return _job(record)
 
@@ -66,12 +66,12 @@ def claim_export_job(
     """Takes a job for one version of its request and gives the number of its attempts so far, this one among
     them, or None: it is over, or had another request.
 
-    `again` is the same run's second try, which counts as no further attempt. Raises JobTaken when another run
-    has it.
+    `again` marks the same run's second try, which counts as no further attempt. Raises JobLocked when another
+    run has it.
     """
     lock_job(connection, "export_job", id)
     with connection.transaction(org_id) as transaction:
-        attempts = connection.value(
+        attempts = connection.query_value(
             statement("export_job_claim"),
             id=id,
             org_id=org_id,
@@ -88,7 +88,7 @@ def complete_export_job(
     """Records what the export took out, in the caller's transaction. Raises ServiceFault when its job has
     ended meanwhile.
     """
-    records = connection.records(
+    records = connection.query_dicts(
         statement("export_job_complete"), id=id, org_id=org_id, row_count=row_count, size_bytes=size_bytes
     )
     if not records:
@@ -99,7 +99,7 @@ def complete_export_job(
 def fail_export_job(connection: Connection, org_id: str, id: int, code: FailureCode, reason: str) -> bool:
     """Ends a job in a transaction of its own, unless it has ended; whether it did."""
     with connection.transaction(org_id) as transaction:
-        rows = connection.rows(statement("export_job_fail"), id=id, org_id=org_id, code=code, reason=reason)
+        rows = connection.query(statement("export_job_fail"), id=id, org_id=org_id, code=code, reason=reason)
         transaction.commit()
     return bool(rows)
 
@@ -107,14 +107,14 @@ def fail_export_job(connection: Connection, org_id: str, id: int, code: FailureC
 def record_export_progress(connection: Connection, org_id: str, id: int, row_count: int) -> None:
     """Shows how many rows a running export has written."""
     with connection.transaction(org_id) as transaction:
-        connection.rows(statement("export_job_progress"), id=id, org_id=org_id, row_count=row_count)
+        connection.query(statement("export_job_progress"), id=id, org_id=org_id, row_count=row_count)
         transaction.commit()
 
 
 def get_export_job(connection: Connection, org_id: str, id: int) -> ExportJob | None:
     """A job of the organisation, or None."""
     with connection.transaction(org_id):
-        records = connection.records(statement("export_job_get"), id=id, org_id=org_id)
+        records = connection.query_dicts(statement("export_job_get"), id=id, org_id=org_id)
     return _job(records[0]) if records else None
 
 
@@ -124,8 +124,8 @@ def get_settled_export_job(connection: Connection, org_id: str, id: int) -> Expo
     Raises DatabaseFault when that takes too long.
     """
     with connection.transaction(org_id):
-        connection.rows("SELECT set_config('lock_timeout', :limit, true)", limit=_SETTLED_WITHIN)
-        records = connection.records(f"{statement('export_job_get')} FOR UPDATE", id=id, org_id=org_id)
+        connection.query("SELECT set_config('lock_timeout', :limit, true)", limit=_SETTLED_WITHIN)
+        records = connection.query_dicts(f"{statement('export_job_get')} FOR UPDATE", id=id, org_id=org_id)
     return _job(records[0]) if records else None
 
 
@@ -139,7 +139,7 @@ def list_export_jobs(
 ) -> list[ExportJob]:
     """At most `limit` jobs of the organisation, newest first, with ids below `before`."""
     with connection.transaction(org_id):
-        records = connection.records(
+        records = connection.query_dicts(
             statement("export_job_list"),
             org_id=org_id,
             limit=limit,

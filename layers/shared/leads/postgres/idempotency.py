@@ -32,11 +32,11 @@ def create_keyed_import_job(
     another request's, DatabaseFault.
     """
     with connection.transaction(job.org_id) as transaction:
-        connection.rows(statement("import_job_free_key"), org_id=job.org_id, key=key, lives=KEY_LIVES)
-        connection.rows(
+        connection.query(statement("import_job_free_key"), org_id=job.org_id, key=key, lives=KEY_LIVES)
+        connection.query(
             statement("import_job_free_old_keys"), org_id=job.org_id, lives=KEY_LIVES, most=_FREED
         )
-        rows = connection.rows(
+        rows = connection.query(
             statement("import_job_create_keyed"),
             org_id=job.org_id,
             filename=job.filename,
@@ -61,6 +61,6 @@ def restart_import_job(connection: Connection, org_id: str, id: int, code: Failu
     was so. Raises DatabaseFault.
     """
     with connection.transaction(org_id) as transaction:
-        rows = connection.rows(statement("import_job_restart"), id=id, org_id=org_id, code=code)
+        rows = connection.query(statement("import_job_restart"), id=id, org_id=org_id, code=code)
         transaction.commit()
     return bool(rows)

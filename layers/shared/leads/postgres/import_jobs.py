@@ -54,7 +54,7 @@ class ClaimedImportJob:
 def create_import_job(connection: Connection, job: NewImportJob) -> int:
     """Records a job as PENDING and gives its id; of one object, the id of the job that it already has."""
     with connection.transaction(job.org_id) as transaction:
-        id = connection.value(
+        id = connection.query_value(
             statement("import_job_create"),
             org_id=job.org_id,
             filename=job.filename,
@@ -66,7 +66,7 @@ def create_import_job(connection: Connection, job: NewImportJob) -> int:
             object_version=job.object_version,
         )
         if id is None:
-            id = connection.value(
+            id = connection.query_value(
                 statement("import_job_find_by_object"),
                 org_id=job.org_id,
                 object_key=job.object_key,
@@ -81,12 +81,12 @@ def claim_import_job(
 ) -> ClaimedImportJob | None:
     """Takes a job for one object's version, or None: it is over, or had another object.
 
-    `again` is the same run's second try, which counts as no further attempt. Raises JobTaken when another run
-    has it.
+    `again` marks the same run's second try, which counts as no further attempt. Raises JobLocked when another
+    run has it.
     """
     lock_job(connection, "import_job", id)
     with connection.transaction(org_id) as transaction:
-        records = connection.records(
+        records = connection.query_dicts(
             statement("import_job_claim"),
             id=id,
             org_id=org_id,
@@ -114,7 +114,7 @@ def complete_import_job(connection: Connection, job: ClaimedImportJob, finished:
     Raises ServiceFault when it has ended meanwhile: then nothing may be kept.
     """
     counts = finished.counts
-    rows = connection.rows(
+    rows = connection.query(
         statement("import_job_complete"),
         id=job.id,
         org_id=job.org_id,
@@ -134,7 +134,7 @@ def complete_import_job(connection: Connection, job: ClaimedImportJob, finished:
 def fail_import_job(connection: Connection, org_id: str, id: int, code: FailureCode, reason: str) -> bool:
     """Ends a job in a transaction of its own, unless it has ended; whether it did."""
     with connection.transaction(org_id) as transaction:
-        rows = connection.rows(
+        rows = connection.query(
             statement("import_job_fail"), id=id, org_id=org_id, code=code, reason=_storable(reason)
         )
         transaction.commit()
@@ -144,7 +144,7 @@ def fail_import_job(connection: Connection, org_id: str, id: int, code: FailureC
 def record_progress(connection: Connection, org_id: str, id: int, processed: int) -> None:
     """Shows how many rows a running job has behind it."""
     with connection.transaction(org_id) as transaction:
-        connection.rows(statement("import_job_progress"), id=id, org_id=org_id, processed=processed)
+        connection.query(statement("import_job_progress"), id=id, org_id=org_id, processed=processed)
         transaction.commit()
 
 
@@ -156,7 +156,7 @@ def get_import_job(connection: Connection, org_id: str, id: int) -> ImportJob | 
 
 def read_import_job(connection: Connection, org_id: str, id: int) -> ImportJob | None:
     """A job of the organisation, or None, as the transaction that is under way sees it."""
-    records = connection.records(statement("import_job_get"), id=id, org_id=org_id)
+    records = connection.query_dicts(statement("import_job_get"), id=id, org_id=org_id)
     return _job(records[0]) if records else None
 
 
@@ -172,7 +172,7 @@ def list_import_jobs(
     faults.
     """
     with connection.transaction(org_id):
-        records = connection.records(
+        records = connection.query_dicts(
             statement("import_job_list"),
             org_id=org_id,
             limit=limit,

@@ -68,11 +68,11 @@ def ensure_app_role(connection: Connection, password: str | None) -> None:
     """Makes the functions' role where it is missing, and gives it its limits and this password; with None,
     the right to log in with IAM tokens, after which no password lets it in (RDS user guide).
     """
-    connection.script(statement("app_role_create"))
+    connection.execute(statement("app_role_create"))
     if password is None:
-        connection.script(statement("app_role_iam"))
+        connection.execute(statement("app_role_iam"))
     else:
-        connection.script(f"ALTER ROLE leads_app PASSWORD {literal(password)}")
+        connection.execute(f"ALTER ROLE leads_app PASSWORD {literal(password)}")
 
 
 def apply_migrations(connection: Connection, migrations: list[Migration], *, seconds: float) -> list[str]:
@@ -102,18 +102,18 @@ def _try(connection: Connection, migration: Migration, deadline: float) -> bool:
         # The server stops a statement for which there is no time; 0 would be no limit. Each statement of a
         # migration has it anew, so one that takes long is a migration of its own.
         left = max(1, int((deadline - monotonic()) * 1000))
-        connection.script(f"SET LOCAL statement_timeout = {left}; SET LOCAL lock_timeout = {LOCK_WAIT}")
-        connection.rows("SELECT pg_advisory_xact_lock(hashtextextended('schema_migration', 0))")
-        connection.script(statement("schema_migration_create"))
-        checksum = connection.value(
+        connection.execute(f"SET LOCAL statement_timeout = {left}; SET LOCAL lock_timeout = {LOCK_WAIT}")
+        connection.query("SELECT pg_advisory_xact_lock(hashtextextended('schema_migration', 0))")
+        connection.execute(statement("schema_migration_create"))
+        checksum = connection.query_value(
             "SELECT checksum FROM schema_migration WHERE version = :version", version=migration.version
         )
         if checksum is not None:
             if cast(str, checksum) != migration.checksum:
                 raise ServiceFault(f"migration {migration} changed after it was applied")
             return False
-        connection.script(migration.sql)
-        connection.rows(
+        connection.execute(migration.sql)
+        connection.query(
             statement("schema_migration_record"),
             version=migration.version,
             name=migration.name,

@@ -44,7 +44,7 @@ class HeldJob(NamedTuple):
 
 def find_overdue_jobs(connection: Connection, most: int) -> list[OverdueJob]:
     """As many overdue jobs of all organisations, any of them. Raises DatabaseFault."""
-    rows = connection.rows(
+    rows = connection.query(
         "SELECT job_table, org_id, id FROM overdue_jobs(CAST(:most AS integer))", most=most
     )
     return [OverdueJob(*cast("tuple[str, str, int]", row)) for row in rows]
@@ -54,7 +54,7 @@ def hold_overdue_job(connection: Connection, job: OverdueJob) -> HeldJob | None:
     """Holds a job in the organisation's transaction that is under way; None when it is overdue no more, or a
     run is at work on it.
     """
-    records = connection.records(statement(f"{job.table}_hold_overdue"), id=job.id, org_id=job.org_id)
+    records = connection.query_dicts(statement(f"{job.table}_hold_overdue"), id=job.id, org_id=job.org_id)
     # Not in one statement: only a look that comes after the row is held sees every run that has it or may.
     if not records or is_job_locked(connection, job.table, job.id):
         return None
@@ -69,15 +69,18 @@ def hold_overdue_job(connection: Connection, job: OverdueJob) -> HeldJob | None:
 def is_event_gone(connection: Connection, stored_at: datetime) -> bool:
     """Whether the event of an object that was stored then is delivered no more."""
     return cast(
-        bool, connection.value("SELECT event_gone(CAST(:stored_at AS timestamptz))", stored_at=stored_at)
+        bool,
+        connection.query_value("SELECT event_gone(CAST(:stored_at AS timestamptz))", stored_at=stored_at),
     )
 
 
 def is_long_unattended(connection: Connection, job: OverdueJob) -> bool:
     """Whether no run was seen at a held job a minute ago either; else that is remembered."""
-    return cast(bool, connection.value(statement(f"{job.table}_unattended"), id=job.id, org_id=job.org_id))
+    return cast(
+        bool, connection.query_value(statement(f"{job.table}_unattended"), id=job.id, org_id=job.org_id)
+    )
 
 
 def fail_held_job(connection: Connection, job: OverdueJob, code: FailureCode, reason: str) -> None:
     """Ends a held job, in the transaction that is under way."""
-    connection.rows(statement(f"{job.table}_fail"), id=job.id, org_id=job.org_id, code=code, reason=reason)
+    connection.query(statement(f"{job.table}_fail"), id=job.id, org_id=job.org_id, code=code, reason=reason)

@@ -7,7 +7,7 @@ handling them one by one in file order, which tests/integration/imports/test_pro
 from collections.abc import Iterable, Sequence
 from typing import Final, cast
 
-from leads.domain.duplicate_hints import Suspicion
+from leads.domain.duplicate_hints import DuplicateHints
 from leads.domain.merge_strategy import MergeStrategy
 from leads.errors import DatabaseFault, OrganisationBusy
 from leads.postgres.connection import Connection
@@ -49,23 +49,24 @@ each row up is hardly slower.
 """
 
 
-def take_turn(connection: Connection, org_id: str) -> bool:
+def try_lock(connection: Connection, org_id: str) -> bool:
     """Takes the organisation's turn, so that SKIP makes no doubles between its imports; False when another
     one has it or waits for it. Raises DatabaseFault.
     """
     return cast(
-        bool, connection.value("SELECT pg_try_advisory_xact_lock(hashtextextended(:org, 1))", org=org_id)
+        bool,
+        connection.query_value("SELECT pg_try_advisory_xact_lock(hashtextextended(:org, 1))", org=org_id),
     )
 
 
-def wait_for_turn(connection: Connection, org_id: str, seconds: float) -> None:
+def wait_for_lock(connection: Connection, org_id: str, seconds: float) -> None:
     """Takes the organisation's turn when those that came before have had theirs. Raises OrganisationBusy when
     that takes longer, DatabaseFault.
     """
     limit = str(max(1, int(seconds * 1000)))
-    connection.rows("SELECT set_config('lock_timeout', :limit, true)", limit=limit)
+    connection.query("SELECT set_config('lock_timeout', :limit, true)", limit=limit)
     try:
-        connection.rows("SELECT pg_advisory_xact_lock(hashtextextended(:org, 1))", org=org_id)
+        connection.query("SELECT pg_advisory_xact_lock(hashtextextended(:org, 1))", org=org_id)
     except DatabaseFault as fault:
         if fault.sqlstate == LOCK_NOT_AVAILABLE:
             raise OrganisationBusy("other imports of the organisation were under way all the time") from fault
@@ -74,21 +75,24 @@ def wait_for_turn(connection: Connection, org_id: str, seconds: float) -> None:
 
 def begin_staging(connection: Connection, strategy: MergeStrategy) -> None:
     """Makes the table, in the transaction that has its organisation's turn."""
-    connection.rows("SELECT set_config('lock_timeout', :wait, true)", wait=LEADS_WAIT)
-    connection.script(_SETTINGS)
-    connection.script(statement("staging_create"))
+    connection.query("SELECT set_config('lock_timeout', :wait, true)", wait=LEADS_WAIT)
+    connection.execute(_SETTINGS)
+    connection.execute(statement("staging_create"))
     if strategy is MergeStrategy.OVERWRITE:
-        connection.script(
+        connection.execute(
             'ALTER TABLE staging ADD phone_key text COLLATE "C" GENERATED ALWAYS AS (phone_key(phone)) STORED'
         )
 
 
-def stored_tails(connection: Connection, org_id: str) -> str | None:
-    """What SeenPhones begins with, or None when the organisation has more than KNOWN_LEADS active leads.
+def stored_phone_suffixes(connection: Connection, org_id: str) -> str | None:
+    """What PhoneFilter begins with, or None when the organisation has more than KNOWN_LEADS active leads.
 
     Raises DatabaseFault.
     """
-    return cast("str | None", connection.value(statement("stored_tails"), org_id=org_id, most=KNOWN_LEADS))
+    return cast(
+        "str | None",
+        connection.query_value(statement("stored_phone_suffixes"), org_id=org_id, most=KNOWN_LEADS),
+    )
 
 
 def stage(connection: Connection, fields: Sequence[str], blocks: Iterable[bytes]) -> None:
@@ -103,7 +107,7 @@ def merge(
     org_id: str,
     strategy: MergeStrategy,
     created_by: str,
-    suspicion: Suspicion | None,
+    suspicion: DuplicateHints | None,
 ) -> list[int]:
     """Merges the staged rows into the organisation's leads and empties the table.
 
@@ -113,23 +117,25 @@ def merge(
     values: dict[str, object] = {"org_id": org_id, "created_by": created_by}
     skipped: list[int] = []
     if strategy is MergeStrategy.SKIP:
-        if suspicion is None or suspicion.suspects:
+        if suspicion is None or suspicion.possible_duplicates:
             skipped = _duplicates(connection, org_id, suspicion)
         values["skipped"] = _array(skipped)
-    connection.rows_again(statement(_MERGES[strategy]), **values)
-    connection.script("TRUNCATE staging")
+    connection.query_prepared(statement(_MERGES[strategy]), **values)
+    connection.execute("TRUNCATE staging")
     return skipped
 
 
-def _duplicates(connection: Connection, org_id: str, suspicion: Suspicion | None) -> list[int]:
-    ((found,),) = connection.rows_again(
+def _duplicates(connection: Connection, org_id: str, suspicion: DuplicateHints | None) -> list[int]:
+    ((found,),) = connection.query_prepared(
         statement("staging_duplicates"),
         org_id=org_id,
-        candidates=None if suspicion is None else _array(suspicion.suspects + suspicion.originals),
+        candidates=None
+        if suspicion is None
+        else _array(suspicion.possible_duplicates + suspicion.earlier_rows),
     )
     rows = set(map(int, cast(str, found).split(","))) if found else set()
     # An original's phone may have been stored by somebody else since it was asked which ones are.
-    return sorted(rows if suspicion is None else rows.intersection(suspicion.suspects))
+    return sorted(rows if suspicion is None else rows.intersection(suspicion.possible_duplicates))
 
 
 def _array(rows: Sequence[int]) -> str:

@@ -40,7 +40,7 @@ whole bucket.
 """
 
 
-class Patience(NamedTuple):
+class S3Timeouts(NamedTuple):
     """Seconds that S3 may take to connect, and to take or give some bytes, at each of some tries."""
 
     connect: int
@@ -64,12 +64,12 @@ class Patience(NamedTuple):
         )
 
 
-PATIENT: Final = Patience(connect=5, read=10, tries=3)
+BACKGROUND: Final = S3Timeouts(connect=5, read=10, tries=3)
 """For who works while nobody waits: 48 s. An S3 that connects and then is silent is given up after 33 s,
 before Postgres gives up a reader that takes no more rows (tcp_user_timeout, 35 s).
 """
 
-HASTY: Final = Patience(connect=2, read=5, tries=2)
+INTERACTIVE: Final = S3Timeouts(connect=2, read=5, tries=2)
 """For who answers the API within 29 s: 15 s."""
 
 
@@ -89,9 +89,9 @@ class Bucket:
         self.result_days = result_days
 
     @classmethod
-    def from_settings(cls, settings: BucketSettings, patience: Patience = PATIENT) -> Self:
+    def from_settings(cls, settings: BucketSettings, timeouts: S3Timeouts = BACKGROUND) -> Self:
         """With a client made from the environment. Make it once per process: it takes a tenth of a second."""
-        config = patience.config()
+        config = timeouts.config()
         if not settings.emulated:
             config = config.merge(_REGIONAL)
         return cls(boto3.client("s3", config=config), settings.name, settings.result_days)

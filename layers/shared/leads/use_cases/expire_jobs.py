@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 
 from leads.domain.failure_code import FailureCode
 from leads.errors import DatabaseFault, ServiceFault
-from leads.jobs.drop_result import leave_drop_result, told_when_missing
-from leads.observability import count, logger, name_job, one_job
+from leads.jobs.drop_result import leave_drop_result, log_missing_result
+from leads.observability import bind_job, increment, job_log_context, logger
 from leads.postgres.connection import Connection, Database
 from leads.postgres.import_jobs import read_import_job
 from leads.postgres.overdue_jobs import (
@@ -32,7 +32,7 @@ MOST: Final = 200
 The next run is a minute away.
 """
 
-_PATIENCE: Final = 10.0
+_TIMEOUT_SECONDS: Final = 10.0
 """Seconds that Postgres may take to answer: nothing here waits for a lock or reads much."""
 
 
@@ -92,12 +92,12 @@ def expire_jobs(
     deadline = time.monotonic() + seconds
     ended: Counter[OverdueKind] = Counter()
     faults = 0
-    with database.connect(patience=_PATIENCE) as connection:
+    with database.connect(timeout=_TIMEOUT_SECONDS) as connection:
         for job in find_overdue_jobs(connection, most):
             if time.monotonic() > deadline:
                 break
-            with one_job():
-                name_job(job.table, job.id)
+            with job_log_context():
+                bind_job(job.table, job.id)
                 try:
                     ending = _expire(connection, job, bucket)
                 except ServiceFault as fault:
@@ -110,9 +110,9 @@ def expire_jobs(
                 if ending is not None:
                     ended[ending.kind] += 1
                     if ending.kind in (OverdueKind.UPLOAD, OverdueKind.IMPORT):
-                        count("ImportsFailed")
+                        increment("ImportsFailed")
                     else:
-                        count("ExportsFailed")
+                        increment("ExportsFailed")
                     log = logger.info if ending.code is FailureCode.NOT_UPLOADED else logger.error
                     log("job expired", kind=ending.kind, code=ending.code)
     return Expired(ended, faults)
@@ -124,7 +124,7 @@ def _expire(connection: Connection, job: OverdueJob, bucket: Bucket) -> _Ending 
         held = hold_overdue_job(connection, job)
         if held is None:
             return None
-        name_job(job.table, job.id, held.correlation_id)
+        bind_job(job.table, job.id, held.correlation_id)
         ending = _ending(connection, job, held, bucket)
         if ending is not None:
             fail_held_job(connection, job, ending.code, ending.reason)
@@ -134,7 +134,7 @@ def _expire(connection: Connection, job: OverdueJob, bucket: Bucket) -> _Ending 
     return ending
 
 
-@told_when_missing()
+@log_missing_result()
 def _tell_sender(connection: Connection, job: OverdueJob, bucket: Bucket) -> None:
     """Before the commit: the result is written again if that fails, and never replaces that of a run which
     claims the job next.

@@ -14,7 +14,7 @@ from leads.domain.job_status import JobStatus
 from leads.errors import DatabaseFault, ExportTooLong, ServiceFault
 from leads.formats.dialect import BYTE_ORDER_MARK
 from leads.formats.gzipped import Gzipped
-from leads.jobs.keepalive import KeepTalking
+from leads.jobs.keepalive import Keepalive
 from leads.postgres.connection import Connection, Database
 from leads.postgres.export import copy_leads
 from leads.postgres.export_jobs import complete_export_job, get_settled_export_job
@@ -55,7 +55,7 @@ def export_file(
             with connection.transaction(job.org_id) as transaction:
                 # The sink looks at the clock when rows come; this ends a statement that gives none.
                 transaction.limit_statements(seconds)
-                transaction.may_idle(IDLE_SECONDS)
+                transaction.set_idle_timeout(IDLE_SECONDS)
                 sink = _Sink(writer, job, deadline, show)
                 row_count = copy_leads(connection, job.org_id, job.order, sink)
                 sink.close()
@@ -75,7 +75,7 @@ def export_file(
 
 def _close(writer: MultipartWriter, connection: Connection) -> str:
     with ThreadPoolExecutor(1, thread_name_prefix="close") as thread:
-        return KeepTalking(connection).until(thread.submit(writer.close))
+        return Keepalive(connection).wait_for(thread.submit(writer.close))
 
 
 class _Sink:

@@ -13,8 +13,8 @@ from leads.domain.job_status import JobStatus
 from leads.domain.principal import Principal, Role
 from leads.errors import DatabaseFault, ExportTooLong, Forbidden, NotFound
 from leads.jobs.views import ExportView, view_export
-from leads.observability import correlation_id, count, name_job
-from leads.postgres.connection import ANSWER_PATIENCE, Connection, Database
+from leads.observability import bind_job, correlation_id, increment
+from leads.postgres.connection import ANSWER_TIMEOUT_SECONDS, Connection, Database
 from leads.postgres.export_jobs import (
     NewExportJob,
     create_export_job,
@@ -53,25 +53,25 @@ def export_leads(
         correlation_id=correlation_id(),
     )
     # Longer than the limit of its statement, which comes first unless the connection hangs.
-    with database.connect(patience=wait + _MARGIN) as connection:
+    with database.connect(timeout=wait + _MARGIN) as connection:
         job = create_export_job(connection, new)
-        name_job("export_job", job.id)
+        bind_job("export_job", job.id)
         try:
             done = _export(connection, job, wait, database, bucket)
         except Exception:
             # What failed first must be told. The connection at hand may be dead. Not INTERNAL, which would be
             # tried again if S3 had stored the request after all: its caller was told that it failed.
-            with suppress(DatabaseFault), database.connect(patience=_MARGIN) as another:
+            with suppress(DatabaseFault), database.connect(timeout=_MARGIN) as another:
                 if fail_export_job(another, job.org_id, job.id, FailureCode.NOT_STORED, OUR_FAULT):
-                    count("ExportsFailed")
+                    increment("ExportsFailed")
             raise
     return view_export(done, bucket)
 
 
 def get_export(principal: Principal, id: int, *, database: Database, bucket: Bucket) -> ExportView:
     """One export. Raises NotFound, for another organisation's too, and DatabaseFault."""
-    name_job("export_job", id)
-    with database.connect(patience=ANSWER_PATIENCE) as connection:
+    bind_job("export_job", id)
+    with database.connect(timeout=ANSWER_TIMEOUT_SECONDS) as connection:
         job = get_export_job(connection, principal.org_id, id)
     if job is None:
         raise NotFound(f"There is no export {id}.")
@@ -88,7 +88,7 @@ def list_exports(
     """
     if principal.role is not Role.ADMIN:
         raise Forbidden("Who exported what is shown to the role ADMIN. Ask your administrator.")
-    with database.connect(patience=ANSWER_PATIENCE) as connection:
+    with database.connect(timeout=ANSWER_TIMEOUT_SECONDS) as connection:
         jobs = list_export_jobs(connection, principal.org_id, limit=limit + 1, before=before, status=status)
     page = jobs[:limit]
     return page, page[-1].id if len(jobs) > limit else None
@@ -103,7 +103,7 @@ def _export(
             return export_file(connection, job, database=database, bucket=bucket, seconds=wait)
         except ExportTooLong:
             # A COPY that is given up takes its connection with it.
-            with database.connect(patience=_MARGIN) as another:
+            with database.connect(timeout=_MARGIN) as another:
                 return _hand_over(another, job, bucket)
     return _hand_over(connection, job, bucket)
 

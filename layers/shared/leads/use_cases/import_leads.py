@@ -14,17 +14,17 @@ from leads.domain.job_status import JobStatus
 from leads.domain.principal import Principal
 from leads.errors import DatabaseFault, ServiceFault
 from leads.jobs.views import ImportView, view_import
-from leads.observability import correlation_id, count, name_job
-from leads.postgres.connection import ANSWER_PATIENCE, Connection, Database
+from leads.observability import bind_job, correlation_id, increment
+from leads.postgres.connection import ANSWER_TIMEOUT_SECONDS, Connection, Database
 from leads.postgres.idempotency import create_keyed_import_job, restart_import_job
 from leads.postgres.import_jobs import NewImportJob, create_import_job, fail_import_job, get_import_job
 from leads.s3.bucket import UPLOAD_SECONDS, Bucket
 from leads.s3.keys import import_key
 
-_FIRST_POLL: Final = 0.05
+_INITIAL_POLL_SECONDS: Final = 0.05
 """Seconds: a small file is imported in not much more, and its answer waits for at most one poll."""
 
-_POLL_PATIENCE: Final = 3.0
+_POLL_TIMEOUT_SECONDS: Final = 3.0
 """Seconds that a poll may take, the last one, too: the function keeps them for it."""
 
 _POLL_SHARE: Final = 0.1
@@ -90,12 +90,12 @@ def _record(
         created_by=principal.user,
         correlation_id=correlation_id(),
     )
-    with database.connect(patience=ANSWER_PATIENCE) as connection:
+    with database.connect(timeout=ANSWER_TIMEOUT_SECONDS) as connection:
         if key is None:
             return _job(connection, principal, create_import_job(connection, new)), True
         id, begun = create_keyed_import_job(connection, new, key, file_digest)
         if not begun:
-            count("RequestsRepeated")
+            increment("RequestsRepeated")
         job = _job(connection, principal, id)
         if job.failure_code is not None and job.failure_code.may_be_repeated:
             begun = restart_import_job(connection, principal.org_id, id, job.failure_code)
@@ -104,7 +104,7 @@ def _record(
 
 
 def _job(connection: Connection, principal: Principal, id: int) -> ImportJob:
-    name_job("import_job", id)
+    bind_job("import_job", id)
     job = get_import_job(connection, principal.org_id, id)
     if job is None:
         raise ServiceFault(f"import {id} is gone")
@@ -116,11 +116,11 @@ def _store(job: ImportJob, begun: bool, content: bytes, database: Database, buck
         bucket.put(import_key(job.org_id, job.id), content, "text/csv")
     except ServiceFault:
         if begun:
-            with database.connect(patience=ANSWER_PATIENCE) as connection:
+            with database.connect(timeout=ANSWER_TIMEOUT_SECONDS) as connection:
                 code, reason = FailureCode.NOT_STORED, _NOT_STORED
                 # S3 may have stored it and not said so: then the job may be over, or under way.
                 if fail_import_job(connection, job.org_id, job.id, code, reason):
-                    count("ImportsFailed")
+                    increment("ImportsFailed")
         raise
 
 
@@ -132,7 +132,7 @@ def _wait(job: ImportJob, wait: float, database: Database) -> ImportJob:
     """
     started = time.monotonic()
     while not job.ended and (waited := time.monotonic() - started) < wait:
-        time.sleep(min(max(_FIRST_POLL, waited * _POLL_SHARE), wait - waited))
-        with suppress(DatabaseFault), database.connect(patience=_POLL_PATIENCE) as connection:
+        time.sleep(min(max(_INITIAL_POLL_SECONDS, waited * _POLL_SHARE), wait - waited))
+        with suppress(DatabaseFault), database.connect(timeout=_POLL_TIMEOUT_SECONDS) as connection:
             job = get_import_job(connection, job.org_id, job.id) or job
     return job

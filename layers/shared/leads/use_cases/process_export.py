@@ -10,12 +10,12 @@ from typing import Final
 
 from leads.domain.export_job import ExportJob
 from leads.domain.failure_code import FailureCode
-from leads.errors import DatabaseFault, ExportTooLong, JobAtWork, ServiceFault
-from leads.jobs.claim import claim_when_free, take_again
+from leads.errors import DatabaseFault, ExportTooLong, JobRunning, ServiceFault
+from leads.jobs.claim import claim_or_wait, reclaim
 from leads.jobs.outcome import ATTEMPTS, COMPLETED, IGNORED, ExportOutcome
 from leads.jobs.progress import Progress
-from leads.jobs.reconnect import WORTH_A_TRY, connect_when_back
-from leads.observability import count, logger, name_job
+from leads.jobs.reconnect import MIN_RETRY_SECONDS, connect_with_backoff
+from leads.observability import bind_job, increment, logger
 from leads.postgres.connection import Connection, Database
 from leads.postgres.export_jobs import (
     claim_export_job,
@@ -77,7 +77,7 @@ class _Run:
                 with suppress(ServiceFault), self._database.connect() as connection:
                     # The connection that had the job is closed, and may have been dead before: the job may be
                     # another run's by now, which is to end it.
-                    take_again(connection, "export_job", self._key.job_id)
+                    reclaim(connection, "export_job", self._key.job_id)
                     self._fail(connection, self._key, FailureCode.INTERNAL, OUR_FAULT)
             raise
 
@@ -86,17 +86,17 @@ class _Run:
         if self._key is not None:
             with suppress(DatabaseFault), self._database.connect() as connection:
                 job = get_export_job(connection, self._key.org_id, self._key.job_id)
-                name_job("export_job", self._key.job_id, job.correlation_id if job else None)
+                bind_job("export_job", self._key.job_id, job.correlation_id if job else None)
 
     def _twice(self) -> ExportOutcome:
         try:
             return self._try()
         except DatabaseFault as fault:
             # Without a connection the first one has tried for long enough.
-            if not self._connected or self._left() < WORTH_A_TRY:
+            if not self._connected or self._left() < MIN_RETRY_SECONDS:
                 raise
             logger.warning("export tried once more", fault=str(fault))
-            count("ExportRetries")
+            increment("ExportRetries")
         return self._try()
 
     def _left(self) -> float:
@@ -107,16 +107,16 @@ class _Run:
         key = self._key
         if key is None:
             return ExportOutcome(None, IGNORED)
-        name_job("export_job", key.job_id)
+        bind_job("export_job", key.job_id)
         ignored = ExportOutcome(key.job_id, IGNORED)
-        with connect_when_back(self._database, self._deadline) as connection:
+        with connect_with_backoff(self._database, self._deadline) as connection:
             self._connected = True
             try:
                 # On a second try it may be this very run's dead connection that has the job.
-                attempts = claim_when_free(
+                attempts = claim_or_wait(
                     connection, "export_job", key.org_id, key.job_id, lambda: self._claim(connection, key)
                 )
-            except JobAtWork:
+            except JobRunning:
                 return ignored
             if attempts is None:
                 return ignored
@@ -136,9 +136,9 @@ class _Run:
         )
 
     def _export(self, connection: Connection, key: JobKey, job: ExportJob) -> ExportOutcome:
-        name_job("export_job", job.id, job.correlation_id)
+        bind_job("export_job", job.id, job.correlation_id)
         if self._attempts > 1 and not self._exporting:
-            count("ExportRetries")
+            increment("ExportRetries")
         self._exporting = True
 
         def record(another: Connection, rows: int) -> None:
@@ -171,9 +171,9 @@ class _Run:
         """By another connection: a COPY that is given up takes its own with it, and the job's lock."""
         connection.close()
         with self._database.connect() as another:
-            take_again(another, "export_job", key.job_id)
+            reclaim(another, "export_job", key.job_id)
             self._fail(another, key, code, reason)
 
     def _fail(self, connection: Connection, key: JobKey, code: FailureCode, reason: str) -> None:
         if fail_export_job(connection, key.org_id, key.job_id, code, reason):
-            count("ExportsFailed")
+            increment("ExportsFailed")

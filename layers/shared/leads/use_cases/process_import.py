@@ -11,13 +11,13 @@ from typing import Final
 
 from leads.domain.failure_code import FailureCode
 from leads.domain.job_status import JobStatus
-from leads.errors import DatabaseFault, ImportTooLong, InvalidFile, JobAtWork, OrganisationBusy, ServiceFault
+from leads.errors import DatabaseFault, ImportTooLong, InvalidFile, JobRunning, OrganisationBusy, ServiceFault
 from leads.import_engine.import_file import Sizes, import_file
-from leads.jobs.claim import claim_when_free, take_again
-from leads.jobs.drop_result import leave_drop_result, told_when_missing
+from leads.jobs.claim import claim_or_wait, reclaim
+from leads.jobs.drop_result import leave_drop_result, log_missing_result
 from leads.jobs.outcome import ATTEMPTS, COMPLETED, IGNORED, ImportOutcome, count_outcome
-from leads.jobs.reconnect import WORTH_A_TRY, connect_when_back
-from leads.observability import count, logger, name_job
+from leads.jobs.reconnect import MIN_RETRY_SECONDS, connect_with_backoff
+from leads.observability import bind_job, increment, logger
 from leads.postgres.connection import Connection, Database
 from leads.postgres.import_jobs import (
     ClaimedImportJob,
@@ -84,7 +84,7 @@ def process_import(
         run.leave_drop_result()
     except Exception:
         # It has been logged, and the job is over all the same.
-        return replace(outcome, untold=True)
+        return replace(outcome, sender_not_notified=True)
     return outcome
 
 
@@ -124,25 +124,25 @@ class _Run:
         # The connection that had the job is closed, and may have been dead before: the job may be another
         # run's by now, which is to end it.
         with self._database.connect() as connection:
-            take_again(connection, "import_job", found.job_id)
+            reclaim(connection, "import_job", found.job_id)
             if fail_import_job(connection, found.org_id, found.job_id, code, reason):
-                count("ImportsFailed")
+                increment("ImportsFailed")
 
     def _twice(self) -> ImportOutcome:
         try:
             return self._try()
         except DatabaseFault as fault:
             # Without a connection the first one has tried for long enough.
-            if not self._connected or self._left() < WORTH_A_TRY:
+            if not self._connected or self._left() < MIN_RETRY_SECONDS:
                 raise
             logger.warning("import tried once more", fault=str(fault))
-            count("ImportRetries")
+            increment("ImportRetries")
         return self._try()
 
     def _left(self) -> float:
         return self._deadline - time.monotonic()
 
-    @told_when_missing()
+    @log_missing_result()
     def leave_drop_result(self) -> None:
         """Tells the sender of a dropped file, as soon as its job is over, what came of it. Raises
         ServiceFault.
@@ -159,22 +159,22 @@ class _Run:
         if self._found is not None:
             with suppress(DatabaseFault), self._database.connect() as connection:
                 job = get_import_job(connection, self._found.org_id, self._found.job_id)
-                name_job("import_job", self._found.job_id, job.correlation_id if job else None)
+                bind_job("import_job", self._found.job_id, job.correlation_id if job else None)
 
     def _try(self) -> ImportOutcome:
-        with connect_when_back(self._database, self._deadline) as connection:
+        with connect_with_backoff(self._database, self._deadline) as connection:
             self._connected = True
             self._found = announced_job(connection, self._file)
             if self._found is None:
                 return ImportOutcome(None, IGNORED)
             org_id, job_id, problem = self._found
-            name_job("import_job", job_id)
+            bind_job("import_job", job_id)
             try:
                 # On a second try it may be this very run's dead connection that has the job.
-                job = claim_when_free(
+                job = claim_or_wait(
                     connection, "import_job", org_id, job_id, lambda: self._claim(connection, org_id, job_id)
                 )
-            except JobAtWork:
+            except JobRunning:
                 return ImportOutcome(job_id, IGNORED)
             if job is None:
                 return self._over(connection, org_id, job_id)
@@ -201,9 +201,9 @@ class _Run:
         )
 
     def _run(self, connection: Connection, job: ClaimedImportJob, problem: str | None) -> ImportOutcome:
-        name_job("import_job", job.id, job.correlation_id)
+        bind_job("import_job", job.id, job.correlation_id)
         if job.attempts > 1 and not self._attempt:
-            count("ImportRetries")
+            increment("ImportRetries")
         self._attempt = job.attempts
         spent = self._seconds - self._left()
         try:

@@ -22,7 +22,7 @@ from leads.errors import (
     Unauthenticated,
     UnsupportedMediaType,
 )
-from leads.observability import logger, where
+from leads.observability import logger, stack_without_message
 
 PROBLEM_JSON: Final = "application/problem+json"
 
@@ -48,14 +48,14 @@ def api() -> APIGatewayHttpResolver:
             if isinstance(error, kind):
                 errors = error.errors if isinstance(error, InvalidRequest) else ()
                 return problem(app, status, str(error), errors)
-        logger.error("service fault", fault=str(error), stack=where(error))
+        logger.error("service fault", fault=str(error), stack=stack_without_message(error))
         return problem(app, HTTPStatus.INTERNAL_SERVER_ERROR, _OUR_FAULT)
 
     def unknown(error: Exception) -> Response[str]:
         if isinstance(error, ServiceError):
             # Powertools' own, such as a route it does not know: this handler would swallow them.
             return problem(app, HTTPStatus(error.status_code), str(error.msg))
-        logger.error("unexpected error", error=type(error).__name__, stack=where(error))
+        logger.error("unexpected error", error=type(error).__name__, stack=stack_without_message(error))
         return problem(app, HTTPStatus.INTERNAL_SERVER_ERROR, _OUR_FAULT)
 
     app.exception_handler(LeadsError)(known)

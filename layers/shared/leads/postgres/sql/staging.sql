@@ -42,7 +42,7 @@ LEFT JOIN LATERAL (
 ) AS duplicate ON true
 WHERE seen OR duplicate.found
 
--- name: stored_tails
+-- name: stored_phone_suffixes
 -- The last eight digits of the phone keys of the organisation's active leads, one after another; null when there are
 -- more than `most`. Shorter keys are left out.
 SELECT

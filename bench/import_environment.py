@@ -1,4 +1,4 @@
-"""The house of the benchmark of imports: states of the database to come back to, one job after another."""
+"""Run import jobs for a benchmark, one after another, from states of the database to come back to."""
 
 import json
 import time
@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
+from bench.environment import ORG, Environment
 from bench.floor import BY, make_floor_table
-from bench.house import ORG, House
 from bench.lead_files import Phones, write_leads
 from bench.memory import PeakMemory
 from leads.domain.import_job import ImportJob
@@ -27,7 +27,7 @@ class Measured(NamedTuple):
     job: ImportJob
 
 
-class ImportHouse(House):
+class ImportEnvironment(Environment):
     """Its database is `empty`, with the floor's table beside dossier, or holds what was stored."""
 
     def __init__(self, directory: Path) -> None:
@@ -44,16 +44,16 @@ class ImportHouse(House):
         self.reset("empty")
         self.run(file, MergeStrategy.SKIP)
         with self.owner().connect() as connection:
-            connection.script("DROP TABLE floor")
+            connection.execute("DROP TABLE floor")
             make_floor_table(self.uri)
             # Only now: with the statistics of an empty table the floor would be planned badly.
-            connection.script("ANALYZE")
+            connection.execute("ANALYZE")
         self._keep_as("stored")
 
     def reset(self, state: str) -> None:
         """Puts the database back to `empty` or `stored`, files and statistics as they were then."""
         with self.superuser() as connection:
-            connection.script(f"DROP DATABASE {DATABASE} WITH (FORCE)")
+            connection.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
         self._copy(state)
 
     def run(self, file: Path, strategy: MergeStrategy) -> Measured:
@@ -100,9 +100,11 @@ class ImportHouse(House):
     def _keep_as(self, state: str) -> None:
         """Makes what the database holds now a state to come back to."""
         with self.superuser() as connection:
-            connection.script(f"ALTER DATABASE {DATABASE} RENAME TO {state}")
+            connection.execute(f"ALTER DATABASE {DATABASE} RENAME TO {state}")
         self._copy(state)
 
     def _copy(self, state: str) -> None:
         with self.superuser() as connection:
-            connection.script(f"CREATE DATABASE {DATABASE} OWNER {OWNER} TEMPLATE {state} STRATEGY file_copy")
+            connection.execute(
+                f"CREATE DATABASE {DATABASE} OWNER {OWNER} TEMPLATE {state} STRATEGY file_copy"
+            )

@@ -19,7 +19,7 @@ ORG: Final = "bench"
 _STACK: Final = "leads-bench"
 
 
-class House:
+class Environment:
     """Runs in a `with` block, and nothing of it survives. The server does without fsync, for floors, too."""
 
     def __init__(self, directory: Path) -> None:
