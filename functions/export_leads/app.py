@@ -5,7 +5,6 @@ exports.
 from leads.cold_start import started
 
 import time
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -15,6 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from leads.domain.job_status import JobStatus
 from leads.jobs.bodies import ExportResult, ExportSummary
+from leads.jobs.stores import Stores
 from leads.jobs.views import ExportView
 from leads.observability import flush_metrics, increment, logger, record_duration
 from leads.postgres.connection import Database
@@ -23,7 +23,13 @@ from leads.settings import BucketSettings, ClaimSettings, DatabaseSettings
 from leads.use_cases.export_leads import export_leads, get_export, list_exports
 from leads.web.auth import principal_of
 from leads.web.export_requests import read_export_request
-from leads.web.history_requests import EXPORT_HISTORY_PATH, EXPORT_PATH, read_history_request, read_job_id
+from leads.web.history_requests import (
+    EXPORT_HISTORY_PATH,
+    EXPORT_PATH,
+    next_link,
+    read_history_request,
+    read_job_id,
+)
 from leads.web.parameters import Preference, asks_for_json, preference, refuse_unknown
 from leads.web.resolver import answer, api
 
@@ -55,23 +61,18 @@ def get_leads() -> Response[str]:
     principal = principal_of(app.current_event, claims)
     order = read_export_request(app.current_event.query_string_parameters)
     wished = preference(app.current_event.headers, default=MAX_WAIT_SECONDS, most=MAX_WAIT_SECONDS)
-    left = app.lambda_context.get_remaining_time_in_millis() / 1000
-    wait = max(0.0, min(wished.wait, left - RESERVED_SECONDS))
-    began = time.monotonic()
+    remaining = app.lambda_context.get_remaining_time_in_millis() / 1000
+    wait = max(0.0, min(wished.wait, remaining - RESERVED_SECONDS))
+    started_at = time.monotonic()
     view = export_leads(
-        principal,
-        order,
-        wait=wait,
-        database=database,
-        bucket=bucket.within(left - ANSWER_SECONDS),
-        now=datetime.now(UTC),
+        principal, order, Stores(database, bucket.within(remaining - ANSWER_SECONDS)), wait=wait
     )
     job = view.job
     logger.info("leads exported", status=job.status, rows=job.row_count, bytes=job.size_bytes)
     if job.status is JobStatus.COMPLETED:
         increment("ExportsCompleted")
         increment("RowsExported", job.row_count)
-        record_duration("ExportSeconds", time.monotonic() - began)
+        record_duration("ExportSeconds", time.monotonic() - started_at)
     else:
         increment("ExportsHandedOver")
     return _answer(view, wished)
@@ -82,12 +83,9 @@ def get_history() -> Response[str]:
     """Who exported what and when: a page of exports, and a link to the next one when there is one."""
     principal = principal_of(app.current_event, claims)
     page = read_history_request(app.current_event.query_string_parameters)
-    jobs, next_before = list_exports(
-        principal, database=database, limit=page.limit, before=page.before, status=page.status
-    )
+    jobs, next_before = list_exports(principal, page, Stores(database, bucket))
     body = f"[{','.join(ExportSummary.of(job).to_json() for job in jobs)}]"
-    link = page.next_link(EXPORT_HISTORY_PATH, next_before) if next_before is not None else None
-    return answer(HTTPStatus.OK, body, link)
+    return answer(HTTPStatus.OK, body, next_link(EXPORT_HISTORY_PATH, page, next_before))
 
 
 @app.get(f"{EXPORT_PATH}/<id>")
@@ -95,7 +93,7 @@ def get_one(id: str) -> Response[str]:
     """One export, with a fresh link once its file is there."""
     principal = principal_of(app.current_event, claims)
     refuse_unknown(app.current_event.query_string_parameters, ())
-    view = get_export(principal, read_job_id(id, "export"), database=database, bucket=bucket)
+    view = get_export(principal, read_job_id(id, "export"), Stores(database, bucket))
     waiting = {} if view.job.ended else {"Retry-After": "1"}
     return answer(HTTPStatus.OK, ExportResult.of(view).to_json(), _NO_STORE | waiting)
 

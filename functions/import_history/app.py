@@ -10,13 +10,14 @@ from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from leads.jobs.bodies import ImportDetails, ImportSummary
+from leads.jobs.stores import Stores
 from leads.observability import logger
 from leads.postgres.connection import Database
 from leads.s3.bucket import Bucket
 from leads.settings import BucketSettings, ClaimSettings, DatabaseSettings
 from leads.use_cases.import_history import get_import, list_imports
 from leads.web.auth import principal_of
-from leads.web.history_requests import HISTORY_PATH, read_history_request, read_job_id
+from leads.web.history_requests import HISTORY_PATH, next_link, read_history_request, read_job_id
 from leads.web.parameters import refuse_unknown
 from leads.web.resolver import answer, api
 
@@ -31,18 +32,9 @@ def get_history() -> Response[str]:
     """A page of jobs, and a link to the next one when there is one."""
     principal = principal_of(app.current_event, claims)
     page = read_history_request(app.current_event.query_string_parameters)
-    jobs, next_before = list_imports(
-        principal,
-        database=database,
-        bucket=bucket,
-        limit=page.limit,
-        before=page.before,
-        status=page.status,
-    )
-    body = f"[{','.join(ImportSummary.of(job).to_json() for job in jobs)}]"
-    return answer(
-        HTTPStatus.OK, body, page.next_link(HISTORY_PATH, next_before) if next_before is not None else None
-    )
+    views, next_before = list_imports(principal, page, Stores(database, bucket))
+    body = f"[{','.join(ImportSummary.of(view).to_json() for view in views)}]"
+    return answer(HTTPStatus.OK, body, next_link(HISTORY_PATH, page, next_before))
 
 
 @app.get(f"{HISTORY_PATH}/<id>")
@@ -50,8 +42,8 @@ def get_history_item(id: str) -> Response[str]:
     """One job with its first faults."""
     principal = principal_of(app.current_event, claims)
     refuse_unknown(app.current_event.query_string_parameters, ())
-    job = get_import(principal, read_job_id(id, "import"), database=database, bucket=bucket)
-    return answer(HTTPStatus.OK, ImportDetails.of(job).to_json())
+    view = get_import(principal, read_job_id(id, "import"), Stores(database, bucket))
+    return answer(HTTPStatus.OK, ImportDetails.of(view).to_json())
 
 
 @logger.inject_lambda_context(correlation_id_path=correlation_paths.API_GATEWAY_HTTP, clear_state=True)

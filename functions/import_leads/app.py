@@ -11,6 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from leads.domain.job_status import JobStatus
 from leads.jobs.bodies import ImportResult, UploadCreated
+from leads.jobs.stores import Stores
 from leads.jobs.views import ImportView
 from leads.observability import flush_metrics, logger
 from leads.postgres.connection import Database
@@ -43,18 +44,14 @@ bucket = Bucket.from_settings(BucketSettings.from_environment(), INTERACTIVE)
 def post_import() -> Response[str]:
     """Stores the file and answers with its job, ended or not; again, with the job of the first time."""
     principal = principal_of(app.current_event, claims)
-    key = idempotency_key(app.current_event.headers)
     request = read_import_request(app.current_event)
     wished = preference(app.current_event.headers, default=DEFAULT_WAIT_SECONDS, most=MAX_WAIT_SECONDS)
     view = import_leads(
         principal,
-        request.order,
-        request.content,
-        key=key,
+        request,
+        Stores(database, bucket),
         wait=wished.wait,
         seconds=app.lambda_context.get_remaining_time_in_millis() / 1000 - RESERVED_SECONDS,
-        database=database,
-        bucket=bucket,
     )
     logger.info("file stored", status=view.job.status, bytes=len(request.content))
     return _answer(view, wished)
@@ -66,7 +63,7 @@ def post_upload() -> Response[str]:
     principal = principal_of(app.current_event, claims)
     key = idempotency_key(app.current_event.headers)
     order = read_upload_request(app.current_event)
-    upload = create_upload(principal, order, key=key, database=database, bucket=bucket)
+    upload = create_upload(principal, order, Stores(database, bucket), key=key)
     logger.info("upload prepared")
     headers = {"Location": f"{HISTORY_PATH}/{upload.job_id}"}
     return answer(HTTPStatus.CREATED, UploadCreated.of(upload).to_json(), headers)

@@ -1,4 +1,4 @@
-"""Makes the files of exports that S3 announces under export-requests/: the ones that no answer waits for."""
+"""Make the files of exports that S3 announces under export-requests/, which no caller waits for."""
 
 from leads.cold_start import started
 
@@ -7,19 +7,13 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from leads.errors import LeadsError, ServiceFault
-from leads.jobs.outcome import COMPLETED, IGNORED, ExportOutcome
-from leads.observability import (
-    flush_metrics,
-    increment,
-    job_log_context,
-    logger,
-    record_duration,
-    stack_without_message,
-)
+from leads.jobs.event_files import Kind, process_each_file
+from leads.jobs.outcome import IGNORED, ExportOutcome
+from leads.jobs.stores import Stores
+from leads.observability import increment, logger, record_duration
 from leads.postgres.connection import Database
 from leads.s3.bucket import Bucket
-from leads.s3.events import StoredFile, stored_files
+from leads.s3.events import StoredFile
 from leads.settings import BucketSettings, DatabaseSettings
 from leads.use_cases.process_export import process_export
 
@@ -29,45 +23,25 @@ RESERVED_SECONDS = 160.0
 S3 may stall for 48 s (BACKGROUND of s3/bucket.py) with each of two parts and for another 48 s with their end.
 """
 
+KIND = Kind("export", "ExportFaults")
+
 database = Database(DatabaseSettings.from_environment(), "process_export")
 bucket = Bucket.from_settings(BucketSettings.from_environment())
 
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
-    """Entry point of the Lambda; an S3 event. Raises ServiceFault for Lambda to deliver the event again."""
-    # The same at each delivery of an event.
-    logger.set_correlation_id(context.aws_request_id)
-    requests = stored_files(event)
-    if not requests:
-        logger.warning("event without files", keys=sorted(event)[:10] if isinstance(event, dict) else [])
-    failed = []
-    for request in requests:
-        with job_log_context():
-            if not _process(request, context):
-                failed.append(request)
-    if failed:
-        # Lambda logs what is raised, so it must hold nothing of the data.
-        raise ServiceFault(f"{len(failed)} of {len(requests)} exports failed: deliver the event again")
+    """Handle an S3 event. Raises ServiceFault for Lambda to deliver it again."""
+    process_each_file(event, context, KIND, lambda request: _process(request, context))
 
 
 def _process(request: StoredFile, context: LambdaContext) -> bool:
-    """Whether the request needs no other delivery."""
-    began = time.monotonic()
-    logger.append_keys(version=request.version)
+    """Return True: whatever came of the request, it needs no other delivery."""
+    started_at = time.monotonic()
     seconds = context.get_remaining_time_in_millis() / 1000 - RESERVED_SECONDS
-    try:
-        outcome = process_export(request, database=database, bucket=bucket, seconds=seconds)
-    except Exception as error:
-        fault = str(error) if isinstance(error, LeadsError) else type(error).__name__
-        logger.error("export failed", fault=fault, stack=stack_without_message(error))
-        increment("ExportFaults")
-        return False
-    else:
-        _report(request, outcome, time.monotonic() - began)
-        return True
-    finally:
-        flush_metrics()
+    outcome = process_export(request, Stores(database, bucket), seconds=seconds)
+    _report(request, outcome, time.monotonic() - started_at)
+    return True
 
 
 def _report(request: StoredFile, outcome: ExportOutcome, seconds: float) -> None:
@@ -84,14 +58,8 @@ def _report(request: StoredFile, outcome: ExportOutcome, seconds: float) -> None
         increment("ExportFaults")
     if outcome.job_id is None:
         logger.warning("no request of ours", key=request.key)
-        increment("ForeignKeys")
-    elif outcome.ended == IGNORED:
-        increment("EventsIgnored")
-    else:
+    elif outcome.ended != IGNORED:
         record_duration("ExportSeconds", seconds)
-    if outcome.ended == COMPLETED:
-        increment("ExportsCompleted")
-        increment("RowsExported", outcome.row_count)
 
 
 started()

@@ -20,7 +20,7 @@ NEW = 6_000
 BLOCKED = b"name,phone,source\n" + b"".join(b"B,07%08d,web\n" % n for n in range(NEW)) + b"C,0612345678,web\n"
 """More rows than are merged first, and then one that waits for whoever holds the lead that is stored."""
 
-ATTEMPTS = 3
+MAX_ATTEMPTS = 3
 
 
 def connected(uri: str) -> pg8000.native.Connection:
@@ -112,7 +112,7 @@ def test_a_job_whose_every_run_is_killed_is_ended_and_a_redrive_completes_it(
             body=BLOCKED,
         )
         id = answer.json()["importJobId"]
-        assert [kill_the_run(stack, id) for _ in range(ATTEMPTS)] == [1, 2, 3]
+        assert [kill_the_run(stack, id) for _ in range(MAX_ATTEMPTS)] == [1, 2, 3]
         event = dead_letter(stack, f"imports/{client.org}/{id}/")
 
     # Its last run may be about to try once more: a second look, a minute later, shows that it is not.

@@ -4,12 +4,14 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
+from leads.domain.job_ref import export_ref, import_ref
+from leads.jobs.stores import Stores
 from leads.postgres.export_jobs import claim_export_job
 from leads.postgres.import_jobs import NewImportJob, claim_import_job, create_import_job
 from leads.s3.bucket import UPLOAD_SECONDS, Bucket
 from leads.s3.events import StoredFile
 from leads.s3.keys import parse_drop_key
-from leads.use_cases.expire_jobs import MOST, Expired, expire_jobs
+from leads.use_cases.expire_jobs import MAX_JOBS, Expired, expire_jobs
 from tests.support.exports import job_id as export_id
 from tests.support.lambda_context import FakeLambdaContext
 from tests.support.service import Caller, Service
@@ -30,15 +32,11 @@ def expire(
     *,
     bucket: Bucket | None = None,
     seconds: float = 60,
-    most: int = MOST,
+    max_jobs: int = MAX_JOBS,
 ) -> Expired:
-    """expire_jobs without its handler."""
-    return expire_jobs(
-        database=service.database,
-        bucket=bucket or service.leads_bucket,
-        seconds=seconds,
-        most=most,
-    )
+    """Run expire_jobs without its handler."""
+    stores = Stores(service.database, bucket or service.leads_bucket)
+    return expire_jobs(stores, seconds=seconds, max_jobs=max_jobs)
 
 
 def invoke_expire_jobs(service: Service) -> dict[str, int]:
@@ -92,7 +90,9 @@ def claimed_imports(service: Service, caller: Caller, file: StoredFile, id: int,
     """Lets as many runs have claimed an import and died."""
     for _ in range(attempts):
         with service.app() as connection:
-            claim_import_job(connection, caller.org, id, object_key=file.key, object_version=file.version)
+            claim_import_job(
+                connection, import_ref(caller.org, id), object_key=file.key, object_version=file.version
+            )
             # The lock goes a moment after its connection.
             connection.query("SELECT pg_advisory_unlock_all()")
 
@@ -101,7 +101,9 @@ def claimed_exports(service: Service, caller: Caller, request: StoredFile, attem
     """Lets as many runs have claimed an export and died."""
     for _ in range(attempts):
         with service.app() as connection:
-            claim_export_job(connection, caller.org, export_id(request), request_version=request.version)
+            claim_export_job(
+                connection, export_ref(caller.org, export_id(request)), request_version=request.version
+            )
             connection.query("SELECT pg_advisory_unlock_all()")
 
 

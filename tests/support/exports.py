@@ -9,6 +9,7 @@ import pytest
 from leads.domain.export_job import ExportJob
 from leads.errors import DatabaseFault
 from leads.jobs.outcome import ExportOutcome
+from leads.jobs.stores import Stores
 from leads.postgres.connection import Connection, Database, Transaction
 from leads.postgres.export_jobs import complete_export_job
 from leads.s3.bucket import Bucket
@@ -77,8 +78,7 @@ def run_export(
     """process_export without its handler, which hides what is raised."""
     return process_export(
         request,
-        database=database or service.database,
-        bucket=bucket or service.bucket_of("process_export"),
+        Stores(database or service.database, bucket or service.bucket_of("process_export")),
         seconds=seconds,
     )
 

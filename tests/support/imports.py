@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import urllib3
 
 from leads.formats.text_lines import LINE_LIMIT
-from leads.import_engine.import_file import Sizes
+from leads.import_engine.sizes import Sizes
 from leads.jobs.outcome import ImportOutcome
+from leads.jobs.stores import Stores
 from leads.postgres.connection import Database
 from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile
@@ -32,8 +33,7 @@ def run_import(
     """process_import without its handler, which takes no other sizes than ours and hides what is raised."""
     return process_import(
         file,
-        database=database or service.database,
-        bucket=bucket or service.bucket_of("process_import"),
+        Stores(database or service.database, bucket or service.bucket_of("process_import")),
         seconds=seconds,
         sizes=sizes,
     )

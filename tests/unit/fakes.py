@@ -5,6 +5,8 @@ import zlib
 from collections.abc import Iterator, Sequence
 from itertools import cycle
 
+from leads.jobs.keepalive import Keepalive
+
 
 class SourceThatDribbles:
     """Gives fewer bytes than asked for, a few at a time, as a network may."""
@@ -82,3 +84,14 @@ class BombOfZeros:
         block, self._waiting = self._waiting[:size], self._waiting[size:]
         self.taken += len(block)
         return block
+
+
+class NoConnection(Keepalive):
+    """Counts pings, in place of a connection that gets them."""
+
+    def __init__(self) -> None:
+        self.pings = 0
+
+    def ping(self) -> None:
+        """Count a ping."""
+        self.pings += 1

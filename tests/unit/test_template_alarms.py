@@ -67,7 +67,7 @@ def test_the_dashboard_shows_every_function_and_metrics_that_are_counted(paramet
     counted = {(line[1], line[3]) for line in lines if line[0] == NAMESPACE}
     assert counted
     for metric, service in counted:
-        assert f'increment("{metric}"' in counting_code(service)
+        assert f'"{metric}"' in counting_code(service)
     clusters = {line[3] for line in lines if line[0] == "AWS/RDS"}
     assert clusters == ({f"{STACK}-Database"} if not parameters else set())
 
@@ -79,7 +79,7 @@ def test_alarms_of_our_own_metrics_are_of_what_a_function_counts() -> None:
         assert alarm["Namespace"] == NAMESPACE
         (dimension,) = alarm["Dimensions"]
         assert dimension["Name"] == "service", "which Powertools adds"
-        assert f'increment("{alarm["MetricName"]}"' in counting_code(dimension["Value"])
+        assert f'"{alarm["MetricName"]}"' in counting_code(dimension["Value"])
 
 
 def counting_code(function: str) -> str:

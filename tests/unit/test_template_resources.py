@@ -11,7 +11,7 @@ from typing import Final
 
 import pytest
 
-from leads.jobs.outcome import ATTEMPTS
+from leads.jobs.outcome import MAX_ATTEMPTS
 from leads.s3.keys import DROP, EXPORT_REQUESTS, IMPORTS
 from local.aws.s3 import ACCOUNT_ID, REGION
 from local.state import PROJECT
@@ -69,7 +69,7 @@ def test_no_function_may_write_what_invokes_it(name: str) -> None:
 @pytest.mark.parametrize("name", WITH_FILES)
 def test_a_file_is_tried_as_often_as_the_code_counts_and_then_kept(name: str) -> None:
     function = FUNCTIONS[name]
-    assert function.retries == ATTEMPTS - 1
+    assert function.retries == MAX_ATTEMPTS - 1
     assert function.dead_letters is not None
     queue = function.dead_letters.removeprefix(f"{STACK}-")
     assert of_type(TEMPLATE, "AWS::SQS::Queue")[queue]["MessageRetentionPeriod"] == 14 * 24 * 3600

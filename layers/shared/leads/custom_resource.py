@@ -13,7 +13,7 @@ from typing import Final, Literal, Self
 
 import urllib3
 
-from leads.errors import LeadsError, NotAnswered
+from leads.errors import NotAnswered, safe_text
 
 ANSWER_TIMEOUT: Final = urllib3.Timeout(connect=3.0, read=5.0)
 """Seconds: S3 answers in a tenth of one."""
@@ -61,7 +61,7 @@ def answered(request: CustomResourceRequest) -> Iterator[None]:
         yield
     except Exception as error:
         # Only a text of ours is fit to be shown to everybody who sees the stack.
-        fault = str(error) if isinstance(error, LeadsError) else type(error).__name__
+        fault = safe_text(error)
         _answer(request, "FAILED", fault)
         raise
     _answer(request, "SUCCESS", "")

@@ -34,6 +34,11 @@ class LeadsError(Exception):
     """The root: `str(error)` is fit for the person who caused or met it."""
 
 
+def safe_text(error: BaseException) -> str:
+    """Return what may be logged of an error: our own text, or the type of an error of another library."""
+    return str(error) if isinstance(error, LeadsError) else type(error).__name__
+
+
 class MissingSettings(LeadsError):
     """The environment lacks variables; the message names them all."""
 

@@ -30,7 +30,7 @@ class DatabaseThatIsNew(Database):
 @pytest.fixture
 def owner(service: Service, monkeypatch: pytest.MonkeyPatch) -> Database:
     """The owner's database. Who waits for it does so for a short time."""
-    monkeypatch.setattr(module, "LOGIN_PAUSE", 0.01)
+    monkeypatch.setattr(module, "LOGIN_PAUSE_SECONDS", 0.01)
     settings = database_settings(service.postgres, "leads_owner", service.postgres.owner_password)
     return Database(settings, "tests")
 
@@ -49,11 +49,11 @@ def test_what_waiting_does_not_mend_is_raised_at_once(owner: Database) -> None:
     assert new.asked == 1
 
 
-@pytest.mark.parametrize("bound", ["LOGIN_WAIT", "seconds"])
+@pytest.mark.parametrize("bound", ["LOGIN_WAIT_SECONDS", "seconds"])
 def test_a_login_that_stays_refused_is_given_up(
     owner: Database, monkeypatch: pytest.MonkeyPatch, bound: str
 ) -> None:
-    monkeypatch.setattr(module, "LOGIN_WAIT", 0.2 if bound == "LOGIN_WAIT" else 60.0)
+    monkeypatch.setattr(module, "LOGIN_WAIT_SECONDS", 0.2 if bound == "LOGIN_WAIT_SECONDS" else 60.0)
     wrong = Database(dataclasses.replace(owner._settings, password="wrong"), "tests")  # noqa: S106
     began = time.monotonic()
     with pytest.raises(DatabaseFault, match="28P01"):

@@ -212,7 +212,7 @@ def test_no_phone_that_was_seen_is_taken_for_a_new_one_and_no_new_one_for_a_repe
     """What PhoneFilter promises, on keys as Postgres makes them: of earlier rows and of stored leads."""
     with service.owner() as connection:
         keys = [connection.query_value("SELECT phone_key(:cell)", cell=cell) for cell in written]
-    repeats, suspects, originals = PhoneFilter(StoredPhones("", recent=len(written))).suspect(
+    repeats, suspects, originals = PhoneFilter(StoredPhones("", recent=len(written))).classify(
         range(len(written)), written
     )
     repeated = {at for at, key in enumerate(keys) if key is not None and key in keys[:at]}
@@ -224,7 +224,7 @@ def test_no_phone_that_was_seen_is_taken_for_a_new_one_and_no_new_one_for_a_repe
     for cell, key in zip(written, keys, strict=True):
         if isinstance(key, str):
             stored = PhoneFilter(StoredPhones(key[-8:] if len(key) > 8 else "", recent=1))
-            assert stored.suspect([1], [cell]).possible_duplicates == [1], f"{cell!r} is the stored {key}"
+            assert stored.classify([1], [cell]).possible_duplicates == [1], f"{cell!r} is the stored {key}"
 
 
 def test_mobile_numbers_are_repeats_for_sure_exactly_where_the_key_says_so(service: Service) -> None:
@@ -237,7 +237,7 @@ def test_mobile_numbers_are_repeats_for_sure_exactly_where_the_key_says_so(servi
             other=[other for _, other in written],
         )
     for pair, (equal,) in zip(written, same, strict=True):
-        found = PhoneFilter(StoredPhones("", recent=2)).suspect([1, 2], pair)
+        found = PhoneFilter(StoredPhones("", recent=2)).classify([1, 2], pair)
         assert (found.certain_duplicates == [2]) is equal, pair
 
 
@@ -247,5 +247,5 @@ def test_two_ways_to_write_a_phone_of_the_table_are_never_two_phones(service: Se
         by_key.setdefault(key, []).append(written)
     for several in by_key.values():
         for one, other in permutations(several, 2):
-            found = PhoneFilter(StoredPhones("", recent=2)).suspect([1, 2], [one, other])
+            found = PhoneFilter(StoredPhones("", recent=2)).classify([1, 2], [one, other])
             assert 2 in found.certain_duplicates + found.possible_duplicates, (one, other)

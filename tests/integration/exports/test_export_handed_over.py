@@ -1,13 +1,12 @@
 """GET /api/v1/leads/export when its caller does not wait to the end: handed over, polled by id."""
 
-from datetime import UTC, datetime
-
 import pytest
 
 from leads.domain.export_job import ExportOrder
 from leads.domain.job_status import JobStatus
 from leads.domain.principal import Principal, Role
 from leads.errors import ServiceFault
+from leads.jobs.stores import Stores
 from leads.jobs.views import ExportView
 from leads.s3.bucket import Bucket
 from leads.s3.keys import export_request_key
@@ -35,10 +34,8 @@ def export_within(service: Service, caller: Caller, wait: float, bucket: Bucket 
     return export_leads(
         Principal(caller.org, Role.ADMIN, caller.user),
         ExportOrder(),
+        Stores(service.database, bucket or service.bucket_of("export_leads")),
         wait=wait,
-        database=service.database,
-        bucket=bucket or service.bucket_of("export_leads"),
-        now=datetime.now(UTC),
     )
 
 
@@ -116,7 +113,7 @@ def test_request_that_s3_refuses_fails_the_export(
     assert_problem(answer, 500, "on our side")
     (export,) = service.request("GET", f"{ROUTE}/history", caller).json
     assert export["status"] == "FAILED"
-    assert export["failureReason"] == "The export failed because of a fault on our side. Ask for it again."
+    assert export["failureReason"] == "An internal error occurred during the export. Ask for it again."
     assert service.keys(f"export-requests/{caller.org}/") == []
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from leads.domain.job_ref import export_ref
 from leads.jobs.outcome import COMPLETED, IGNORED
-from leads.postgres.job_lock import lock_job
+from leads.postgres.locks import lock_job
 from leads.s3.events import StoredFile
 from leads.s3.keys import export_request_key
 from tests.support.exports import (
@@ -158,7 +159,7 @@ def test_export_that_another_run_works_on_is_left_alone(service: Service, caller
     store(service, caller)
     request = asked(service, caller)
     with service.app() as another_run, ThreadPoolExecutor() as threads:
-        lock_job(another_run, "export_job", job_id(request))
+        lock_job(another_run, export_ref("", job_id(request)))
         duplicates: list[Future[Any]] = [
             threads.submit(run_export, service, request),
             threads.submit(announce_export, service, request),

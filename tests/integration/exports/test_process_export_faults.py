@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from leads.errors import DatabaseFault, ServiceFault
-from leads.jobs.outcome import ATTEMPTS, COMPLETED
+from leads.jobs.outcome import COMPLETED, MAX_ATTEMPTS
 from leads.postgres.connection import Connection
 from leads.postgres.export import copy_leads
 from leads.s3.bucket import Bucket
@@ -34,7 +34,7 @@ from tests.support.exports import (
 from tests.support.hostile_s3 import ClientThatFailsOn
 from tests.support.service import Caller, Service
 
-OUR_FAULT = "The export failed because of a fault on our side. Ask for it again."
+OUR_FAULT = "An internal error occurred during the export. Ask for it again."
 
 
 def fail_copying(monkeypatch: pytest.MonkeyPatch, sqlstate: str) -> None:
@@ -46,7 +46,7 @@ def fail_copying(monkeypatch: pytest.MonkeyPatch, sqlstate: str) -> None:
 
 def three_attempts(service: Service, caller: Caller, request: StoredFile, attempt: Callable[[], Any]) -> None:
     """Fails them all, and looks what is there before and after each."""
-    for number in range(1, ATTEMPTS + 1):
+    for number in range(1, MAX_ATTEMPTS + 1):
         assert export_of(service, caller, request)["status"] != "FAILED", f"before attempt {number}"
         with pytest.raises(ServiceFault):
             attempt()
@@ -255,7 +255,7 @@ def test_a_fault_that_nobody_thought_of_ends_the_job_at_the_last_attempt(
 
     with monkeypatch.context() as patched:
         patched.setattr(module, "copy_leads", fail)
-        for _ in range(ATTEMPTS):
+        for _ in range(MAX_ATTEMPTS):
             with pytest.raises(KeyError):
                 run_export(service, request)
             wait_until_free(service, request)

@@ -7,8 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from leads.domain.job_ref import export_ref
 from leads.jobs import progress
 from leads.jobs.outcome import COMPLETED, IGNORED, ExportOutcome
+from leads.jobs.stores import Stores
 from leads.postgres.export_jobs import claim_export_job, get_export_job
 from leads.s3.bucket import Bucket
 from leads.s3.multipart_writer import MultipartWriter
@@ -33,7 +35,7 @@ LEADS = 22_000
 def test_running_export_shows_its_rows_so_far_and_is_left_alone_by_others(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(progress, "_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "_INTERVAL_SECONDS", 0.0)
     store_many(service, caller, LEADS)
     request = asked(service, caller)
     client = ClientThatHoldsParts(service.bucket_of("process_export").client)
@@ -84,16 +86,15 @@ def test_rows_so_far_are_those_in_the_file_whatever_their_line_breaks(
     monkeypatch.setattr(MultipartWriter, "write", write_and_note)
     with service.app() as connection:
         id = job_id(request)
-        claim_export_job(connection, caller.org, id, request_version=request.version)
+        claim_export_job(connection, export_ref(caller.org, id), request_version=request.version)
         job = get_export_job(connection, caller.org, id)
         assert job is not None
         done = export_file(
             connection,
             job,
-            database=service.database,
-            bucket=service.bucket_of("process_export"),
+            Stores(service.database, service.bucket_of("process_export")),
             seconds=60,
-            show=show,
+            progress=show,
         )
     assert told == counted
     assert (told[-1], done.row_count) == (leads, leads)

@@ -10,8 +10,8 @@ import pytest
 
 from leads.domain.merge_strategy import MergeStrategy
 from leads.errors import DatabaseFault, ServiceFault
-from leads.import_engine import merger
 from leads.jobs.outcome import COMPLETED
+from leads.postgres.staging import Staging
 from leads.s3.events import StoredFile
 from tests.support.hostile_s3 import BucketThatRefuses, BucketThatStalls, ReaderThatStalls
 from tests.support.imports import counts, download, report_of, run_import
@@ -195,7 +195,7 @@ def test_result_comes_with_the_third_failing_attempt_and_not_before(
 
     file = service.put(f"drop/{caller.org}/x.csv", CSV)
     with monkeypatch.context() as patched:
-        patched.setattr(merger, "merge", fail)
+        patched.setattr(Staging, "merge", fail)
         for attempt in (1, 2, 3):
             assert results(service, caller) == {}, f"before attempt {attempt}"
             with pytest.raises(ServiceFault):

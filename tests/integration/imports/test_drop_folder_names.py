@@ -69,7 +69,9 @@ def test_without_a_well_formed_organisation_there_is_neither_job_nor_result(
     with service.owner() as connection:
         count = "SELECT count(*) FROM import_job"
         jobs = connection.query_value(count)
-        assert run_import(service, StoredFile(key, "v1"), bucket=bucket) == ImportOutcome(None, IGNORED)
+        assert run_import(service, StoredFile(key, "v1"), bucket=bucket) == ImportOutcome(
+            job_id=None, ended=IGNORED
+        )
         assert connection.query_value(count) == jobs
     assert bucket.asked == []
 

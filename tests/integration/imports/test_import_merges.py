@@ -1,18 +1,18 @@
 """What a merge must not cost, however many there are: memory for what Postgres has, and one plan for all."""
 
 import weakref
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 import pytest
 
-from leads.import_engine import batches, import_file, merger
-from leads.import_engine.batches import Batch, FileLayout
-from leads.import_engine.import_file import Sizes
-from leads.import_engine.read_ahead import read_ahead
+from leads.formats.text_lines import ByteSource
+from leads.import_engine import batches, import_file, merger, read_ahead
+from leads.import_engine.batches import Batch, FileLayout, ReadTask
+from leads.import_engine.read_ahead import ReadAhead
+from leads.import_engine.sizes import Sizes
 from leads.jobs.outcome import COMPLETED
-from leads.postgres import staging
-from leads.postgres.connection import Connection
+from leads.postgres.staging import Staging
 from tests.support.imports import counts, job_of, run_import, uploaded
 from tests.support.service import Caller, Service
 
@@ -20,45 +20,54 @@ ROWS = 300
 CONTENT = "name,phone,source\n" + "".join(f"A,01{n % 200:08},web\n" for n in range(ROWS))
 """With duplicates that are asked for, as mobile numbers are not."""
 CHUNK = 5
-MANY_MERGES = Sizes(chunk_rows=CHUNK, merge_rows=4 * CHUNK, suspects_bytes=0)
+MERGE = Staging.merge
+MANY_MERGES = Sizes(chunk_rows=CHUNK, merge_rows=4 * CHUNK, phone_filter_bytes=0)
 
 
-def at_once(items: Iterator[FileLayout | Batch], **_: object) -> Iterator[list[FileLayout | Batch]]:
-    """As `read_ahead` gives them when all are ready before anybody asks; it has the list, too."""
-    ready = list(items)
-    yield ready
+class AllAtOnce(ReadAhead[FileLayout, Batch]):
+    """Everything is ready before the merger asks, and the list of it is still referred to."""
+
+    def __iter__(self) -> Iterator[list[Batch]]:
+        self._thread.join()
+        ready, self._ready = self._ready, []
+        yield ready
 
 
-@pytest.mark.parametrize("ahead", [read_ahead, at_once])
+@pytest.mark.parametrize("ahead", [ReadAhead, AllAtOnce])
 def test_rows_that_are_staged_take_no_memory_while_they_are_merged(
-    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, ahead: Callable[..., object]
+    service: Service,
+    caller: Caller,
+    monkeypatch: pytest.MonkeyPatch,
+    ahead: type[ReadAhead[FileLayout, Batch]],
 ) -> None:
-    monkeypatch.setattr(import_file, "read_ahead", ahead)
+    monkeypatch.setattr(import_file, "ReadAhead", ahead)
+    monkeypatch.setattr(read_ahead, "MAX_ITEMS", ROWS)
     blocks: list[weakref.ref[memoryview]] = []
     kept: list[int] = []
     staged = 0
 
-    def read(*arguments: Any, **named: Any) -> Generator[FileLayout | Batch, None, None]:
-        for item in batches.read_batches(*arguments, **named):
-            if isinstance(item, Batch):
-                # Nobody can tell when bytes are gone.
-                block = memoryview(item.block)
-                blocks.append(weakref.ref(block))
-                yield item._replace(block=block)  # type: ignore[arg-type]
-                del block, item
-            else:
-                yield item
+    def read(source: ByteSource, task: ReadTask) -> tuple[FileLayout, Generator[Batch, None, None]]:
+        layout, items = batches.read_batches(source, task)
+        return layout, watched(items)
 
-    def merge(connection: Connection, *arguments: Any) -> list[int]:
+    def watched(items: Iterator[Batch]) -> Generator[Batch, None, None]:
+        for item in items:
+            # The end of bytes cannot be observed, that of a view of them can.
+            block = memoryview(item.block)
+            blocks.append(weakref.ref(block))
+            yield item._replace(block=block)  # type: ignore[arg-type]
+            del block, item
+
+    def merge(staging: Staging, *arguments: Any) -> list[int]:
         nonlocal staged
-        # Before anything is asked: the driver remembers one thing at a time.
+        # Before any query: the driver remembers one thing at a time.
         there = [block() is not None for block in blocks]
-        staged += int(str(connection.query_value("SELECT count(*) FROM staging"))) // CHUNK
+        staged += int(str(staging._connection.query_value("SELECT count(*) FROM staging"))) // CHUNK
         kept.append(sum(there[:staged]))
-        return staging.merge(connection, *arguments)
+        return MERGE(staging, *arguments)
 
     monkeypatch.setattr(import_file, "read_batches", read)
-    monkeypatch.setattr(merger, "merge", merge)
+    monkeypatch.setattr(Staging, "merge", merge)
     file = uploaded(service, caller, CONTENT.encode())
     assert run_import(service, file, MANY_MERGES).ended == COMPLETED
     assert staged == len(blocks) == ROWS // CHUNK
@@ -72,12 +81,12 @@ def test_long_rows_are_merged_before_they_are_as_many_as_usual(
     """Ten thousand characters of notes in forty thousand rows would be four hundred megabytes."""
     merges = 0
 
-    def merge(connection: Connection, *arguments: Any) -> list[int]:
+    def merge(staging: Staging, *arguments: Any) -> list[int]:
         nonlocal merges
         merges += 1
-        return staging.merge(connection, *arguments)
+        return MERGE(staging, *arguments)
 
-    monkeypatch.setattr(merger, "merge", merge)
+    monkeypatch.setattr(Staging, "merge", merge)
     monkeypatch.setattr(merger, "MERGE_BYTES", 100_000)
     rows = "".join(f"A,06{n:08},web,{'x' * 5000}\n" for n in range(100))
     file = uploaded(service, caller, f"name,phone,source,notes\n{rows}".encode())
@@ -90,15 +99,15 @@ def test_long_rows_are_merged_before_they_are_as_many_as_usual(
 def test_each_merge_is_planned_for_its_own_rows(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, strategy: str
 ) -> None:
-    """One plan for all of them would look its suspects up number by number: ten times as long."""
+    """One plan for all of them would look its possible duplicates up number by number: ten times as long."""
     plans: list[Sequence[object]] = []
 
-    def merge(connection: Connection, *arguments: Any) -> list[int]:
-        skipped = staging.merge(connection, *arguments)
-        plans[:] = connection.query("SELECT generic_plans, custom_plans FROM pg_prepared_statements")
+    def merge(staging: Staging, *arguments: Any) -> list[int]:
+        skipped = MERGE(staging, *arguments)
+        plans[:] = staging._connection.query("SELECT generic_plans, custom_plans FROM pg_prepared_statements")
         return skipped
 
-    monkeypatch.setattr(merger, "merge", merge)
+    monkeypatch.setattr(Staging, "merge", merge)
     file = uploaded(service, caller, CONTENT.encode(), strategy)
     assert run_import(service, file, MANY_MERGES).ended == COMPLETED
     assert counts(job_of(service, caller, file))[0] == ROWS

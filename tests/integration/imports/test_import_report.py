@@ -8,7 +8,7 @@ import pytest
 
 from leads.formats.header import REPORT_COLUMNS
 from leads.formats.report import DUPLICATE_REASON
-from leads.import_engine.import_file import Sizes
+from leads.import_engine.sizes import Sizes
 from leads.jobs.outcome import COMPLETED
 from leads.s3.keys import report_key
 from tests.integration.imports.test_import_leads import announce_when_stored, assert_problem
@@ -69,7 +69,7 @@ def test_duplicates_are_in_file_order_whoever_found_them(
     ]
     content = "".join(f"A,{phone},web\n" for phone in [*phones, *again, "15", "07-00-00-00-00"])
     file = uploaded(service, caller, f"name,phone,source\n{content}".encode())
-    sizes = Sizes(chunk_rows=chunk_rows, merge_rows=20, suspects_bytes=0)
+    sizes = Sizes(chunk_rows=chunk_rows, merge_rows=20, phone_filter_bytes=0)
     assert run_import(service, file, sizes).ended == COMPLETED
     job = job_of(service, caller, file)
     assert counts(job) == (12, 5, 0, 7)
@@ -82,7 +82,9 @@ def test_merges_that_have_nothing_but_rows_that_come_again_are_reported_whole(
 ) -> None:
     rows = "A,06 12 34 56 78,web\n" * 10
     file = uploaded(service, caller, f"name,phone,source\n{rows}".encode())
-    assert run_import(service, file, Sizes(chunk_rows=1, merge_rows=1, suspects_bytes=0)).ended == COMPLETED
+    assert (
+        run_import(service, file, Sizes(chunk_rows=1, merge_rows=1, phone_filter_bytes=0)).ended == COMPLETED
+    )
     job = job_of(service, caller, file)
     assert counts(job) == (10, 1, 0, 9)
     assert report_of(job).outcomes == dict.fromkeys(range(3, 12), "duplicate")

@@ -6,8 +6,8 @@ import pytest
 
 from leads.errors import DatabaseFault, ServiceFault
 from leads.import_engine import import_file as module
-from leads.import_engine.import_file import Sizes
-from leads.jobs.outcome import ATTEMPTS
+from leads.import_engine.sizes import Sizes
+from leads.jobs.outcome import MAX_ATTEMPTS
 from leads.postgres.import_jobs import complete_import_job
 from leads.s3.bucket import Bucket
 from leads.s3.multipart_writer import PART_SIZE
@@ -22,7 +22,7 @@ FAULTY_ROWS = 1400
 LARGE = f"{HEADER}Ana,1,web,\n" + "".join(f",{row},web,{BLOB}\n" for row in range(FAULTY_ROWS))
 """A file of one lead and 12 MiB of faulty rows: more than two parts of a report."""
 
-PIECES = Sizes(chunk_rows=50, merge_rows=50, apart_bytes=2**40)
+PIECES = Sizes(chunk_rows=50, merge_rows=50, reader_process_bytes=2**40)
 
 
 def nothing_is_left(service: Service, caller: Caller) -> None:
@@ -59,7 +59,7 @@ def test_file_that_turns_out_unusable_leaves_no_report(
 ) -> None:
     bucket = BucketThatNotes(service.bucket_of("process_import"))
     file = uploaded(service, caller, f'{LARGE}Bob,2,web,"open\n'.encode())
-    run_import(service, file, PIECES._replace(apart_bytes=apart_bytes), bucket=bucket)
+    run_import(service, file, PIECES._replace(reader_process_bytes=apart_bytes), bucket=bucket)
     job = job_of(service, caller, file)
     assert (job["status"], job["reportUrl"]) == ("FAILED", None)
     assert f"Row {FAULTY_ROWS + 3}: a quote" in job["failureReason"]
@@ -114,7 +114,7 @@ def test_large_report_that_s3_refuses_midway_leaves_nothing_either(
 @pytest.mark.fault("the report cannot be written")
 def test_report_that_s3_refuses_to_the_last_ends_the_job(service: Service, caller: Caller) -> None:
     file = posted(service, caller, SMALL)
-    for _ in range(ATTEMPTS):
+    for _ in range(MAX_ATTEMPTS):
         with pytest.raises(ServiceFault):
             run_import(
                 service, file, bucket=BucketThatRefuses(service.bucket_of("process_import"), "reports/")

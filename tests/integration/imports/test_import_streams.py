@@ -6,7 +6,7 @@ import pytest
 
 from leads.errors import DatabaseFault
 from leads.import_engine import organisation_lock
-from leads.import_engine.import_file import Sizes
+from leads.import_engine.sizes import Sizes
 from leads.jobs.outcome import COMPLETED
 from leads.s3.bucket import Bucket
 from leads.s3.reader import ObjectReader
@@ -55,7 +55,7 @@ def test_the_stream_of_a_file_is_closed(
 ) -> None:
     bucket = BucketThatRemembers(service.bucket_of("process_import"))
     file = uploaded(service, caller, content.encode())
-    assert run_import(service, file, Sizes(apart_bytes=apart_bytes), bucket=bucket).ended == ended
+    assert run_import(service, file, Sizes(reader_process_bytes=apart_bytes), bucket=bucket).ended == ended
     assert [body.closed for body in bucket.bodies] == [True]
 
 

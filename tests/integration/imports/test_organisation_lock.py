@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from leads.errors import JobLocked, OrganisationBusy
-from leads.import_engine import deadline, import_file
+from leads.import_engine import deadline
+from leads.import_engine.sizes import Sizes
 from leads.jobs import claim
-from leads.jobs.outcome import ATTEMPTS, COMPLETED, IGNORED, ImportOutcome
-from leads.postgres.job_lock import signs_of_life
+from leads.jobs.outcome import COMPLETED, IGNORED, MAX_ATTEMPTS, ImportOutcome
+from leads.postgres.locks import signs_of_life
 from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile
 from leads.s3.reader import ObjectReader
@@ -26,7 +27,7 @@ from tests.support.service import Caller, Service
 from tests.support.waiting import wait_until
 
 CSV = b"name,phone,source\nA,0612345678,web\n"
-BUSY = "Other imports of your organisation were under way all the time."
+BUSY = "Other imports of your organisation were still running."
 
 
 @contextmanager
@@ -94,7 +95,7 @@ def test_import_whose_turn_does_not_come_is_left_to_the_next_delivery_and_fails_
 ) -> None:
     file = posted(service, caller, CSV)
     with busy(service, caller):
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in range(1, MAX_ATTEMPTS + 1):
             assert job_of(service, caller, file)["status"] != "FAILED", attempt
             began = time.monotonic()
             with pytest.raises(OrganisationBusy):
@@ -103,7 +104,7 @@ def test_import_whose_turn_does_not_come_is_left_to_the_next_delivery_and_fails_
             assert attempts(service, caller) == attempt
     job = job_of(service, caller, file)
     assert (job["status"], job["failureReason"][: len(BUSY)]) == ("FAILED", BUSY)
-    assert "send it again" in job["failureReason"]
+    assert "send the file again" in job["failureReason"]
     assert service.leads(caller) == []
     service.announce(file)
     assert job_of(service, caller, file)["status"] == "COMPLETED", "a redrive completes it"
@@ -135,12 +136,12 @@ def test_import_that_waited_for_its_turn_begins_to_read_then(service: Service, c
 def test_file_whose_turn_came_late_is_not_told_to_be_cut_up(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deadline, "LATE", 0.01)
+    monkeypatch.setattr(deadline, "MAX_LOCK_WAIT_SECONDS", 0.01)
     file = posted(service, caller, CSV)
     endless = BucketThatDribbles(service.bucket_of("process_import"), 1000)
 
     def run() -> ImportOutcome:
-        return run_import(service, file, import_file.Sizes(500, 500), bucket=endless, seconds=3)
+        return run_import(service, file, Sizes(500, 500), bucket=endless, seconds=3)
 
     with ThreadPoolExecutor() as threads:
         with busy(service, caller):

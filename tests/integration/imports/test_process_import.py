@@ -2,16 +2,11 @@
 
 import io
 import logging
-from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from leads.import_engine import import_file
-from leads.import_engine.batches import Batch, FileLayout
-from leads.import_engine.import_file import Sizes
-from leads.import_engine.read_ahead import read_ahead
+from leads.import_engine.sizes import Sizes
 from leads.observability import logger
 from tests.support.imports import counts, job_of, posted, run_import
 from tests.support.service import ROOT, Caller, Service
@@ -111,31 +106,6 @@ def test_details_stop_at_a_thousand_faults_and_say_how_many_more(
     assert len(lines) == 1001
     assert lines[999:] == ["Row 501: Score must be an integer between 0 and 100", "… and 206 more"]
     assert job["errorCount"] == 603
-
-
-def test_what_is_read_ahead_is_weighed_with_all_that_it_holds(
-    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    weights = []
-
-    def noted(
-        items: Generator[FileLayout | Batch, None, None],
-        *,
-        weigh: Callable[[FileLayout | Batch], int],
-        **more: Any,
-    ) -> Generator[list[FileLayout | Batch], None, None]:
-        def weighed(item: FileLayout | Batch) -> int:
-            weights.append(weigh(item))
-            return weights[-1]
-
-        return read_ahead(items, weigh=weighed, **more)
-
-    monkeypatch.setattr(import_file, "read_ahead", noted)
-    row = f"Ana,0612345678,,web,,,{'x' * 5000}\n"
-    run_import(service, posted(service, caller, HEADER + row * 20), Sizes(chunk_rows=10))
-    # The layout, and of each chunk its rows for COPY and for the report.
-    assert weights[0] == 0
-    assert [weight // 100_000 for weight in weights[1:]] == [1, 1]
 
 
 def test_closed_leads_are_nobodys_duplicate(service: Service, caller: Caller) -> None:

@@ -7,12 +7,10 @@ import pytest
 
 from leads.domain.merge_strategy import MergeStrategy
 from leads.errors import DatabaseFault, ServiceFault
-from leads.import_engine import import_file as module
-from leads.import_engine import merger
-from leads.import_engine.import_file import Sizes
+from leads.import_engine.sizes import Sizes
 from leads.jobs.outcome import COMPLETED, IGNORED, ImportOutcome
 from leads.postgres.connection import Connection, Database
-from leads.postgres.staging import stored_phone_suffixes
+from leads.postgres.staging import Staging
 from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile
 from tests.support.hostile_s3 import BucketThatStalls, ReaderThatStalls
@@ -105,7 +103,7 @@ def test_the_third_attempt_ends_the_job_and_a_redrive_completes_it(
         raise DatabaseFault("57P01")
 
     with monkeypatch.context() as patched:
-        patched.setattr(merger, "merge", fail)
+        patched.setattr(Staging, "merge", fail)
         for attempt in (1, 2, 3):
             assert job_of(service, caller, file)["status"] != "FAILED", attempt
             with pytest.raises(ServiceFault):
@@ -127,7 +125,7 @@ def test_what_the_database_would_only_refuse_again_ends_the_job_at_once(
     def fail(*_: object) -> None:
         raise DatabaseFault("23514")
 
-    monkeypatch.setattr(merger, "merge", fail)
+    monkeypatch.setattr(Staging, "merge", fail)
     service.announce(file)
     assert job_of(service, caller, file)["status"] == "FAILED"
 
@@ -142,7 +140,7 @@ def test_what_the_database_may_not_refuse_again_is_raised_and_the_next_delivery_
         raise DatabaseFault(sqlstate)
 
     with monkeypatch.context() as patched:
-        patched.setattr(merger, "merge", fail)
+        patched.setattr(Staging, "merge", fail)
         with pytest.raises(ServiceFault):
             service.announce(file)
     service.announce(file)
@@ -162,7 +160,7 @@ def test_one_file_that_fails_keeps_no_other_waiting_and_is_counted(
         return open_(bucket, key, version)
 
     monkeypatch.setattr(Bucket, "open", fail)
-    with pytest.raises(ServiceFault, match="1 of 2 files failed"):
+    with pytest.raises(ServiceFault, match="1 of 2 imports failed"):
         handler(s3_event(service.bucket, bad, good), FakeLambdaContext("process_import"))
     assert len(service.leads(caller)) == 1
     assert '"ImportFaults":[1.0]' in capsys.readouterr().out
@@ -206,16 +204,18 @@ def test_a_lead_that_somebody_stores_meanwhile_is_noticed_by_the_rows_that_come_
     # A mobile number that comes again would not be asked for.
     file = posted(service, caller, b"name,phone,source\nA,0112345678,web\nB,01 12 34 56 78,web\n")
 
-    def ask(connection: Connection, org_id: str) -> str | None:
-        tails = stored_phone_suffixes(connection, org_id)
+    stored_phone_suffixes = Staging.stored_phone_suffixes
+
+    def ask(staging: Staging) -> str | None:
+        suffixes = stored_phone_suffixes(staging)
         with service.owner() as other:
             other.query(
-                "INSERT INTO dossier (org_id, name, phone) VALUES (:org, 'C', '+33112345678')", org=org_id
+                "INSERT INTO dossier (org_id, name, phone) VALUES (:org, 'C', '+33112345678')", org=caller.org
             )
-        return tails
+        return suffixes
 
-    monkeypatch.setattr(module, "stored_phone_suffixes", ask)
-    assert run_import(service, file, Sizes(suspects_bytes=0)).ended == COMPLETED
+    monkeypatch.setattr(Staging, "stored_phone_suffixes", ask)
+    assert run_import(service, file, Sizes(phone_filter_bytes=0)).ended == COMPLETED
     job = job_of(service, caller, file)
     assert (job["successCount"], job["skippedCount"]) == (1, 1)
     assert {lead["name"] for lead in service.leads(caller)} == {"A", "C"}

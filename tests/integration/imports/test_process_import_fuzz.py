@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leads.import_engine.import_file import Sizes
+from leads.import_engine.sizes import Sizes
 from leads.postgres.connection import Connection
 from tests.support.imports import counts, job_of, posted, report_of, run_import
 from tests.support.service import Caller, Service
@@ -140,7 +140,7 @@ def check_file(service: Service, owner: Connection, content: bytes, strategy: st
 def check_refusal(service: Service, caller: Caller, job: dict[str, Any], leads: object) -> None:
     """A refused file is the file's fault, and nothing of it is kept."""
     assert job["failureReason"]
-    assert "fault on our side" not in job["failureReason"]
+    assert "internal error" not in job["failureReason"]
     assert (counts(job), leads, job["reportUrl"], job["errorReport"]) == ((0, 0, 0, 0), 0, None, "")
     assert service.keys(f"reports/{caller.org}/") == []
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from leads.errors import OrganisationBusy, ServiceFault
-from leads.import_engine.import_file import APART_BYTES, Sizes
+from leads.import_engine.sizes import LARGE_BYTES, Sizes
 from leads.s3.bucket import Bucket
 from leads.s3.reader import ObjectReader
 from tests.integration.imports.test_organisation_lock import busy
@@ -86,7 +86,7 @@ def expected(strategy: str) -> Expected:
 
 @pytest.mark.parametrize("strategy", ["SKIP", "OVERWRITE", "CREATE_NEW"])
 def test_large_file_is_what_plain_python_makes_of_it(service: Service, caller: Caller, strategy: str) -> None:
-    assert len(CONTENT) > APART_BYTES, "or it is not read in a process of its own"
+    assert len(CONTENT) > LARGE_BYTES, "or it is not read in a process of its own"
     wanted = expected(strategy)
     outcomes = list(wanted.not_imported.values())
     file = uploaded(service, caller, CONTENT, strategy)
@@ -153,7 +153,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[Started]:
 
 @pytest.mark.parametrize(
     ("announced", "begun"),
-    [(APART_BYTES + 1, 1), (APART_BYTES, 0), (0, 0)],
+    [(LARGE_BYTES + 1, 1), (LARGE_BYTES, 0), (0, 0)],
     ids=["large", "small", "unknown"],
 )
 def test_the_process_that_reads_begins_before_s3_answers_when_the_event_tells_that_the_file_is_large(
@@ -188,7 +188,7 @@ def test_the_event_of_a_large_file_begins_the_process(
 
     monkeypatch.setattr(ObjectReader, "__init__", note)
     file = uploaded(service, caller, CONTENT)
-    assert file.size == len(CONTENT) > APART_BYTES
+    assert file.size == len(CONTENT) > LARGE_BYTES
     service.announce(file)
     assert when_opened == [1]
     assert job_of(service, caller, file)["status"] == "COMPLETED"
@@ -202,7 +202,7 @@ def test_the_process_ends_when_its_file_cannot_be_opened(
         def open(self, key: str, version: str) -> ObjectReader:
             raise fault
 
-    file = replace(uploaded(service, caller, CONTENT[:1000]), size=APART_BYTES + 1)
+    file = replace(uploaded(service, caller, CONTENT[:1000]), size=LARGE_BYTES + 1)
     bucket = BucketThatGivesNothing(service.bucket_of("process_import").client, service.bucket)
     if isinstance(fault, ServiceFault):
         with pytest.raises(ServiceFault):
@@ -215,7 +215,7 @@ def test_the_process_ends_when_its_file_cannot_be_opened(
 def test_the_process_ends_when_its_turn_does_not_come(
     service: Service, caller: Caller, started: Started
 ) -> None:
-    file = replace(uploaded(service, caller, CONTENT[:1000]), size=APART_BYTES + 1)
+    file = replace(uploaded(service, caller, CONTENT[:1000]), size=LARGE_BYTES + 1)
     with busy(service, caller), pytest.raises(OrganisationBusy):
         run_import(service, file, seconds=2)
     assert len(started) == 1

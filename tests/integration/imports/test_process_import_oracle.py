@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from leads.domain.import_job import ImportCounts
 from leads.domain.lead import FIELDS, LeadSource, LeadStatus
 from leads.domain.merge_strategy import MergeStrategy
-from leads.import_engine.import_file import SUSPECTS_BYTES, Sizes
+from leads.import_engine.sizes import LARGE_BYTES, Sizes
 from tests.support.import_oracle import StoredLead, import_rows
 from tests.support.imports import job_of, posted, report_of, run_import
 from tests.support.lead_row import LeadRow
@@ -96,7 +96,7 @@ sizes = st.builds(
     chunk_rows=st.integers(1, 13),
     merge_rows=st.integers(1, 13),
     # All rows are looked up, or only suspects: those whose phone may have been there before.
-    suspects_bytes=st.sampled_from([0, SUSPECTS_BYTES]),
+    phone_filter_bytes=st.sampled_from([0, LARGE_BYTES]),
 )
 
 
@@ -131,7 +131,7 @@ def test_engine_with_a_reader_in_another_process_agrees_with_the_sequential_orac
     strategy: MergeStrategy,
     sizes: Sizes,
 ) -> None:
-    _check(service, *leads_and_file, strategy, sizes._replace(apart_bytes=0))
+    _check(service, *leads_and_file, strategy, sizes._replace(reader_process_bytes=0))
 
 
 def _check(

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from leads.errors import DatabaseFault, ServiceFault
-from leads.import_engine import deadline, merger
-from leads.import_engine.import_file import Sizes
-from leads.jobs.outcome import ATTEMPTS, COMPLETED
+from leads.import_engine import deadline
+from leads.import_engine.sizes import Sizes
+from leads.jobs.outcome import COMPLETED, MAX_ATTEMPTS
 from leads.postgres import staging
 from leads.postgres.connection import Connection, Database
+from leads.postgres.staging import Staging
 from leads.s3.bucket import Bucket
 from leads.s3.reader import ObjectReader
 from tests.support.fault_table import Seen
@@ -27,7 +28,7 @@ from tests.support.waiting import wait_until
 HEADER = b"name,phone,source\n"
 ROW = b"A,0612345678,web\n"
 FAULTY = b",1,web\n"
-TOO_LONG = "cut it into smaller files"
+TOO_LONG = "split it into smaller files"
 
 
 class _SlowBody:
@@ -81,14 +82,16 @@ def test_file_that_takes_longer_than_its_run_may_fails_and_says_what_to_do(
 ) -> None:
     merges: list[object] = []
 
+    original = Staging.merge
+
     def merge(*arguments: Any) -> list[int]:
         merges.append(arguments)
-        return staging.merge(*arguments)
+        return original(*arguments)
 
     # The time is over as soon as some rows are in.
     clock = SimpleNamespace(monotonic=lambda: time.monotonic() + (1e6 if merges else 0))
     monkeypatch.setattr(deadline, "time", clock)
-    monkeypatch.setattr(merger, "merge", merge)
+    monkeypatch.setattr(Staging, "merge", merge)
     file = posted(service, caller, HEADER)
     bucket = BucketThatDribbles(service.bucket_of("process_import"), size)
     outcome = run_import(service, file, Sizes(chunk_rows=500, merge_rows=500), bucket=bucket)
@@ -143,7 +146,7 @@ def test_lock_that_somebody_holds_is_waited_for_with_a_bound_and_the_next_delive
 ) -> None:
     service.import_csv(caller, HEADER + ROW)
     file = posted(service, caller, HEADER + b"B,0612345678,web\n", "OVERWRITE")
-    monkeypatch.setattr(staging, "LEADS_WAIT", "300ms")
+    monkeypatch.setattr(staging, "LEAD_LOCK_TIMEOUT", "300ms")
     with held_lead(service, caller), pytest.raises(DatabaseFault) as fault:
         run_import(service, file)
     assert fault.value.sqlstate == "55P03"
@@ -161,9 +164,9 @@ def test_lock_that_somebody_holds_for_ever_fails_the_job_after_the_last_attempt(
 ) -> None:
     service.import_csv(caller, HEADER + ROW)
     file = posted(service, caller, HEADER + b"B,0612345678,web\nC,0612345679,web\n", "OVERWRITE")
-    monkeypatch.setattr(staging, "LEADS_WAIT", "100ms")
+    monkeypatch.setattr(staging, "LEAD_LOCK_TIMEOUT", "100ms")
     with held_lead(service, caller):
-        for _ in range(ATTEMPTS):
+        for _ in range(MAX_ATTEMPTS):
             with pytest.raises(ServiceFault):
                 service.announce(file)
     job = job_of(service, caller, file)

@@ -9,13 +9,12 @@ import pytest
 
 from leads.domain.failure_code import FailureCode
 from leads.errors import DatabaseFault, ServiceFault
-from leads.import_engine import merger
 from leads.jobs import claim
-from leads.jobs.outcome import ATTEMPTS, COMPLETED, IGNORED
+from leads.jobs.outcome import COMPLETED, IGNORED, MAX_ATTEMPTS
 from leads.postgres.connection import Connection
 from leads.postgres.export import copy_leads
 from leads.postgres.import_jobs import fail_import_job
-from leads.postgres.staging import merge
+from leads.postgres.staging import Staging
 from leads.s3.events import StoredFile
 from leads.use_cases import export_file
 from tests.support.exports import asked, export_of, run_export, store
@@ -42,7 +41,7 @@ def last_attempt_next(service: Service, table: str, caller: Caller) -> None:
     with service.owner() as owner:
         owner.query(
             f"UPDATE {table} SET attempts = :n WHERE org_id = :org",  # noqa: S608
-            n=ATTEMPTS - 1,
+            n=MAX_ATTEMPTS - 1,
             org=caller.org,
         )
 
@@ -76,8 +75,13 @@ def test_last_attempt_whose_job_another_run_has_claimed_leaves_its_end_to_that_o
 ) -> None:
     file = posted(service, caller, CSV)
     last_attempt_next(service, "import_job", caller)
-    runs = Succession(threads, merge, lambda: run_import(service, file, seconds=LITTLE_TIME))
-    monkeypatch.setattr(merger, "merge", runs)
+    merge = Staging.merge
+    runs = Succession(
+        threads,
+        lambda _, *arguments: merge(*arguments),
+        lambda: run_import(service, file, seconds=LITTLE_TIME),
+    )
+    monkeypatch.setattr(Staging, "merge", lambda staging, hints: runs(staging._connection, staging, hints))
     with pytest.raises(DatabaseFault):
         run_import(service, file, seconds=LITTLE_TIME)
     assert job_of(service, caller, file)["status"] == "PROCESSING"
@@ -114,13 +118,15 @@ def test_import_whose_job_was_ended_meanwhile_keeps_nothing(
 ) -> None:
     file = posted(service, caller, CSV)
 
+    merge = Staging.merge
+
     def end_first(*arguments: Any) -> list[int]:
         # As a request does to which S3 did not say that it stored the file.
         assert fail_meanwhile(service, caller, file, FailureCode.NOT_STORED)
         return merge(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(merger, "merge", end_first)
+        patched.setattr(Staging, "merge", end_first)
         with pytest.raises(ServiceFault, match="ended by somebody else"):
             run_import(service, file)
     assert (job_of(service, caller, file)["status"], service.leads(caller)) == ("FAILED", [])

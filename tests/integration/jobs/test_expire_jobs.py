@@ -4,7 +4,8 @@ all.
 
 import pytest
 
-from leads.jobs.outcome import ATTEMPTS
+from leads.domain.job_ref import import_ref
+from leads.jobs.outcome import MAX_ATTEMPTS
 from leads.postgres.import_jobs import claim_import_job
 from leads.s3.bucket import UPLOAD_SECONDS
 from leads.s3.events import StoredFile
@@ -48,7 +49,7 @@ def test_an_upload_that_never_comes_is_ended_after_its_hour(service: Service, ca
     make_past(service, IMPORT, id, created_at=UPLOAD_GONE + 1)
     expire(service)
     job = service.job(caller, id)
-    assert (job["status"], "never uploaded" in job["failureReason"]) == ("FAILED", True)
+    assert (job["status"], "No file was uploaded" in job["failureReason"]) == ("FAILED", True)
     assert "send the file" in job["failureReason"]
     assert how_it_ended(service, IMPORT, id) == ("FAILED", "NOT_UPLOADED")
 
@@ -71,7 +72,7 @@ def test_a_file_whose_event_is_still_to_come_is_waited_for(service: Service, cal
 
     expire(service, bucket=BucketOfLongAgo(service.leads_bucket))
     job = service.job(caller, id)
-    assert (job["status"], "never uploaded" in job["failureReason"]) == ("FAILED", False)
+    assert (job["status"], "No file was uploaded" in job["failureReason"]) == ("FAILED", False)
     service.announce(file)
     assert service.job(caller, id)["status"] == "COMPLETED"
 
@@ -88,7 +89,7 @@ def test_another_key_that_begins_alike_is_no_upload(service: Service, caller: Ca
 def test_an_import_that_broke_off_every_time_is_ended_and_a_redrive_completes_it(
     service: Service, caller: Caller
 ) -> None:
-    file, id = broken_off(service, caller, ATTEMPTS)
+    file, id = broken_off(service, caller, MAX_ATTEMPTS)
     expire(service)
     first_look = stored_job(service, IMPORT, id)
     assert first_look["status"] == "PROCESSING", "its run may be about to try once more"
@@ -109,14 +110,14 @@ def test_an_import_that_broke_off_every_time_is_ended_and_a_redrive_completes_it
 
 
 def test_a_claim_begins_the_wait_anew(service: Service, caller: Caller) -> None:
-    file, id = broken_off(service, caller, ATTEMPTS)
+    file, id = broken_off(service, caller, MAX_ATTEMPTS)
     unattended(service, IMPORT, id)
     claimed_imports(service, caller, file, id, 1)
     expire(service)
     assert how_it_ended(service, IMPORT, id) == ("PROCESSING", None)
 
 
-@pytest.mark.parametrize("attempts", range(1, ATTEMPTS))
+@pytest.mark.parametrize("attempts", range(1, MAX_ATTEMPTS))
 def test_an_import_with_attempts_left_is_ended_when_its_event_is_gone(
     service: Service, caller: Caller, attempts: int
 ) -> None:
@@ -135,9 +136,9 @@ def test_an_import_with_attempts_left_is_ended_when_its_event_is_gone(
 
 
 def test_a_job_whose_run_is_alive_is_never_touched(service: Service, caller: Caller) -> None:
-    file, id = broken_off(service, caller, ATTEMPTS)
+    file, id = broken_off(service, caller, MAX_ATTEMPTS)
     with service.app() as run:
-        claim_import_job(run, caller.org, id, object_key=file.key, object_version=file.version)
+        claim_import_job(run, import_ref(caller.org, id), object_key=file.key, object_version=file.version)
         unattended(service, IMPORT, id)
         make_past(service, IMPORT, id, created_at=86400, started_at=86400)
         before = stored_job(service, IMPORT, id)
@@ -150,7 +151,7 @@ def test_a_job_whose_run_is_alive_is_never_touched(service: Service, caller: Cal
 
 def test_what_is_over_stays_as_it_is(service: Service, caller: Caller) -> None:
     ids = [service.import_csv(caller, content)["id"] for content in (CSV, "no leads\n")]
-    ids.append(broken_off(service, caller, ATTEMPTS)[1])
+    ids.append(broken_off(service, caller, MAX_ATTEMPTS)[1])
     for id in ids:
         make_past(service, IMPORT, id, created_at=86400, started_at=86400)
         unattended(service, IMPORT, id)

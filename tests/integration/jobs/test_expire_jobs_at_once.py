@@ -11,10 +11,11 @@ from typing import IO
 
 import pytest
 
+from leads.domain.job_ref import JobRef
 from leads.errors import DatabaseFault
-from leads.jobs.outcome import ATTEMPTS, COMPLETED, ImportOutcome
+from leads.jobs.outcome import COMPLETED, MAX_ATTEMPTS, ImportOutcome
 from leads.postgres import overdue_jobs
-from leads.postgres.overdue_jobs import OverdueJob, OverdueKind, hold_overdue_job
+from leads.postgres.overdue_jobs import OverdueKind, hold_overdue_job
 from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile
 from leads.s3.keys import import_key
@@ -103,7 +104,7 @@ def handled_after(
 
 def test_an_event_that_comes_while_its_job_is_ended_is_handled_then(service: Service, caller: Caller) -> None:
     file, id = dropped(service, caller, CSV)
-    claimed_imports(service, caller, file, id, ATTEMPTS)
+    claimed_imports(service, caller, file, id, MAX_ATTEMPTS)
     unattended(service, IMPORT, id)
     with ending(service) as (threads, expiring, let):
         assert handled_after(service, file, threads, let).ended == COMPLETED
@@ -129,7 +130,7 @@ def test_a_job_that_is_overdue_no_more_is_not_held(service: Service, caller: Cal
     export = job_id(asked(service, caller))
     with service.app() as connection, connection.transaction(caller.org):
         for table, id in ((IMPORT, young), (IMPORT, done), (EXPORT, export)):
-            assert hold_overdue_job(connection, OverdueJob(table, caller.org, id)) is None
+            assert hold_overdue_job(connection, JobRef(table, caller.org, id)) is None
 
 
 @pytest.mark.parametrize("table", [IMPORT, EXPORT])
@@ -147,7 +148,7 @@ def test_the_row_is_held_when_the_lock_is_looked_at(
 
     monkeypatch.setattr(overdue_jobs, "is_job_locked", is_job_locked)
     with service.app() as connection, connection.transaction(caller.org):
-        assert hold_overdue_job(connection, OverdueJob(table, caller.org, id)) is not None
+        assert hold_overdue_job(connection, JobRef(table, caller.org, id)) is not None
 
 
 def test_functions_role_sees_of_other_organisations_where_overdue_jobs_are_and_no_more(

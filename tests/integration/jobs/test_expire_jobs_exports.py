@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 
 from leads.domain.export_job import ExportOrder
-from leads.jobs.outcome import ATTEMPTS, IGNORED
+from leads.domain.job_ref import export_ref
+from leads.jobs.outcome import IGNORED, MAX_ATTEMPTS
 from leads.postgres.connection import Connection
 from leads.postgres.export_jobs import NewExportJob, claim_export_job, create_export_job
 from tests.support.expiry import (
@@ -29,7 +30,7 @@ def test_an_export_that_broke_off_every_time_is_ended_and_a_redrive_completes_it
     store(service, caller)
     request = asked(service, caller)
     id = job_id(request)
-    claimed_exports(service, caller, request, ATTEMPTS - 1)
+    claimed_exports(service, caller, request, MAX_ATTEMPTS - 1)
     unattended(service, EXPORT, id)
     expire(service)
     assert how_it_ended(service, EXPORT, id) == ("PROCESSING", None)
@@ -69,9 +70,11 @@ def test_an_export_whose_event_is_gone_is_ended(service: Service, caller: Caller
 def test_an_export_whose_run_is_alive_is_never_touched(service: Service, caller: Caller) -> None:
     request = asked(service, caller)
     id = job_id(request)
-    claimed_exports(service, caller, request, ATTEMPTS - 1)
+    claimed_exports(service, caller, request, MAX_ATTEMPTS - 1)
     with service.app() as run:
-        assert claim_export_job(run, caller.org, id, request_version=request.version) == ATTEMPTS
+        assert (
+            claim_export_job(run, export_ref(caller.org, id), request_version=request.version) == MAX_ATTEMPTS
+        )
         unattended(service, EXPORT, id)
         make_past(service, EXPORT, id, created_at=86400)
         before = stored_job(service, EXPORT, id)

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
+from leads.domain.job_ref import JobRef
 from leads.errors import DatabaseFault, ServiceFault
 from leads.postgres.connection import Connection
-from leads.postgres.overdue_jobs import HeldJob, OverdueJob
+from leads.postgres.overdue_jobs import HeldJob
 from tests.support.expiry import (
     CSV,
     EVENT_GONE,
@@ -110,7 +111,7 @@ def test_a_fault_of_the_database_ends_the_run_unless_it_is_one_jobs_own(
     for id in ids:
         make_past(service, IMPORT, id, created_at=UPLOAD_GONE + 1)
 
-    def fail(connection: Connection, job: OverdueJob) -> HeldJob | None:
+    def fail(connection: Connection, job: JobRef) -> HeldJob | None:
         if job.org_id == caller.org:
             raise DatabaseFault(sqlstate)
         return None
@@ -132,7 +133,7 @@ def test_work_of_one_run_is_bounded_and_the_next_one_goes_on(service: Service, c
 
     expire(service, seconds=-1)
     assert ended() == 0
-    expire(service, most=2)
+    expire(service, max_jobs=2)
     assert ended() <= 2
     expire(service)
     assert ended() == 3

@@ -21,7 +21,7 @@ def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(import_history, "ANSWER_TIMEOUT_SECONDS", 0.5)
     monkeypatch.setattr(import_leads, "ANSWER_TIMEOUT_SECONDS", 0.5)
     monkeypatch.setattr(import_leads, "_POLL_TIMEOUT_SECONDS", 0.5)
-    monkeypatch.setattr(export_leads, "_MARGIN", 0.5)
+    monkeypatch.setattr(export_leads, "_MARGIN_SECONDS", 0.5)
 
 
 @pytest.fixture(autouse=True)

@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
+from leads.domain.job_ref import export_ref, import_ref
 from leads.errors import JobLocked
 from leads.jobs import claim
 from leads.jobs.outcome import COMPLETED, IGNORED, ImportOutcome
 from leads.postgres import connection as connection_module
-from leads.postgres import job_lock
+from leads.postgres import locks
 from leads.postgres.connection import Connection, Database
 from leads.postgres.export_jobs import record_export_progress
 from leads.postgres.import_jobs import claim_import_job, record_progress
-from leads.postgres.job_lock import lock_job
+from leads.postgres.locks import lock_job
 from leads.s3.events import StoredFile
 from tests.support.exports import asked, job_id, run_export
 from tests.support.fault_table import Seen
@@ -34,7 +35,7 @@ def taken(service: Service, caller: Caller, file: StoredFile) -> Iterator[Connec
     """Another run's connection, which has the file's job."""
     with service.app() as run:
         id = int(file.key.split("/")[2])
-        claim_import_job(run, caller.org, id, object_key=file.key, object_version=file.version)
+        claim_import_job(run, import_ref(caller.org, id), object_key=file.key, object_version=file.version)
         yield run
 
 
@@ -48,7 +49,7 @@ def waiting_for(tried: threading.Event, run: Callable[[], Any], threads: ThreadP
 @pytest.fixture
 def tried(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """Set when a run has looked for the second time at who has its job."""
-    event, looks, look = threading.Event(), [], job_lock.signs_of_life
+    event, looks, look = threading.Event(), [], locks.signs_of_life
 
     def note(*arguments: Any) -> Any:
         looks.append(look(*arguments))
@@ -83,7 +84,7 @@ def test_duplicate_of_an_export_in_one_long_statement_sees_its_progress(
 ) -> None:
     request = asked(service, caller)
     with service.app() as run, ThreadPoolExecutor() as threads, service.app() as progress:
-        lock_job(run, "export_job", job_id(request))
+        lock_job(run, export_ref("", job_id(request)))
         with service.owner() as owner:
             owner.query("UPDATE export_job SET status = 'PROCESSING' WHERE id = :id", id=job_id(request))
         duplicate = waiting_for(tried, lambda: run_export(service, request), threads)
@@ -125,7 +126,7 @@ def test_event_comes_again_when_nothing_is_seen_of_the_run_that_has_its_job(
     with taken(service, caller, file), pytest.raises(JobLocked):
         run_import(service, file)
     with service.app() as run:
-        lock_job(run, "export_job", job_id(request))
+        lock_job(run, export_ref("", job_id(request)))
         with pytest.raises(JobLocked):
             run_export(service, request)
 
@@ -195,8 +196,7 @@ def test_redelivery_of_a_run_whose_machine_is_gone_completes_the_job_within_a_mi
     lost = database_behind(service, proxy).connect()
     claim_import_job(
         lost,
-        caller.org,
-        int(file.key.split("/")[2]),
+        import_ref(caller.org, int(file.key.split("/")[2])),
         object_key=file.key,
         object_version=file.version,
     )

@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 
 from leads.errors import DatabaseFault
-from leads.import_engine import merger
 from leads.jobs import reconnect
 from leads.jobs.outcome import COMPLETED
 from leads.postgres.connection import Connection, Database
 from leads.postgres.export import copy_leads
-from leads.postgres.staging import merge
+from leads.postgres.staging import Staging
 from leads.s3.events import StoredFile
 from leads.use_cases import export_file
 from tests.support.exports import asked, attempts_of, run_export, store
@@ -79,15 +78,17 @@ def test_import_whose_database_goes_away_in_the_middle_waits_for_it_and_tries_on
     database = DatabaseThatIsAway(service.database, sqlstate, SECONDS)
     merges: list[object] = []
 
-    def lose_once(connection: Connection, *arguments: Any) -> list[int]:
+    merge = Staging.merge
+
+    def lose_once(staging: Staging, *arguments: Any) -> list[int]:
         merges.append(arguments)
         if len(merges) == 1:
             database.go_away()
-            connection.close()
+            staging._connection.close()
             raise DatabaseFault("57P01")
-        return merge(connection, *arguments)
+        return merge(staging, *arguments)
 
-    monkeypatch.setattr(merger, "merge", lose_once)
+    monkeypatch.setattr(Staging, "merge", lose_once)
     assert run_import(service, posted(service, caller, CSV), database=database).ended == COMPLETED
     assert len(service.leads(caller)) == 1
 

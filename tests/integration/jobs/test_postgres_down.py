@@ -8,12 +8,12 @@ import pytest
 
 from leads.domain.merge_strategy import MergeStrategy
 from leads.errors import DatabaseFault
-from leads.import_engine import merger
 from leads.jobs import reconnect
-from leads.jobs.outcome import ATTEMPTS, COMPLETED
-from leads.postgres.connection import Connection, Database
+from leads.jobs.outcome import COMPLETED, MAX_ATTEMPTS
+from leads.jobs.stores import Stores
+from leads.postgres.connection import Database
 from leads.postgres.import_jobs import NewImportJob, create_import_job, get_import_job
-from leads.postgres.staging import merge
+from leads.postgres.staging import Staging
 from leads.s3.keys import import_key
 from leads.use_cases.expire_jobs import expire_jobs
 from leads.use_cases.migrate_database import migrate_database
@@ -72,10 +72,12 @@ def test_postgres_that_is_down_at_the_last_retry_leaves_a_job_that_is_failed_whe
         id = create_import_job(connection, new)
     file = service.put(import_key(caller.org, id), CSV)
 
-    def stop_in_the_middle(connection: Connection, *arguments: Any) -> list[int]:
-        merge(connection, *arguments)
+    merge = Staging.merge
+
+    def stop_in_the_middle(staging: Staging, *arguments: Any) -> list[int]:
+        merge(staging, *arguments)
         own.stop_hard()
-        connection.query("SELECT 1")
+        staging._connection.query("SELECT 1")
         raise AssertionError("nobody answers any more")
 
     def job() -> dict[str, Any]:
@@ -84,8 +86,8 @@ def test_postgres_that_is_down_at_the_last_retry_leaves_a_job_that_is_failed_whe
             return record | {"leads": owner.query_value("SELECT count(*) FROM dossier")}
 
     with monkeypatch.context() as patched:
-        patched.setattr(merger, "merge", stop_in_the_middle)
-        for attempt in range(1, ATTEMPTS + 1):
+        patched.setattr(Staging, "merge", stop_in_the_middle)
+        for attempt in range(1, MAX_ATTEMPTS + 1):
             with pytest.raises(DatabaseFault):
                 run_import(service, file, database=own.database)
             own.start_again()
@@ -93,7 +95,7 @@ def test_postgres_that_is_down_at_the_last_retry_leaves_a_job_that_is_failed_whe
             assert (after["status"], after["attempts"], after["leads"]) == ("PROCESSING", attempt, 0)
 
     def expire() -> None:
-        expire_jobs(database=own.database, bucket=service.leads_bucket, seconds=60)
+        expire_jobs(Stores(own.database, service.leads_bucket), seconds=60)
 
     expire()
     with own.owner.connect() as owner:

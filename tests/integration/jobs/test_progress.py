@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 
+from leads.domain.job_ref import import_ref
 from leads.errors import ServiceFault
 from leads.jobs import progress
 from leads.jobs.progress import Progress
@@ -22,7 +23,7 @@ CSV = "name,phone,source\nA,0612345678,web\n"
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "_INTERVAL_SECONDS", 0.0)
     # However slow the machine is.
     monkeypatch.setattr(progress, "_TIMEOUT_SECONDS", 20.0)
 
@@ -33,7 +34,11 @@ def running(service: Service, caller: Caller) -> int:
     job_id = int(file.key.split("/")[2])
     with service.app() as connection:
         assert claim_import_job(
-            connection, caller.org, job_id, object_key=file.key, object_version=file.version, again=False
+            connection,
+            import_ref(caller.org, job_id),
+            object_key=file.key,
+            object_version=file.version,
+            again=False,
         )
     return job_id
 

@@ -11,7 +11,7 @@ from botocore.exceptions import ReadTimeoutError
 
 from leads.errors import DatabaseFault, ServiceFault
 from leads.import_engine import import_file
-from leads.import_engine.import_file import Sizes
+from leads.import_engine.sizes import Sizes
 from leads.jobs import claim, keepalive
 from leads.jobs.outcome import COMPLETED, IGNORED
 from leads.postgres.connection import Connection
@@ -129,7 +129,7 @@ def test_file_that_comes_more_slowly_than_a_transaction_may_idle(
     own = service.bucket_of("process_import")
     slow = BucketThatGivesSlowly(own.client, own.name)
     limited = DatabaseWithALimit(service.database, IDLE)
-    sizes = Sizes(apart_bytes=apart_bytes)
+    sizes = Sizes(reader_process_bytes=apart_bytes)
     assert run_import(service, file, sizes, database=limited, bucket=slow).ended == COMPLETED
 
 
@@ -169,7 +169,7 @@ def test_file_that_comes_steadily_and_gives_postgres_nothing_to_do_for_longer_th
 
     limited = DatabaseWithALimit(service.database, IDLE)
     # Merges come after 500 rows, 1,500, 3,500 and 7,500, of faulty rows none.
-    sizes = Sizes(chunk_rows=500, merge_rows=rows, apart_bytes=2**40)
+    sizes = Sizes(chunk_rows=500, merge_rows=rows, reader_process_bytes=2**40)
     bucket = BucketThatGivesSteadily(own.client, own.name)
     assert run_import(service, file, sizes, database=limited, bucket=bucket).ended == COMPLETED
     assert job_of(service, caller, file)["totalRows"] == rows

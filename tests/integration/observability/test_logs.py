@@ -73,7 +73,7 @@ def test_an_import_is_followed_from_its_request_to_its_last_delivery(
     id = service.post_csv(caller, CSV)
     file = upload_of(service, caller, id)
     with monkeypatch.context() as patched:
-        patched.setattr(import_file, "begin_staging", fail)
+        patched.setattr(import_file, "open_when_locked", fail)
         deliver(service, file, logs)
     service.announce(file)
     service.announce(file)

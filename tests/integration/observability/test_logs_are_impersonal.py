@@ -141,7 +141,7 @@ def test_a_row_that_postgres_refuses(service: Service, caller: Caller, logs: Pri
     assert_impersonal(logs)
 
 
-@pytest.mark.parametrize("where", ["claim_import_job", "import_file"])
+@pytest.mark.parametrize("where", ["claim_import_job", "FileImport"])
 def test_a_fault_of_an_import_that_nobody_thought_of(
     service: Service, caller: Caller, logs: Printed, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
@@ -164,7 +164,7 @@ def test_an_import_that_s3_or_the_reader_breaks_off(
         with monkeypatch.context() as patched:
             patched.setattr(service.module("process_import"), "bucket", Bucket(client, bucket.name))  # type: ignore[arg-type]
             deliver(lambda: service.announce(file), logs)
-    monkeypatch.setattr(import_file, "read_ahead", fail)
+    monkeypatch.setattr(import_file, "ReadAhead", fail)
     deliver(lambda: service.announce(file), logs)
     assert_impersonal(logs, "import failed")
 

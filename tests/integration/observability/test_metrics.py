@@ -8,9 +8,10 @@ import pytest
 
 from leads.domain.failure_code import FailureCode
 from leads.errors import DatabaseFault, ExportTooLong, ServiceFault
-from leads.import_engine import import_file, merger
+from leads.import_engine.import_file import FileImport
 from leads.observability import NAMESPACE, metrics
 from leads.postgres.import_jobs import fail_import_job
+from leads.postgres.staging import Staging
 from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile
 from leads.s3.keys import import_key
@@ -118,7 +119,7 @@ def test_imports_that_failed(
     assert counted() == {"ImportsFailed": 1, "ImportSeconds": True}, "the file's fault is none of ours"
     service.announce(service.put("imports/nobody/0/upload.csv", b""))
     assert counted() == {"ForeignKeys": 1}
-    monkeypatch.setattr(merger, "merge", reject)
+    monkeypatch.setattr(Staging, "merge", reject)
     service.announce(posted(service, caller, CSV))
     assert counted() == {"ImportsFailed": 1, "ImportSeconds": True, "ImportFaults": 1}
 
@@ -136,14 +137,14 @@ def test_rows_of_an_import_whose_answer_to_commit_was_lost_are_counted(
     counted: Callable[[], dict[str, float]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    complete, calls = import_file._complete, []
+    complete, calls = FileImport._complete, []
 
     def lose(*arguments: Any) -> None:
         calls.append(arguments)
         complete(*arguments)
         raise DatabaseFault(None)
 
-    monkeypatch.setattr(import_file, "_complete", lose)
+    monkeypatch.setattr(FileImport, "_complete", lose)
     file = posted(service, caller, CSV)
     service.announce(file)
     assert counted() == ROWS | {"ImportSeconds": True, "ImportRetries": 1}
@@ -167,7 +168,7 @@ def test_import_that_somebody_else_has_ended_is_counted_by_that_one(
             fail_import_job(somebody, caller.org, id, FailureCode.NOT_STORED, "x")
         raise DatabaseFault("23514")
 
-    monkeypatch.setattr(merger, "merge", end_first)
+    monkeypatch.setattr(Staging, "merge", end_first)
     service.announce(file)
     assert counted() == {"EventsIgnored": 1, "ImportFaults": 1}
 
@@ -225,7 +226,7 @@ def test_retries_of_an_import_and_its_last_one(
         (break_off, {"ImportRetries": 1, "ImportFaults": 1}),
         (break_off, {"ImportRetries": 1, "ImportFaults": 1, "ImportsFailed": 1}),
     ):
-        monkeypatch.setattr(merger, "merge", fault)
+        monkeypatch.setattr(Staging, "merge", fault)
         failing(lambda: service.announce(file))
         assert counted() == expected, "once more within the run, then another run"
         wait_until_unlocked(service, caller)
@@ -249,7 +250,7 @@ def test_results_of_dropped_files_that_cannot_be_written(
 
     broken = service.put(f"drop/{caller.org}/CREATE_NEW/x.csv", CSV)
     with monkeypatch.context() as patched:
-        patched.setattr(merger, "merge", break_off)
+        patched.setattr(Staging, "merge", break_off)
         for _ in range(3):
             failing(lambda: service.announce(broken))
             wait_until_unlocked(service, caller)
@@ -361,7 +362,7 @@ def test_every_metric_is_explained_to_who_operates_the_service() -> None:
     sources = [*(ROOT / "functions").glob("*/app.py"), *(ROOT / "layers/shared/leads").rglob("*.py")]
     code = "".join(path.read_text() for path in sources)
     told = (ROOT / "docs/operations.md").read_text().split("## What is counted")[1].split("\n## ")[0]
-    counted = set(re.findall(r'(?:increment|record_duration)\("(\w+)"', code))
+    counted = set(re.findall(r'(?:increment\(|record_duration\(|_metric = |Kind\("\w+", )"(\w+)"', code))
     assert counted
     assert f"`{NAMESPACE}`" in told
     assert counted == {

@@ -5,16 +5,18 @@ statements without the filter under the policies, is test_isolation.py.
 
 import csv
 import io
-from datetime import UTC, datetime
 
 import pytest
 
 from leads.domain.export_job import ExportOrder
 from leads.domain.failure_code import FailureCode
+from leads.domain.job_page import JobPage
+from leads.domain.job_ref import export_ref, import_ref
 from leads.domain.lead_filter import LeadFilter
 from leads.domain.merge_strategy import MergeStrategy
 from leads.domain.principal import Principal, Role
 from leads.errors import NotFound
+from leads.jobs.stores import Stores
 from leads.postgres.connection import Database
 from leads.postgres.export_jobs import claim_export_job, fail_export_job
 from leads.postgres.idempotency import create_keyed_import_job, restart_import_job
@@ -60,10 +62,8 @@ def export(service: Service, caller: Caller, database: Database) -> tuple[int, s
     shown = export_leads(
         principal(caller),
         ExportOrder(LeadFilter()),
+        Stores(database, service.bucket_of("export_leads")),
         wait=20,
-        database=database,
-        bucket=service.bucket_of("export_leads"),
-        now=datetime.now(UTC),
     )
     (key,) = service.keys(f"exports/{caller.org}/{shown.job.id}/")
     content = service.s3.client.get_object(Bucket=service.bucket, Key=key)["Body"].read().decode()
@@ -77,12 +77,7 @@ def test_an_import_neither_sees_nor_changes_the_same_phone_elsewhere(
     before = service.leads(theirs)
     job_id = service.post_csv(caller, CSV.replace("Theirs", "Ours"), strategy)
     file = service.version(f"imports/{caller.org}/{job_id}/upload.csv")
-    outcome = process_import(
-        file,
-        database=unguarded,
-        bucket=service.bucket_of("process_import"),
-        seconds=300,
-    )
+    outcome = process_import(file, Stores(unguarded, service.bucket_of("process_import")), seconds=300)
     assert (outcome.counts.success, outcome.counts.skipped) == (1, 0)
     assert [lead["name"] for lead in service.leads(caller)] == ["Ours"]
     assert service.leads(theirs) == before
@@ -100,18 +95,17 @@ def test_the_histories_show_the_organisations_jobs_alone(
     service: Service, caller: Caller, theirs: Caller, unguarded: Database
 ) -> None:
     their_export, _ = export(service, theirs, unguarded)
-    bucket = service.bucket_of("import_history")
-    their_imports, _ = list_imports(
-        principal(theirs), database=unguarded, bucket=bucket, limit=9, before=None, status=None
-    )
+    stores = Stores(unguarded, service.bucket_of("import_history"))
+    page = JobPage(limit=9)
+    their_imports, _ = list_imports(principal(theirs), page, stores)
     their_import = their_imports[0].job.id
     us = principal(caller)
-    assert list_imports(us, database=unguarded, bucket=bucket, limit=9, before=None, status=None)[0] == []
-    assert list_exports(us, database=unguarded, limit=9, before=None, status=None)[0] == []
+    assert list_imports(us, page, stores)[0] == []
+    assert list_exports(us, page, stores)[0] == []
     with pytest.raises(NotFound):
-        get_import(us, their_import, database=unguarded, bucket=bucket)
+        get_import(us, their_import, stores)
     with pytest.raises(NotFound):
-        get_export(us, their_export, database=unguarded, bucket=bucket)
+        get_export(us, their_export, stores)
 
 
 def test_no_job_of_another_organisation_is_claimed_shown_on_or_ended(
@@ -122,10 +116,10 @@ def test_no_job_of_another_organisation_is_claimed_shown_on_or_ended(
     their_export = answer.json["id"]
     with unguarded.connect() as connection:
         claimed = claim_import_job(
-            connection, caller.org, their_import, object_key="imports/x", object_version="1"
+            connection, import_ref(caller.org, their_import), object_key="imports/x", object_version="1"
         )
         assert claimed is None
-        assert claim_export_job(connection, caller.org, their_export, request_version="1") is None
+        assert claim_export_job(connection, export_ref(caller.org, their_export), request_version="1") is None
         record_progress(connection, caller.org, their_import, 7)
         fail_import_job(connection, caller.org, their_import, FailureCode.INTERNAL, "not ours")
         fail_export_job(connection, caller.org, their_export, FailureCode.INTERNAL, "not ours")

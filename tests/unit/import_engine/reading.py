@@ -1,30 +1,51 @@
-"""What reading a file in batches came to, so that two ways of reading can be compared."""
+"""Compare two ways to read a file in batches: in this process and in another."""
 
-from collections.abc import Generator
+from collections.abc import Iterator
 from contextlib import closing
 from typing import NamedTuple, Protocol
 
 from leads.domain.failure_code import FailureCode
 from leads.errors import InvalidFile
 from leads.formats.text_lines import ByteSource
-from leads.import_engine.batches import Batch, FileLayout
+from leads.import_engine.batches import Batch, Batches, FileLayout, ReadTask
 from leads.import_engine.reader_process import ReaderProcess
+
+SKIP = ReadTask(chunk_rows=1000, may_skip=True)
 
 
 class Read(Protocol):
     """`read_batches`, or what stands for it."""
 
-    def __call__(
-        self, source: ByteSource, *, chunk_rows: int, may_skip: bool
-    ) -> Generator[FileLayout | Batch, None, None]: ...
+    def __call__(self, source: ByteSource, task: ReadTask) -> tuple[FileLayout, Batches]: ...
 
 
-def read_batches_apart(
-    source: ByteSource, *, chunk_rows: int, may_skip: bool
-) -> Generator[FileLayout | Batch, None, None]:
-    """`read_batches` in another process, which begins when the first item is asked for."""
-    with ReaderProcess() as process:
-        yield from process.read_batches(source, chunk_rows=chunk_rows, may_skip=may_skip)
+class _OwnProcess:
+    """Batches whose process ends when they are closed."""
+
+    def __init__(self, process: ReaderProcess, batches: Batches) -> None:
+        self._process = process
+        self._batches = batches
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self
+
+    def __next__(self) -> Batch:
+        return next(self._batches)
+
+    def close(self) -> None:
+        self._batches.close()
+        self._process.__exit__()
+
+
+def read_batches_apart(source: ByteSource, task: ReadTask) -> tuple[FileLayout, Batches]:
+    """Do the same as `read_batches`, in a process of its own."""
+    process = ReaderProcess()
+    try:
+        layout, batches = process.read_batches(source, task)
+    except BaseException:
+        process.__exit__()
+        raise
+    return layout, _OwnProcess(process, batches)
 
 
 class Reading(NamedTuple):
@@ -37,23 +58,22 @@ class Reading(NamedTuple):
 
 
 def leads_of(batch: Batch) -> list[int]:
-    """The rows of a batch that are leads."""
+    """Return the rows of a batch that are leads."""
     return [int(line.split(b"\t")[0]) for line in batch.block.splitlines()]
 
 
-def reading_of(read: Read, source: ByteSource, *, chunk_rows: int = 1000, may_skip: bool = True) -> Reading:
+def reading_of(read: Read, source: ByteSource, task: ReadTask = SKIP) -> Reading:
+    """Read a file to its end."""
     layouts = []
     batches = []
     refusal = None
-    with closing(read(source, chunk_rows=chunk_rows, may_skip=may_skip)) as items:
-        try:
-            for item in items:
-                if isinstance(item, Batch):
-                    lines = item.report_lines(leads_of(item) if may_skip else [])
-                    batches.append((item._replace(packed=b""), lines))
-                else:
-                    assert not batches, "the layout comes first"
-                    layouts.append(item)
-        except InvalidFile as error:
-            refusal = (error.code, str(error))
+    try:
+        layout, items = read(source, task)
+        layouts.append(layout)
+        with closing(items):
+            for batch in items:
+                lines = batch.report_lines(leads_of(batch) if task.may_skip else [])
+                batches.append((batch._replace(packed_lines=b""), lines))
+    except InvalidFile as error:
+        refusal = (error.code, str(error))
     return Reading(layouts, batches, refusal)

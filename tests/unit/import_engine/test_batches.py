@@ -10,11 +10,16 @@ from hypothesis import strategies as st
 from leads.domain.failure_code import FailureCode
 from leads.domain.row_error import RowError
 from leads.formats.reader import LeadReader
-from leads.import_engine.batches import Batch, FileLayout, read_batches
+from leads.import_engine.batches import Batch, FileLayout, ReadTask, read_batches
 from leads.import_engine.phone_filter import StoredPhones
 from leads.postgres.copy_text import copy_text
 from tests.unit.fakes import SourceThatDribbles, SourceThatNeverEnds
 from tests.unit.import_engine.reading import reading_of
+
+
+def of_rows(chunk_rows: int) -> ReadTask:
+    return ReadTask(chunk_rows, may_skip=True)
+
 
 FILE = (
     "Ville;Nom;Tél;Source\n"
@@ -27,13 +32,13 @@ FILE = (
 
 
 def test_the_layout_comes_before_the_batches_and_says_what_the_header_says() -> None:
-    first, *_ = read_batches(io.BytesIO(FILE), chunk_rows=2, may_skip=True)
+    layout, _ = read_batches(io.BytesIO(FILE), ReadTask(chunk_rows=2, may_skip=True))
     reader = LeadReader(io.BytesIO(FILE))
-    assert first == FileLayout(("name", "phone", "source"), ("Ville",), reader.report_format)
+    assert layout == FileLayout(("name", "phone", "source"), ("Ville",), reader.report_format)
 
 
 def test_a_batch_holds_its_leads_for_copy_and_everything_that_is_wrong_with_the_others() -> None:
-    batches = [batch for batch, _ in reading_of(read_batches, io.BytesIO(FILE), chunk_rows=3).batches]
+    batches = [batch for batch, _ in reading_of(read_batches, io.BytesIO(FILE), of_rows(3)).batches]
     assert batches == [
         Batch(
             last_row=4,
@@ -45,7 +50,7 @@ def test_a_batch_holds_its_leads_for_copy_and_everything_that_is_wrong_with_the_
                 RowError(3, "source", "Invalid source value: fax"),
             ],
             error_count=2,
-            packed=b"",
+            packed_lines=b"",
         ),
         Batch(
             last_row=6,
@@ -54,7 +59,7 @@ def test_a_batch_holds_its_leads_for_copy_and_everything_that_is_wrong_with_the_
             block=b"5\tC\\ny\t07\tphone\n",
             errors=[RowError(6, None, "Row has 5 cells, the header has 4")],
             error_count=1,
-            packed=b"",
+            packed_lines=b"",
         ),
     ]
 
@@ -79,46 +84,38 @@ def lines_of(rows: Iterable[int]) -> bytes:
 def test_a_row_that_may_be_reported_is_as_it_was_in_the_file(
     may_skip: bool, rows: list[int], chunk_rows: int
 ) -> None:
-    reading = reading_of(read_batches, io.BytesIO(FILE), chunk_rows=chunk_rows, may_skip=may_skip)
+    reading = reading_of(read_batches, io.BytesIO(FILE), ReadTask(chunk_rows, may_skip))
     assert b"".join(lines for _, lines in reading.batches) == lines_of(rows)
     assert len(reading.batches) == -(-5 // chunk_rows)
 
 
 @pytest.mark.parametrize("skipped", [[], [2], [5], [5, 2]])
 def test_only_what_was_skipped_is_reported_beside_what_is_faulty(skipped: list[int]) -> None:
-    _, batch = read_batches(io.BytesIO(FILE), chunk_rows=100, may_skip=True)
-    assert isinstance(batch, Batch)
+    _, (batch,) = read_batches(io.BytesIO(FILE), of_rows(100))
     assert batch.report_lines(skipped) == lines_of(sorted([3, 6, *skipped]))
 
 
 def test_a_row_that_repeats_a_phone_for_sure_is_a_lead_and_has_a_line_but_is_not_staged() -> None:
     file = b"name,phone,source\nA,0612345678,web\nB,06 12 34 56 78,web\nC,+33612345678,web\nD,,web\n"
-    known = StoredPhones("", recent=10)
-    reading = read_batches(io.BytesIO(file), chunk_rows=2, may_skip=True, known=known)
-    _, first, second = reading
-    assert isinstance(first, Batch)
-    assert isinstance(second, Batch)
+    _, (first, second) = read_batches(io.BytesIO(file), ReadTask(2, True, StoredPhones("", recent=10)))
     assert (first.leads, first.block) == (2, copy_text([("A", "0612345678", "web")], 2))
     assert first.report_lines([3]).startswith(b"3,duplicate,")
     assert (second.leads, second.faulty, second.block) == (1, 1, b"")
     assert [line[:4] for line in second.report_lines([4]).splitlines()] == [b"4,du", b"5,er"]
-    assert (first.suspicion, second.suspicion) == (([3], [], []), ([4], [], []))
+    assert (first.hints, second.hints) == (([3], [], []), ([4], [], []))
 
 
 def test_where_nothing_is_skipped_every_lead_is_staged_whatever_is_known() -> None:
     file = b"name,phone,source\nA,0612345678,web\nB,0612345678,web\n"
-    known = StoredPhones("", recent=10)
-    _, batch = read_batches(io.BytesIO(file), chunk_rows=10, may_skip=False, known=known)
-    assert isinstance(batch, Batch)
-    assert (batch.leads, len(batch.block.splitlines()), batch.suspicion) == (2, 2, None)
+    _, (batch,) = read_batches(io.BytesIO(file), ReadTask(10, False, StoredPhones("", recent=10)))
+    assert (batch.leads, len(batch.block.splitlines()), batch.hints) == (2, 2, None)
 
 
 def test_what_cannot_be_reported_is_not_kept() -> None:
     file = b"name,phone,source\n" + b"Ana Ruiz,0612345678,web\n" * 1000 + b"Zenobia,,web\n"
-    _, batch = read_batches(io.BytesIO(file), chunk_rows=2000, may_skip=False)
-    assert isinstance(batch, Batch)
+    _, (batch,) = read_batches(io.BytesIO(file), ReadTask(2000, may_skip=False))
     assert batch.report_lines([]) == b"1002,error,Phone is required,Zenobia,,web\r\n"
-    assert len(batch.packed) < 200
+    assert len(batch.packed_lines) < 200
 
 
 cells = st.sampled_from(["Ana", "06", "web", "", "x\ty", "\\", "a\nb"])
@@ -134,7 +131,7 @@ def test_the_rows_are_the_same_whatever_the_size_of_a_batch(table: list[list[str
     file = f"name,phone,source\n{lines}".encode()
     # All of it in one chunk, or none.
     whole = list(LeadReader(io.BytesIO(file)).chunks())
-    batches = [batch for batch, _ in reading_of(read_batches, io.BytesIO(file), chunk_rows=size).batches]
+    batches = [batch for batch, _ in reading_of(read_batches, io.BytesIO(file), of_rows(size)).batches]
     assert b"".join(batch.block for batch in batches) == b"".join(
         copy_text(chunk.leads, 2) for chunk in whole
     )
@@ -151,7 +148,7 @@ def test_the_rows_are_the_same_whatever_the_size_of_a_batch(table: list[list[str
 
 def test_of_many_faults_the_first_are_told_and_all_are_counted() -> None:
     file = b"name,phone,source\n" + b"Ana,,fax\n" * 1200
-    batches = [batch for batch, _ in reading_of(read_batches, io.BytesIO(file), chunk_rows=400).batches]
+    batches = [batch for batch, _ in reading_of(read_batches, io.BytesIO(file), of_rows(400)).batches]
     assert [(batch.faulty, len(batch.errors), batch.error_count) for batch in batches] == [
         (400, 800, 800),
         (400, 200, 800),
@@ -166,25 +163,29 @@ def test_a_header_alone_has_a_layout_and_no_batch() -> None:
 
 
 def test_a_file_that_breaks_later_is_refused_after_its_first_batches() -> None:
-    reading = reading_of(read_batches, io.BytesIO(FILE + b'Nice;"Ed;09;web\n'), chunk_rows=2)
+    reading = reading_of(read_batches, io.BytesIO(FILE + b'Nice;"Ed;09;web\n'), of_rows(2))
     assert len(reading.batches) == 2
     assert reading.refusal is not None
     assert reading.refusal[0] is FailureCode.INVALID_CSV
     assert reading.refusal[1].startswith("Row 7: a quote")
 
 
-def test_nothing_is_read_before_the_layout_is_asked_for_and_no_more_than_a_batch_needs() -> None:
+def test_read_batches_reads_no_more_than_a_batch_needs() -> None:
     source = SourceThatNeverEnds(b"Ana,06,web\n", head=b"name,phone,source\n")
-    items = read_batches(source, chunk_rows=1000, may_skip=True)
-    assert source.given == 0
-    next(items)
+    _, batches = read_batches(source, of_rows(1000))
     before = source.given
-    next(items)
+    next(batches)
     # A thousand rows are in the block that the header came with.
     assert source.given == before
-    items.close()
+    batches.close()
+
+
+def test_batch_weighs_its_rows_and_its_report_lines() -> None:
+    rows = f"Ana,0612345678,web,{'x' * 5000}\n" * 10
+    _, (batch,) = read_batches(io.BytesIO(f"name,phone,source,notes\n{rows}".encode()), of_rows(10))
+    assert batch.weight // 10_000 == (len(batch.block) + len(batch.packed_lines)) // 10_000 == 10
 
 
 def test_a_source_that_dribbles_gives_the_same() -> None:
-    whole = reading_of(read_batches, io.BytesIO(FILE), chunk_rows=2)
-    assert reading_of(read_batches, SourceThatDribbles(FILE, [1, 2, 3]), chunk_rows=2) == whole
+    whole = reading_of(read_batches, io.BytesIO(FILE), of_rows(2))
+    assert reading_of(read_batches, SourceThatDribbles(FILE, [1, 2, 3]), of_rows(2)) == whole

@@ -1,4 +1,4 @@
-"""What a run does at its end."""
+"""Complete an import at its deadline."""
 
 from collections.abc import Sequence
 from types import SimpleNamespace
@@ -8,6 +8,7 @@ import pytest
 
 from leads.errors import ImportTooLong
 from leads.import_engine.merger import BatchMerger
+from leads.import_engine.sizes import Sizes
 
 
 class TimeThatIsOver:
@@ -23,10 +24,10 @@ class ReportThatIsToStayOpen:
         pytest.fail("a report was stored by a run that could not commit")
 
 
-def test_a_run_that_is_out_of_time_stores_no_report() -> None:
+def test_finish_at_the_deadline_stores_no_report() -> None:
     nothing: Any = SimpleNamespace(ignored_columns=())
-    time_left: Any = TimeThatIsOver()
+    deadline: Any = TimeThatIsOver()
     report: Any = ReportThatIsToStayOpen()
-    run = BatchMerger(nothing, nothing, nothing, report, time_left, initial_merge_rows=1, merge_rows=1)
+    merger = BatchMerger(nothing, nothing, report, deadline, Sizes())
     with pytest.raises(ImportTooLong):
-        run.finish()
+        merger.finish()

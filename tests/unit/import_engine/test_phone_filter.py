@@ -9,7 +9,7 @@ from leads.import_engine.phone_filter import PhoneFilter, StoredPhones
 
 
 def suspicion(*phones: str, stored: str = "") -> DuplicateHints:
-    return PhoneFilter(StoredPhones(stored, recent=10)).suspect(range(len(phones)), phones)
+    return PhoneFilter(StoredPhones(stored, recent=10)).classify(range(len(phones)), phones)
 
 
 def suspects(*phones: str, stored: str = "") -> list[int]:
@@ -51,9 +51,9 @@ def test_another_phone_with_the_ending_of_an_earlier_one_is_a_suspect(phone: str
 
 def test_a_phone_of_an_earlier_chunk_counts() -> None:
     seen = PhoneFilter(StoredPhones("", recent=10))
-    assert seen.suspect([2, 4], ["0612345678", "0123456789"]) == ([], [], [])
+    assert seen.classify([2, 4], ["0612345678", "0123456789"]) == ([], [], [])
     again = ["0612345678", "0698765432", "0123456789"]
-    assert seen.suspect([5, 6, 8], again) == ([5], [8], [4])
+    assert seen.classify([5, 6, 8], again) == ([5], [8], [4])
 
 
 def test_a_phone_of_a_stored_lead_is_a_suspect() -> None:
@@ -97,13 +97,13 @@ def test_as_many_rows_as_are_recent_may_be_originals_whatever_the_chunks() -> No
         for chunk in (1, 3, 10, 50):
             seen = PhoneFilter(StoredPhones("", recent=recent))
             for at in range(0, 100, chunk):
-                seen.suspect(range(100)[at : at + chunk], phones[at : at + chunk])
-            assert seen.suspect([100], [phones[100 - recent]]) == ([], [100], [100 - recent])
+                seen.classify(range(100)[at : at + chunk], phones[at : at + chunk])
+            assert seen.classify([100], [phones[100 - recent]]) == ([], [100], [100 - recent])
 
 
 def test_rows_long_past_are_forgotten() -> None:
     seen = PhoneFilter(StoredPhones("", recent=10))
     for n in range(100):
-        seen.suspect([n], [f"06{n:08}"])
-    assert seen.suspect([100], ["+33 6 00000000"]) == ([], [100], [])
-    assert seen.suspect([101], ["0600000000"]) == ([101], [], [])
+        seen.classify([n], [f"06{n:08}"])
+    assert seen.classify([100], ["+33 6 00000000"]) == ([], [100], [])
+    assert seen.classify([101], ["0600000000"]) == ([101], [], [])

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from leads.domain.failure_code import FailureCode
 from leads.errors import ServiceFault
-from leads.import_engine.batches import Batch, FileLayout, read_batches
+from leads.import_engine.batches import ReadTask, read_batches
 from tests.unit.fakes import SourceThatBreaksOff, SourceThatDribbles, SourceThatNeverEnds, SourceThatStalls
-from tests.unit.import_engine.reading import Read, read_batches_apart, reading_of
+from tests.unit.import_engine.reading import SKIP, Read, read_batches_apart, reading_of
 
 HEADER = b"name,phone,source\n"
 ROW = b"Ana Ruiz,0612345678,web\n"
@@ -24,21 +24,22 @@ rows = st.lists(cells, max_size=5) | st.builds(lambda name, phone: [name, phone,
 tables = st.lists(rows, max_size=40)
 endings = st.sampled_from([b"", b'Bo,"07,web\n', b"\xff\xfe\n", b"Bo,07,web"])
 encodings = st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+tasks = st.builds(lambda rows, may_skip: ReadTask(rows, may_skip), st.integers(1, 50), st.booleans())
 
 
 # Each example starts a process, which takes 0.1 s.
 @settings(max_examples=12)
-@given(tables, endings, encodings, st.booleans(), st.integers(1, 50), st.booleans())
-@example([], b"", "utf-8", False, 1, True)
-@example([["Ana", "06", "web"]] * 5000, b"", "utf-8", True, 700, False)
+@given(tables, endings, encodings, st.booleans(), tasks)
+@example([], b"", "utf-8", False, ReadTask(1, True))
+@example([["Ana", "06", "web"]] * 5000, b"", "utf-8", True, ReadTask(700, False))
 def test_batches_and_refusals_are_those_of_reading_in_this_process(
-    table: list[list[str]], ending: bytes, encoding: str, packed: bool, chunk_rows: int, may_skip: bool
+    table: list[list[str]], ending: bytes, encoding: str, packed: bool, task: ReadTask
 ) -> None:
     text = "".join(",".join(f'"{cell}"' for cell in record) + "\n" for record in table)
     file = f"name,phone,source\n{text}".encode(encoding) + ending
     file = gzip.compress(file) if packed else file
     here, apart = (
-        reading_of(read, SourceThatDribbles(file, [1000, 7]), chunk_rows=chunk_rows, may_skip=may_skip)
+        reading_of(read, SourceThatDribbles(file, [1000, 7]), task)
         for read in (read_batches, read_batches_apart)
     )
     assert apart == here
@@ -53,10 +54,11 @@ def test_a_file_may_be_larger_than_the_pipes() -> None:
 
 def test_a_batch_may_be_larger_than_the_pipes() -> None:
     file = HEADER + ROW * 60_000
-    with closing(read_batches_apart(io.BytesIO(file), chunk_rows=60_000, may_skip=True)) as items:
-        batches = [item for item in items if isinstance(item, Batch)]
+    _, items = read_batches_apart(io.BytesIO(file), ReadTask(60_000, may_skip=True))
+    with closing(items):
+        batches = list(items)
     assert sum(batch.leads for batch in batches) == 60_000
-    assert len(batches[0].block) + len(batches[0].packed) > 1_500_000
+    assert batches[0].weight > 1_500_000
 
 
 @pytest.mark.parametrize(
@@ -127,8 +129,8 @@ def test_a_source_that_stalls_and_goes_on_gives_the_whole_file() -> None:
 
 def test_batches_do_not_wait_for_a_source_that_stalls_behind_them() -> None:
     source = SourceThatStalls(HEADER + ROW * 20_000, ROW)
-    with closing(read_batches_apart(source, chunk_rows=1000, may_skip=True)) as items:
-        assert isinstance(next(items), FileLayout)
-        assert isinstance(next(items), Batch)
+    _, items = read_batches_apart(source, SKIP)
+    with closing(items):
+        assert next(items).leads == 1000
         assert not source.go_on.is_set()
         source.go_on.set()

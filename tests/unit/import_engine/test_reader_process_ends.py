@@ -15,29 +15,23 @@ import pytest
 
 from leads.errors import ServiceFault
 from leads.import_engine import reader_worker
-from leads.import_engine.batches import Batch, FileLayout, read_batches
-from leads.import_engine.read_ahead import read_ahead
+from leads.import_engine.batches import ReadTask, read_batches
+from leads.import_engine.frames import frame
+from leads.import_engine.phone_filter import StoredPhones
+from leads.import_engine.read_ahead import ReadAhead
 from leads.import_engine.reader_process import ReaderProcess
 from leads.import_engine.reader_worker import NICENESS
 from tests.support.processes import Started
-from tests.unit.fakes import SourceThatDribbles, SourceThatNeverEnds, SourceThatStalls
-from tests.unit.import_engine.reading import read_batches_apart, reading_of
+from tests.unit.fakes import NoConnection, SourceThatDribbles, SourceThatNeverEnds, SourceThatStalls
+from tests.unit.import_engine.reading import SKIP, read_batches_apart, reading_of
 
 HEADER = b"name,phone,source\n"
 ROW = b"Ana Ruiz,0612345678,web\n"
-DIED = "^the process that reads the file died$"
+DIED = "^the reader process died$"
 
 
 def endless() -> SourceThatNeverEnds:
     return SourceThatNeverEnds(ROW, head=HEADER)
-
-
-def test_nothing_is_started_before_the_layout_is_asked_for(
-    started: Started,
-) -> None:
-    source = endless()
-    read_batches_apart(source, chunk_rows=1000, may_skip=True).close()
-    assert (started, source.given) == ([], 0)
 
 
 def test_a_process_that_was_started_before_its_file_is_the_one_that_reads_it(started: Started) -> None:
@@ -57,35 +51,35 @@ def test_a_process_that_was_started_and_given_no_file_ends(started: Started) -> 
     assert len(started) == 1
 
 
-@pytest.mark.parametrize("taken", [1, 2, 50])
+@pytest.mark.parametrize("taken", [0, 1, 50])
 def test_closing_early_ends_the_process(started: Started, taken: int) -> None:
-    with closing(read_batches_apart(endless(), chunk_rows=1000, may_skip=True)) as items:
-        kinds = [type(next(items)) for _ in range(taken)]
-        assert kinds == [FileLayout] + [Batch] * (taken - 1)
+    _, items = read_batches_apart(endless(), SKIP)
+    with closing(items):
+        assert [next(items).leads for _ in range(taken)] == [1000] * taken
     assert len(started) == 1
 
 
 def test_an_error_of_who_takes_the_batches_ends_the_process(
     started: Started,
 ) -> None:
-    items = read_batches_apart(endless(), chunk_rows=1000, may_skip=True)
-    with pytest.raises(ZeroDivisionError), closing(read_ahead(items)) as ahead:
-        next(ahead)
+    ahead = ReadAhead(lambda: read_batches_apart(endless(), SKIP), NoConnection())
+    with pytest.raises(ZeroDivisionError), closing(ahead):
+        next(iter(ahead))
         raise ZeroDivisionError
     assert len(started) == 1
 
 
 def test_the_process_gives_way_to_its_parent_who_talks_to_postgres(started: Started) -> None:
-    with closing(read_batches_apart(endless(), chunk_rows=1000, may_skip=True)) as items:
-        next(items)
+    _, items = read_batches_apart(endless(), SKIP)
+    with closing(items):
         own = os.getpriority(os.PRIO_PROCESS, 0)
         assert os.getpriority(os.PRIO_PROCESS, started[0].pid) == min(own + NICENESS, 19)
 
 
 def test_no_more_of_the_file_is_taken_than_fits_between_the_processes() -> None:
     source = endless()
-    with closing(read_batches_apart(source, chunk_rows=1000, may_skip=True)) as items:
-        next(items)
+    _, items = read_batches_apart(source, SKIP)
+    with closing(items):
         before, deadline = -1, time.monotonic() + 20
         while source.given != before and time.monotonic() < deadline:
             before = source.given
@@ -93,9 +87,10 @@ def test_no_more_of_the_file_is_taken_than_fits_between_the_processes() -> None:
         assert source.given == before < 8 * 1024**2
 
 
-@pytest.mark.parametrize("taken", [1, 5])
+@pytest.mark.parametrize("taken", [0, 4])
 def test_a_process_that_is_killed_is_a_fault_of_ours(started: Started, taken: int) -> None:
-    with closing(read_batches_apart(endless(), chunk_rows=1000, may_skip=True)) as items:
+    _, items = read_batches_apart(endless(), SKIP)
+    with closing(items):
         for _ in range(taken):
             next(items)
         started[0].kill()
@@ -115,8 +110,8 @@ def test_closing_while_a_source_stalls_ends_the_process_before_the_source_goes_o
         source.go_on.set()
 
     waiting = threading.Thread(target=go_on_when_it_has_ended)
-    with closing(read_batches_apart(source, chunk_rows=1000, may_skip=True)) as items:
-        next(items)
+    _, items = read_batches_apart(source, SKIP)
+    with closing(items):
         assert source.stalls.wait(30)
         waiting.start()
     waiting.join()
@@ -150,7 +145,7 @@ def test_a_crash_in_the_process_is_told_by_its_kind_and_place_and_by_nothing_of_
     with pytest.raises(ServiceFault) as caught:
         reading_of(read_batches_apart, SourceThatDribbles(FAULTY, [1000]))
     place = f"{tmp_path / 'sitecustomize.py'}:6"
-    assert str(caught.value) == f"the process that reads the file failed: ValueError at {place}"
+    assert str(caught.value) == f"the reader process failed: ValueError at {place}"
     shown = capfd.readouterr()
     assert "Zenobia" not in shown.out + shown.err
     assert "0612345678" not in shown.out + shown.err
@@ -176,10 +171,9 @@ def test_what_a_library_prints_is_taken_for_no_answer(
 PARENT = """
 import time
 from tests.unit.fakes import SourceThatNeverEnds, SourceThatStalls
-from tests.unit.import_engine.reading import read_batches_apart
+from tests.unit.import_engine.reading import SKIP, read_batches_apart
 header, row = b"name,phone,source\\n", b"Ana,06,web\\n"
-items = read_batches_apart({source}, chunk_rows=1000, may_skip=True)
-next(items)
+items = read_batches_apart({source}, SKIP)
 print("reading", flush=True)
 time.sleep(60)
 """
@@ -205,7 +199,10 @@ def test_the_process_ends_in_silence_when_its_parent_is_killed(source: str) -> N
         assert parent.communicate(timeout=30) == (b"", b"")
 
 
-@pytest.mark.parametrize("fed", [b"", b"9 1 1 1600000\n", b"9 1 1 1600000\n" + b"0" * 1000], ids=len)
+TASK = frame(ReadTask(9, True, StoredPhones("0" * 1_600_000, recent=1)))
+
+
+@pytest.mark.parametrize("fed", [b"", TASK[:5], TASK[:1000], TASK], ids=len)
 def test_the_process_ends_when_its_parent_dies_before_the_file_begins(fed: bytes) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", reader_worker.__name__],
@@ -235,8 +232,7 @@ def test_what_fails_before_the_file_is_fed_leaves_no_process(
 
     with monkeypatch.context() as patched:
         patched.setattr(place, name, fail)
-        items = read_batches_apart(endless(), chunk_rows=1000, may_skip=True)
         with pytest.raises(OSError, match="Too many open files"):
-            next(items)
+            read_batches_apart(endless(), SKIP)
     (process,) = started
     assert process.returncode is not None

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from leads.errors import ServiceFault
 from leads.formats.reader import LeadReader
 from leads.formats.report import DUPLICATE_REASON, Outcome, ReportRow
-from leads.import_engine.batches import Batch, FileLayout, read_batches
+from leads.import_engine.batches import Batch, FileLayout, ReadTask, read_batches
 from leads.import_engine.report_writer import ReportWriter
-from leads.jobs.keepalive import Keepalive
 from leads.s3 import multipart_writer
 from leads.s3.bucket import Bucket
+from tests.unit.fakes import NoConnection
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -29,17 +29,7 @@ LEADS = {2: "Ana,1,web,", 4: "Cy,2,web,", 6: "Di,3,web,'=x", 7: "Ed,3,web,y"}
 HEADER = "row,outcome,reason,name,phone,source,notes\r\n"
 
 
-class NobodyToTalkTo(Keepalive):
-    """In place of a connection."""
-
-    def __init__(self) -> None:
-        self.spoken = 0
-
-    def ping(self) -> None:
-        self.spoken += 1
-
-
-TALK = NobodyToTalkTo()
+KEEPALIVE = NoConnection()
 
 
 class BucketThatKeeps(Bucket):
@@ -69,9 +59,8 @@ class BucketThatRefuses(Bucket):
 
 
 def batches_of(file: bytes, chunk_rows: int = 2) -> tuple[FileLayout, list[Batch]]:
-    layout, *rest = read_batches(io.BytesIO(file), chunk_rows=chunk_rows, may_skip=True)
-    assert isinstance(layout, FileLayout)
-    return layout, [item for item in rest if isinstance(item, Batch)]
+    layout, batches = read_batches(io.BytesIO(file), ReadTask(chunk_rows, may_skip=True))
+    return layout, list(batches)
 
 
 def duplicate(row: int) -> str:
@@ -85,7 +74,7 @@ def written(skipped: Sequence[int], file: bytes = FILE) -> str | None:
     """The report of a file of which these rows are skipped, all at once."""
     bucket = BucketThatKeeps()
     layout, batches = batches_of(file)
-    with ReportWriter(bucket, KEY, layout.report_format, TALK) as report:
+    with ReportWriter(bucket, KEY, layout.report_format, KEEPALIVE) as report:
         report.add(batches, skipped)
         assert bucket.objects == {}, "something was there before the end"
         stored = report.close()
@@ -113,7 +102,10 @@ def test_duplicates_alone_are_a_report_too() -> None:
 def test_without_close_there_is_no_report() -> None:
     bucket = BucketThatKeeps()
     layout, batches = batches_of(FILE)
-    with pytest.raises(ZeroDivisionError), ReportWriter(bucket, KEY, layout.report_format, TALK) as report:
+    with (
+        pytest.raises(ZeroDivisionError),
+        ReportWriter(bucket, KEY, layout.report_format, KEEPALIVE) as report,
+    ):
         report.add(batches, [2])
         raise ZeroDivisionError
     assert bucket.objects == {}
@@ -148,7 +140,7 @@ def test_the_report_is_the_same_however_the_rows_are_cut_into_batches_and_merges
 
     bucket = BucketThatKeeps()
     layout, waiting = batches_of(file, chunk_rows)
-    with ReportWriter(bucket, KEY, layout.report_format, TALK) as report:
+    with ReportWriter(bucket, KEY, layout.report_format, KEEPALIVE) as report:
         # The last merge takes what is left.
         for count in [*merges, len(waiting)]:
             merged, waiting = waiting[:count], waiting[count:]
@@ -164,7 +156,7 @@ def test_the_report_is_the_same_however_the_rows_are_cut_into_batches_and_merges
 
 def test_a_report_that_is_not_stored_is_a_fault_at_its_end() -> None:
     layout, batches = batches_of(FILE)
-    with ReportWriter(BucketThatRefuses(), KEY, layout.report_format, TALK) as report:
+    with ReportWriter(BucketThatRefuses(), KEY, layout.report_format, KEEPALIVE) as report:
         report.add(batches, [2])
         report.add([], [])
         with pytest.raises(ServiceFault, match=NOT_STORED):
@@ -177,7 +169,7 @@ def test_what_fails_while_rows_are_written_is_raised_by_the_next_call(
 ) -> None:
     monkeypatch.setattr(multipart_writer, "PART_SIZE", 10)
     layout, batches = batches_of(FILE)
-    with ReportWriter(BucketThatRefuses(), KEY, layout.report_format, TALK) as report:
+    with ReportWriter(BucketThatRefuses(), KEY, layout.report_format, KEEPALIVE) as report:
         report.add(batches, [])
         with pytest.raises(ServiceFault, match=r"^S3 did not take a part$"):
             report.close() if call == "close" else report.add([], [])
@@ -190,7 +182,7 @@ def test_a_report_that_nobody_waits_for_any_more_hides_no_other_error(
     layout, batches = batches_of(FILE)
     with (
         pytest.raises(ZeroDivisionError),
-        ReportWriter(BucketThatRefuses(), KEY, layout.report_format, TALK) as report,
+        ReportWriter(BucketThatRefuses(), KEY, layout.report_format, KEEPALIVE) as report,
     ):
         report.add(batches, [])
         raise ZeroDivisionError

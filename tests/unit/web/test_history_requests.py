@@ -7,9 +7,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from leads.domain.job_page import JobPage
 from leads.domain.job_status import JobStatus
 from leads.errors import InvalidRequest, NotFound
-from leads.web.history_requests import HISTORY_PATH, HistoryPage, read_history_request, read_job_id
+from leads.web.history_requests import HISTORY_PATH, next_link, read_history_request, read_job_id
 
 LARGEST_ID = 2**63 - 1
 BAD_CURSOR = "Invalid cursor: take it from the Link header of the page before."
@@ -27,7 +28,7 @@ def encoded(text: str) -> str:
 
 
 def test_without_parameters_the_first_thousand_jobs_are_asked_for() -> None:
-    assert read_history_request({}) == HistoryPage(limit=1000, before=None, status=None)
+    assert read_history_request({}) == JobPage(limit=1000, before=None, status=None)
 
 
 @pytest.mark.parametrize(("limit", "number"), [("1", 1), ("1000", 1000), ("0050", 50)])
@@ -59,12 +60,12 @@ def test_an_unknown_parameter_is_refused_with_those_that_exist() -> None:
 def test_the_link_to_the_next_page_asks_for_the_jobs_after_this_one(
     before: int, limit: int, status: JobStatus | None
 ) -> None:
-    link = HistoryPage(limit, before=None, status=status).next_link(HISTORY_PATH, before)["Link"]
+    link = next_link(HISTORY_PATH, JobPage(limit, None, status), before)["Link"]
     target, separator, relation = link.partition(">; ")
     assert (target[0], separator, relation) == ("<", ">; ", 'rel="next"')
     url = urlsplit(target[1:])
     assert url.path == "/api/v1/leads/import/history"
-    assert read_history_request(dict(parse_qsl(url.query))) == HistoryPage(limit, before, status)
+    assert read_history_request(dict(parse_qsl(url.query))) == JobPage(limit, before, status)
 
 
 @pytest.mark.parametrize(

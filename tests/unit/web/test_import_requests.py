@@ -5,12 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leads.domain.filename import clean_filename
-from leads.domain.import_job import ImportOrder
+from leads.domain.import_job import ImportOrder, ImportRequest
 from leads.domain.merge_strategy import MergeStrategy
 from leads.errors import FileTooLarge, InvalidRequest, UnsupportedMediaType
 from leads.web.import_requests import (
     FILE_LIMIT,
-    ImportRequest,
     read_import_request,
 )
 from tests.unit.web.events import http_event

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leads.domain.import_job import ImportOrder
+from leads.domain.import_job import ImportOrder, ImportRequest
 from leads.domain.merge_strategy import MergeStrategy
 from leads.errors import FieldError, FileTooLarge, InvalidRequest
-from leads.web.import_requests import FILE_LIMIT, ImportRequest, read_import_request
+from leads.web.import_requests import FILE_LIMIT, read_import_request
 from tests.unit.web.events import http_event
 
 CSV = b"name,phone,source\nZo\xc3\xa9,06,web\n"

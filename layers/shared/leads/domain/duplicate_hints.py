@@ -1,14 +1,14 @@
-"""Which rows of a file need a look-up of their phone before SKIP, as the phone filter saw them."""
+"""Rows of a file that are duplicates, or may be, as the phone filter saw them."""
 
 from typing import NamedTuple
 
 
 class DuplicateHints(NamedTuple):
-    """Numbers of rows."""
+    """Row numbers. SKIP looks up only the phones of possible duplicates."""
 
     certain_duplicates: list[int]
-    """Rows whose phone an earlier row has for sure."""
+    """Rows whose phone an earlier row has for certain."""
     possible_duplicates: list[int]
-    """Other rows whose phone may have been there before."""
+    """Other rows whose phone an earlier row or a stored lead may have."""
     earlier_rows: list[int]
-    """Rows that are neither, whose phones the suspects may repeat: of those that may not be stored yet."""
+    """Rows that are neither, whose phones the possible duplicates may repeat, among those not merged yet."""

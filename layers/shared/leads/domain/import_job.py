@@ -24,6 +24,16 @@ class ImportOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class ImportRequest:
+    """A file and what the caller wants done with it."""
+
+    order: ImportOrder
+    content: bytes
+    key: str | None = None
+    """The Idempotency-Key, if the request has one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Upload:
     """Where and until when a caller may put the file of a job, as a form POST of these fields and `file`."""
 

@@ -1,11 +1,11 @@
-"""A file as what process_import needs of it: its layout, then batch after batch of rows ready for COPY.
+"""Read a file as its layout and batches of rows that are ready for COPY.
 
-It loads no database driver and no AWS library: import_batches_child.py runs it in a process of its own.
+No database driver and no AWS library is loaded here: reader_worker.py runs this in a process of its own.
 """
 
 import marshal
-from collections.abc import Collection, Generator, Iterable
-from typing import NamedTuple
+from collections.abc import Collection, Generator, Iterable, Iterator
+from typing import NamedTuple, Protocol
 
 from leads.domain.duplicate_hints import DuplicateHints
 from leads.domain.import_job import REPORTED_FAULTS
@@ -15,6 +15,16 @@ from leads.formats.report import DUPLICATE_REASON, Outcome, ReportFormat, Report
 from leads.formats.text_lines import ByteSource
 from leads.import_engine.phone_filter import PhoneFilter, StoredPhones
 from leads.postgres.copy_text import copy_text
+
+
+class ReadTask(NamedTuple):
+    """How a file is to be read."""
+
+    chunk_rows: int
+    may_skip: bool
+    """Valid rows may be skipped as duplicates, so the report may need their lines."""
+    stored_phones: StoredPhones | None = None
+    """What the phone filter starts with. Without it every row may be a duplicate."""
 
 
 class FileLayout(NamedTuple):
@@ -27,29 +37,36 @@ class FileLayout(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Some consecutive rows."""
+    """Consecutive rows of a file."""
 
     last_row: int
     leads: int
-    """Valid rows, `suspicion.certain_duplicates` among them."""
+    """Number of valid rows, certain duplicates included."""
     faulty: int
+    """Number of faulty rows."""
     block: bytes
-    """The valid rows but for `suspicion.certain_duplicates`, as `copy_text`."""
+    """The valid rows without certain duplicates, as `copy_text`."""
     errors: list[RowError]
-    """What is wrong with the faulty rows, in file order: of the file's first REPORTED_FAULTS faults."""
+    """Faults in file order, as far as they are among the file's first REPORTED_FAULTS."""
     error_count: int
-    """All faults of the faulty rows, of which there may be several a row."""
-    packed: bytes
+    """Number of all faults. A row may have several."""
+    packed_lines: bytes
     """The lines of the report that may be needed; `report_lines` unpacks them."""
-    suspicion: DuplicateHints | None = None
-    """Which rows are duplicates or may be, of rows of earlier batches, too; None if each may be."""
+    hints: DuplicateHints | None = None
+    """Rows that are duplicates, or may be. Without hints each row may be."""
+
+    @property
+    def weight(self) -> int:
+        """Bytes that the batch holds."""
+        return len(self.block) + len(self.packed_lines)
 
     def report_lines(self, skipped: Collection[int]) -> bytes:
-        """What the report says of the faulty rows and of these duplicates, in file order. There are none
-        unless rows may be skipped, and then they repeat a phone or are suspects.
+        """Return the report's lines of the faulty rows and of these duplicates, in file order.
+
+        Only certain and possible duplicates of a task that may skip have lines.
         """
-        # Packed by ourselves, in this run of this interpreter.
-        packed: list[dict[int, bytes]] = marshal.loads(self.packed)  # noqa: S302  # nosec B302
+        # Packed by `_pack_lines` in this run of this interpreter.
+        packed: list[dict[int, bytes]] = marshal.loads(self.packed_lines)  # noqa: S302
         faulty, duplicates = packed
         if not skipped:
             return b"".join(faulty.values())
@@ -57,31 +74,49 @@ class Batch(NamedTuple):
         return b"".join(lines[row] for row in sorted(lines))
 
 
-def read_batches(
-    source: ByteSource, *, chunk_rows: int, may_skip: bool, known: StoredPhones | None = None
-) -> Generator[FileLayout | Batch, None, None]:
-    """The layout, then the batches. `may_skip` says that valid rows, too, may have to be reported, and
-    `known` what PhoneFilter begins with then: rows that repeat a phone for sure are left out of the blocks.
-    With None every row is a suspect.
+class Batches(Protocol):
+    """The batches of one file. Close them, whether or not all were taken."""
 
-    Raises InvalidFile where the file turns out to be none that can be read, and what the source raises.
+    def __iter__(self) -> Iterator[Batch]:
+        """Return itself."""
+        ...
+
+    def __next__(self) -> Batch:
+        """Read the next batch. Raises InvalidFile, and what the source raises."""
+        ...
+
+    def close(self) -> None:
+        """Stop reading."""
+        ...
+
+
+def read_batches(source: ByteSource, task: ReadTask) -> tuple[FileLayout, Generator[Batch, None, None]]:
+    """Read the header and return the layout, and the batches, which are read as they are taken.
+
+    Raises InvalidFile, here or from the batches, if the file cannot be read, and what the source raises.
     """
-    reader = LeadReader(source, chunk_rows=chunk_rows)
-    yield FileLayout(reader.fields, reader.ignored_columns, reader.report_format)
-    seen = PhoneFilter(known) if may_skip and known is not None else None
+    reader = LeadReader(source, chunk_rows=task.chunk_rows)
+    layout = FileLayout(reader.fields, reader.ignored_columns, reader.report_format)
+    return layout, _batches(reader, task)
+
+
+def _batches(reader: LeadReader, task: ReadTask) -> Generator[Batch, None, None]:
+    phone_filter = (
+        PhoneFilter(task.stored_phones) if task.may_skip and task.stored_phones is not None else None
+    )
     phone = reader.fields.index("phone")
-    # Of millions of faults no more are kept, so no more go from one process to another.
-    left = REPORTED_FAULTS
+    # A job keeps no more of millions of faults, so no more go from one process to the other.
+    remaining_faults = REPORTED_FAULTS
     for chunk in reader.chunks():
-        found = None if seen is None else _suspicion(seen, chunk, phone)
-        errors = chunk.errors[:left]
-        left -= len(errors)
-        repeats = found.certain_duplicates if found is not None else []
-        duplicates: Iterable[int] = ()
-        if may_skip:
-            duplicates = repeats + found.possible_duplicates if found is not None else _rows(chunk)
+        hints = None if phone_filter is None else _hints(phone_filter, chunk, phone)
+        errors = chunk.errors[:remaining_faults]
+        remaining_faults -= len(errors)
+        certain = hints.certain_duplicates if hints is not None else []
+        reportable: Iterable[int] = ()
+        if task.may_skip:
+            reportable = certain + hints.possible_duplicates if hints is not None else _valid_rows(chunk)
         staged = list(chunk.leads)
-        for row in repeats:
+        for row in certain:
             staged[row - chunk.first_row] = None
         yield Batch(
             last_row=chunk.first_row + len(chunk.records) - 1,
@@ -90,25 +125,27 @@ def read_batches(
             block=copy_text(staged, chunk.first_row),
             errors=errors,
             error_count=len(chunk.errors),
-            packed=_packed(chunk, reader.report_format, duplicates),
-            suspicion=found,
+            packed_lines=_pack_lines(chunk, reader.report_format, reportable),
+            hints=hints,
         )
-        # Rows may be long: none of these stay while the next ones are made.
+        # Rows may be long: free these before the next ones are read.
         del chunk, staged
 
 
-def _rows(chunk: Chunk) -> list[int]:
-    """The numbers of the valid rows."""
+def _valid_rows(chunk: Chunk) -> list[int]:
     return [row for row, lead in enumerate(chunk.leads, chunk.first_row) if lead is not None]
 
 
-def _suspicion(seen: PhoneFilter, chunk: Chunk, phone: int) -> DuplicateHints:
-    return seen.suspect(_rows(chunk), [lead[phone] for lead in chunk.leads if lead is not None])
+def _hints(phone_filter: PhoneFilter, chunk: Chunk, phone: int) -> DuplicateHints:
+    phones = [lead[phone] for lead in chunk.leads if lead is not None]
+    return phone_filter.classify(_valid_rows(chunk), phones)
 
 
-def _packed(chunk: Chunk, report: ReportFormat, duplicates: Iterable[int]) -> bytes:
-    """The lines of the faulty rows and of those that may be duplicates, each by its row: as bytes, which take
-    the least memory, and made here, because who talks to Postgres has no time for it.
+def _pack_lines(chunk: Chunk, report: ReportFormat, duplicates: Iterable[int]) -> bytes:
+    """Make the report's lines of the faulty rows and of these duplicates, each by its row number.
+
+    They are packed as bytes, which take the least memory. They are made in the reader, because the process
+    that talks to Postgres has no time for it.
     """
     first, records = chunk.first_row, chunk.records
     reasons: dict[int, str] = {}

@@ -1,5 +1,7 @@
-"""How long an import may go on: looked at between statements, told to the server for each, and kept by what
-reads the file, for S3 may be slow without ever failing.
+"""Bound the time of an import.
+
+The deadline is checked between statements, passed to the server with each statement, and checked by the
+reader of the file, because S3 may be slow without ever failing.
 """
 
 import time
@@ -9,54 +11,55 @@ from leads.errors import ImportTooLong, OrganisationBusy
 from leads.postgres.connection import Transaction
 from leads.s3.reader import ObjectReader
 
-LATE: Final = 60.0
-"""Seconds of waiting after which a run was not as good as all the import's."""
+MAX_LOCK_WAIT_SECONDS: Final = 60.0
+"""Wait for the organisation lock after which a run that is out of time says nothing of its file."""
 
-_LATER: Final = 0.1
-"""Seconds by which a statement that is ended for its time outlasts ours, so that it is known by our clock."""
+_GRACE_SECONDS: Final = 0.1
+"""Time by which the server's limit outlasts ours, so that our clock has passed when the server's does."""
 
 
-class TimeLeft:
-    """Of a run, whose transaction this is."""
+class Deadline:
+    """The end of an import's time, which its transaction shares."""
 
     def __init__(self, transaction: Transaction, seconds: float) -> None:
-        """Limits its statements, too. Raises ImportTooLong, DatabaseFault."""
+        """Start the time and limit the statements. Raises ImportTooLong, DatabaseFault."""
         self._transaction = transaction
-        self._deadline = time.monotonic() + seconds
-        self.waited = 0.0
-        """Seconds for which other imports of the organisation had their turn."""
+        self._ends_at = time.monotonic() + seconds
+        self.lock_wait_seconds = 0.0
+        """Time for which other imports of the organisation held its lock."""
         self.limit_statements()
 
     def check(self) -> None:
-        """Raises ImportTooLong when there is none, or OrganisationBusy when much of it was waited for others:
-        then that it did not do says nothing of the file.
+        """Raise ImportTooLong at the deadline, or OrganisationBusy if much of the time was spent waiting.
+
+        Much is MAX_LOCK_WAIT_SECONDS: then the file itself may fit into a whole run.
         """
-        if time.monotonic() < self._deadline:
+        if time.monotonic() < self._ends_at:
             return
-        if self.waited > LATE:
-            raise OrganisationBusy("the import's turn came too late for its run")
+        if self.lock_wait_seconds > MAX_LOCK_WAIT_SECONDS:
+            raise OrganisationBusy("the organisation's lock was released too late for this run")
         raise ImportTooLong("the import was out of time")
 
     @property
-    def seconds(self) -> float:
-        """What is left."""
-        return self._deadline - time.monotonic()
+    def remaining(self) -> float:
+        """Seconds until the deadline."""
+        return self._ends_at - time.monotonic()
 
     def limit_statements(self) -> None:
-        """Lets none of the next statements take longer. Raises ImportTooLong, DatabaseFault."""
+        """Let no later statement outlast the remaining time. Raises as `check`, DatabaseFault."""
         self.check()
-        self._transaction.limit_statements(self.seconds + _LATER)
+        self._transaction.limit_statements(self.remaining + _GRACE_SECONDS)
 
 
-class TimelyReader:
-    """An object's bytes, as long as there is time."""
+class DeadlineReader:
+    """Reads an object until the deadline."""
 
-    def __init__(self, reader: ObjectReader, time_left: TimeLeft) -> None:
+    def __init__(self, reader: ObjectReader, deadline: Deadline) -> None:
         self._reader = reader
-        self._time_left = time_left
+        self._deadline = deadline
         self.size = reader.size
 
     def read(self, size: int, /) -> bytes:
-        """As the reader reads. Raises ImportTooLong and ServiceFault."""
-        self._time_left.check()
+        """Return at most `size` bytes; b'' at the end. Raises as `Deadline.check`, ServiceFault."""
+        self._deadline.check()
         return self._reader.read(size)

@@ -1,9 +1,5 @@
-"""What becomes of the rows of an import: staged and merged once there are enough, counted and reported.
+"""Merge the batches of an import: stage rows, merge them once there are enough, count and report them."""
 
-How they are read is in import_batches.py; the transaction, and how the job ends, in import_file.py.
-"""
-
-import time
 from collections.abc import Iterable, Iterator
 from typing import Final, TypeVar
 
@@ -11,24 +7,21 @@ from leads.domain.duplicate_hints import DuplicateHints
 from leads.domain.import_job import FinishedImport, ImportCounts
 from leads.domain.row_error import RowError
 from leads.import_engine.batches import Batch, FileLayout
-from leads.import_engine.deadline import TimeLeft
+from leads.import_engine.deadline import Deadline
 from leads.import_engine.report_writer import ReportWriter, StoredReport
-from leads.jobs import keepalive
-from leads.postgres.connection import Connection
-from leads.postgres.import_jobs import ClaimedImportJob
-from leads.postgres.staging import merge, stage
+from leads.import_engine.sizes import Sizes
+from leads.postgres.staging import Staging
 
 _T = TypeVar("_T")
 
 MERGE_BYTES: Final = 16 * 1024 * 1024
-"""Of rows and their lines for the report, after which a merge comes before it has `merge_rows`: rows may be
-long.
-"""
+"""Bytes of rows and report lines after which a merge starts early, because rows may be long."""
 
 
-def taken_out(items: list[_T]) -> Iterator[_T]:
-    """The items, none of which stays in the list, whoever still has that: what is Postgres's must not take
-    memory during a merge.
+def drain(items: list[_T]) -> Iterator[_T]:
+    """Return the items in order and remove each from the list.
+
+    What Postgres has got must not take memory during a merge, whoever else refers to the list.
     """
     items.reverse()
     while items:
@@ -36,69 +29,46 @@ def taken_out(items: list[_T]) -> Iterator[_T]:
 
 
 class BatchMerger:
-    """What has become of the rows so far."""
+    """Merges the batches of one file."""
 
     def __init__(
-        self,
-        connection: Connection,
-        job: ClaimedImportJob,
-        layout: FileLayout,
-        report: ReportWriter,
-        time_left: TimeLeft,
-        *,
-        initial_merge_rows: int,
-        merge_rows: int,
+        self, staging: Staging, layout: FileLayout, report: ReportWriter, deadline: Deadline, sizes: Sizes
     ) -> None:
         self.processed = 0
-        self._connection = connection
-        self._job = job
+        """Rows that were added, blank ones not counted."""
+        self._staging = staging
         self._layout = layout
         self._report = report
-        self._time_left = time_left
+        self._deadline = deadline
         self._counts = ImportCounts()
         self._faults: list[RowError] = []
         self._fault_count = 0
         self._blocks: list[bytes] = []
-        self._waiting: list[Batch] = []
-        self._waiting_rows = 0
-        self._waiting_bytes = 0
-        self._spoke_at = time.monotonic()
-        self._merge_rows = merge_rows
+        self._unmerged: list[Batch] = []
+        self._unmerged_rows = 0
+        self._unmerged_bytes = 0
+        self._merge_rows = sizes.merge_rows
         # Postgres must not wait for the first `merge_rows` rows: each merge is twice as large as the last.
-        self._next_merge = initial_merge_rows
+        self._next_merge_rows = sizes.chunk_rows
 
     def add(self, batches: Iterable[Batch]) -> None:
-        """Takes batches, and stages and merges what there is whenever that is enough."""
-        self._time_left.check()
-        for batch in batches:
-            self._take(batch)
-            if self._waiting_rows >= self._next_merge or self._waiting_bytes >= MERGE_BYTES:
-                self._merge()
-                self._next_merge = min(2 * self._next_merge, self._merge_rows)
-        if time.monotonic() - self._spoke_at > keepalive.PING_SECONDS:
-            # Rows that come slowly, or are blank or faulty, give Postgres nothing to do.
-            self._connection.query("SELECT 1")
-            self._spoke_at = time.monotonic()
+        """Add batches, and stage and merge rows whenever there are enough.
 
-    def _take(self, batch: Batch) -> None:
-        if not batch.leads and not batch.faulty:
-            return
-        if batch.block:
-            self._blocks.append(batch.block)
-        self._faults.extend(batch.errors)
-        self._fault_count += batch.error_count
-        # The rows are kept until they are staged, what the report needs until they are merged.
-        self._waiting.append(batch._replace(block=b""))
-        self._waiting_rows += batch.leads + batch.faulty
-        self._waiting_bytes += len(batch.block) + len(batch.packed)
-        self.processed += batch.leads + batch.faulty
+        Raises as `Deadline.check`, ServiceFault.
+        """
+        self._deadline.check()
+        for batch in batches:
+            self._add(batch)
+            if self._unmerged_rows >= self._next_merge_rows or self._unmerged_bytes >= MERGE_BYTES:
+                self._merge()
+                self._next_merge_rows = min(2 * self._next_merge_rows, self._merge_rows)
 
     def finish(self) -> tuple[FinishedImport, StoredReport | None]:
-        """Merges the rest and completes the report."""
+        """Merge the rest and complete the report. Raises as `add`."""
         self._merge()
-        # S3 may take its time now: a run that has none left makes no report, and the statements that follow
+        # S3 may take its time next. A run at its deadline stores no report, and the statements that follow
         # must not outlast it.
-        self._time_left.limit_statements()
+        self._deadline.limit_statements()
         report = self._report.close()
         finished = FinishedImport(
             counts=self._counts,
@@ -109,35 +79,46 @@ class BatchMerger:
         )
         return finished, report
 
-    def _suspicion(self) -> DuplicateHints | None:
-        together = DuplicateHints([], [], [])
-        for batch in self._waiting:
-            if batch.suspicion is None:
-                return None
-            for rows, more in zip(together, batch.suspicion, strict=True):
-                rows.extend(more)
-        return together
+    def _add(self, batch: Batch) -> None:
+        if not batch.leads and not batch.faulty:
+            return
+        if batch.block:
+            self._blocks.append(batch.block)
+        self._faults.extend(batch.errors)
+        self._fault_count += batch.error_count
+        # The rows are kept until they are staged, what the report needs until they are merged.
+        self._unmerged.append(batch._replace(block=b""))
+        self._unmerged_rows += batch.leads + batch.faulty
+        self._unmerged_bytes += batch.weight
+        self.processed += batch.leads + batch.faulty
 
     def _merge(self) -> None:
-        leads = sum(batch.leads for batch in self._waiting)
+        leads = sum(batch.leads for batch in self._unmerged)
         skipped: list[int] = []
         if leads:
-            self._time_left.limit_statements()
-            job = self._job
-            # The driver remembers what it was given, for longer than it needs it.
-            stage(self._connection, self._layout.fields, taken_out(self._blocks))
-            suspicion = self._suspicion()
-            skipped = merge(self._connection, job.org_id, job.merge_strategy, job.created_by, suspicion)
-            if suspicion is not None:
-                skipped = sorted(skipped + suspicion.certain_duplicates)
-            self._spoke_at = time.monotonic()
-        so_far = self._counts
+            self._deadline.limit_statements()
+            # Drained, because the driver refers to what it was given for longer than it needs it.
+            self._staging.add(self._layout.fields, drain(self._blocks))
+            hints = self._hints()
+            skipped = self._staging.merge(hints)
+            if hints is not None:
+                skipped = sorted(skipped + hints.certain_duplicates)
+        counts = self._counts
         self._counts = ImportCounts(
-            success=so_far.success + leads - len(skipped),
-            error=so_far.error + sum(batch.faulty for batch in self._waiting),
-            skipped=so_far.skipped + len(skipped),
+            success=counts.success + leads - len(skipped),
+            error=counts.error + sum(batch.faulty for batch in self._unmerged),
+            skipped=counts.skipped + len(skipped),
         )
-        self._report.add(self._waiting, skipped)
-        self._waiting = []
-        self._waiting_rows = 0
-        self._waiting_bytes = 0
+        self._report.add(self._unmerged, skipped)
+        self._unmerged = []
+        self._unmerged_rows = 0
+        self._unmerged_bytes = 0
+
+    def _hints(self) -> DuplicateHints | None:
+        together = DuplicateHints([], [], [])
+        for batch in self._unmerged:
+            if batch.hints is None:
+                return None
+            for rows, more in zip(together, batch.hints, strict=True):
+                rows.extend(more)
+        return together

@@ -1,50 +1,51 @@
-"""An import's turn: those of one organisation come one after the other, so that SKIP makes no doubles between
-them.
+"""Acquire the organisation's import lock, so that SKIP creates no duplicates between two imports at once.
 
-It is waited for in Postgres' own queue, which is first come, first served, and in one wait: who asks anew
-stands at its end.
+A waiting import stays in Postgres' own queue, which is first come, first served. It waits once: a second
+request would go to the end of the queue.
 """
 
 import time
-from collections.abc import Callable
 from contextlib import ExitStack, closing
 from typing import Final
 
-from leads.import_engine.deadline import TimeLeft
+from leads.import_engine.deadline import Deadline
 from leads.postgres.connection import Connection
-from leads.postgres.staging import try_lock, wait_for_lock
+from leads.postgres.locks import try_lock, wait_for_lock
 from leads.s3.reader import ObjectReader
+from leads.s3.source_file import SourceFile
 
-KEPT: Final = 120.0
-"""Seconds that are kept of a run for the import itself, however small its file is: it needs a few of them."""
+RESERVED_SECONDS: Final = 120.0
+"""Time of a run that is reserved for the import itself, however small its file is. It needs a few seconds."""
 
-SLOWEST: Final = 500_000
-"""Bytes of a file that are imported in a second, at the least: less than a tenth of what was
-measured (bench/README.md), for a database that has much else to do.
-"""
+MIN_BYTES_PER_SECOND: Final = 500_000
+"""Speed of an import to reckon with: a tenth of the measured one (bench/README.md), for a busy database."""
 
 
-def patience(size: int, left: float) -> float:
-    """Seconds that an import of a file of `size` bytes may wait, of those that are left of its run: half of
-    them at least, for the bytes of a large file may pass more quickly.
+def max_wait(size: int, remaining: float) -> float:
+    """Return the seconds that an import of `size` bytes may wait for the lock.
+
+    At least half of the remaining seconds, because a large file may be imported faster than reckoned.
     """
-    return left - min(max(KEPT, size / SLOWEST), left / 2)
+    return remaining - min(max(RESERVED_SECONDS, size / MIN_BYTES_PER_SECOND), remaining / 2)
 
 
-def open_in_turn(
-    connection: Connection, org_id: str, open_file: Callable[[], ObjectReader], time_left: TimeLeft
+def open_when_locked(
+    connection: Connection, org_id: str, source: SourceFile, deadline: Deadline
 ) -> ObjectReader:
-    """The file, opened, when it is the import's turn in the transaction that is under way.
+    """Acquire the lock for the transaction under way and return the file, open. The caller closes it.
 
-    Raises OrganisationBusy when that does not come in time for it, and what `open_file` raises.
+    Raises:
+        OrganisationBusy: The lock was not released in time.
+        InvalidFile: The file was deleted.
+        ServiceFault: Postgres or S3 failed.
     """
     with ExitStack() as unread:
-        file = unread.enter_context(closing(open_file()))
+        file = unread.enter_context(closing(source.open()))
         if try_lock(connection, org_id):
             unread.pop_all()
             return file
-    # Opened again after the wait: S3 drops a stream that nobody reads.
-    began = time.monotonic()
-    wait_for_lock(connection, org_id, patience(file.size, time_left.seconds))
-    time_left.waited = time.monotonic() - began
-    return open_file()
+    # Open the file again after the wait: S3 drops a stream that is not read.
+    started_at = time.monotonic()
+    wait_for_lock(connection, org_id, max_wait(file.size, deadline.remaining))
+    deadline.lock_wait_seconds = time.monotonic() - started_at
+    return source.open()

@@ -1,40 +1,39 @@
-"""The batches of a large file, read and checked in a process of its own.
+"""Read the batches of a large file in a process of its own.
 
 Within one process the interpreter lets one thread run at a time, so reading and talking to Postgres would
-wait for each other (docs/decisions.md has the figures). Lambda has no /dev/shm, so there is no
-multiprocessing queue: the file goes in through one pipe and the batches come out through another. The process
-ends when either pipe does, so it never outlives its parent. What it does is in reader_worker.py.
+wait for each other (docs/decisions/ has the figures). Lambda has no /dev/shm, so multiprocessing queues are
+not available: the file goes in through one pipe and the batches come out through another. The process ends
+when either pipe does, so it never outlives its parent. reader_worker.py is its program.
 """
 
 import fcntl
 import os
-import pickle  # nosec B403
-import subprocess  # nosec B404
+import pickle
+import subprocess
 import sys
 import threading
-from collections.abc import Generator, Iterable
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from io import FileIO
-from itertools import chain
-from typing import IO, Final
+from typing import Final
 
-from leads.domain.failure_code import FailureCode
 from leads.errors import InvalidFile, ServiceFault
 from leads.formats.text_lines import BLOCK_SIZE, ByteSource
 from leads.import_engine import reader_worker
-from leads.import_engine.batches import Batch, FileLayout
-from leads.import_engine.phone_filter import StoredPhones
-from leads.import_engine.reader_worker import END, task
+from leads.import_engine.batches import Batch, FileLayout, ReadTask
+from leads.import_engine.frames import ReadEnd, frame, read_frame
 
-_PIPE_SIZE: Final = 1024 * 1024
-"""Bytes that a pipe holds: as many as Linux lets an ordinary process ask for (pipe(7))."""
+_PIPE_BYTES: Final = 1024 * 1024
+"""Size of a pipe: as large as Linux lets an ordinary process ask for (pipe(7))."""
 
-_NEEDED: Final = frozenset({"PATH", "LD_LIBRARY_PATH", "LANG", "TZ", "TMPDIR"})
+_PASSED_ON: Final = frozenset({"PATH", "LD_LIBRARY_PATH", "LANG", "TZ", "TMPDIR"})
+"""Variables that the process gets. It reads files of strangers and needs no password."""
 
 
 class ReaderProcess:
-    """Reads one file in a process of its own, which takes 0.1 s to start. A context manager, which leaves no
-    process behind.
+    """Reads one file in a process of its own, which takes 0.1 s to start. A context manager.
+
+    No process remains after its block.
     """
 
     def __init__(self) -> None:
@@ -52,12 +51,10 @@ class ReaderProcess:
                     pipe.close()
 
     def start(self) -> "subprocess.Popen[bytes]":
-        """Starts the process, if it has not been, to wait for the file: before that is there, it costs no
-        time.
-        """
+        """Start the process, unless it has been started, so that it is ready when the file is."""
         if self._process is None:
             # Nothing of the command comes from outside.
-            self._process = subprocess.Popen(  # noqa: S603  # nosec B603
+            self._process = subprocess.Popen(  # noqa: S603
                 [sys.executable, "-m", reader_worker.__name__],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -67,81 +64,111 @@ class ReaderProcess:
             )
         return self._process
 
-    def read_batches(
-        self, source: ByteSource, *, chunk_rows: int, may_skip: bool, known: StoredPhones | None = None
-    ) -> Generator[FileLayout | Batch, None, None]:
-        """The same as the function of this name, once. Close it before the process, which ends with it.
+    def read_batches(self, source: ByteSource, task: ReadTask) -> tuple[FileLayout, "ProcessBatches"]:
+        """Do the same as the function of this name, once. Close the batches before this process.
 
-        Raises InvalidFile, ServiceFault when the process dies, and what the source raises.
+        Raises:
+            InvalidFile: The file cannot be read.
+            ServiceFault: The process died or failed.
         """
-        process = self.start()
-        with ExitStack() as ends:
-            if not isinstance(process.stdin, FileIO) or not isinstance(process.stdout, FileIO):
-                raise TypeError("a pipe without a buffer is raw")
-            for pipe in (process.stdin, process.stdout):
-                # A user with many pipes may not have large ones; then it is slower.
-                with suppress(OSError, AttributeError):
-                    fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
-            answers = ends.enter_context(os.fdopen(os.dup(process.stdout.fileno()), "rb"))
-            feeder = _Feeder(task(chunk_rows, may_skip, known), source, process.stdin)
-            feeder.start()
-            # What it feeds must be gone before it can be waited for.
-            ends.callback(feeder.join)
-            ends.callback(process.kill)
-            while isinstance(answer := _receive(answers), FileLayout | Batch):
-                yield answer
-            # The process took the end of its pipe for that of the file: not so when the source broke off.
-            feeder.finish()
-            match answer:
-                case (FailureCode() as code, str() as reason):
-                    raise InvalidFile(code, reason)
-                case str() as fault if fault != END:
-                    raise ServiceFault(f"the process that reads the file failed: {fault}")
-                case None:
-                    raise ServiceFault("the process that reads the file died")
+        batches = ProcessBatches(self.start(), source, task)
+        try:
+            return batches.read_layout(), batches
+        except BaseException:
+            batches.close()
+            raise
 
 
 def _environment() -> dict[str, str]:
-    """What the process may know: it reads files of strangers and needs no password."""
     return {
         name: value
         for name, value in os.environ.items()
-        if name in _NEEDED or name.startswith(("LC_", "MALLOC_"))
+        if name in _PASSED_ON or name.startswith(("LC_", "MALLOC_"))
     }
 
 
-def _receive(answers: IO[bytes]) -> object:
-    """What the process sent, or None when it is gone."""
-    try:
-        # Made by ourselves, in a process of this run.
-        answer: object = pickle.load(answers)  # noqa: S301  # nosec B301
-    except (EOFError, OSError, pickle.UnpicklingError):
+class ProcessBatches:
+    """The batches that the process answers with, while a thread feeds it the file."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", source: ByteSource, task: ReadTask) -> None:
+        if not isinstance(process.stdin, FileIO) or not isinstance(process.stdout, FileIO):
+            raise TypeError("a pipe without a buffer is raw")
+        for pipe in (process.stdin, process.stdout):
+            # A user with many pipes may not have large ones. Then it is slower.
+            with suppress(OSError, AttributeError):
+                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        self._process = process
+        self._answers = os.fdopen(os.dup(process.stdout.fileno()), "rb")
+        self._feeder = _Feeder(frame(task), source, process.stdin)
+        try:
+            self._feeder.start()
+        except BaseException:
+            self._answers.close()
+            raise
+
+    def read_layout(self) -> FileLayout:
+        """Return the first answer. Raises as ReaderProcess.read_batches, and what the source raises."""
+        answer = self._answer()
+        if not isinstance(answer, FileLayout):
+            raise ServiceFault("the reader process answered without a layout")
+        return answer
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self
+
+    def __next__(self) -> Batch:
+        answer = self._answer()
+        if not isinstance(answer, Batch):
+            raise StopIteration
+        return answer
+
+    def close(self) -> None:
+        """End the process, and wait for the thread that feeds it."""
+        self._process.kill()
+        self._feeder.join()
+        self._answers.close()
+
+    def _answer(self) -> object:
+        """Return the next answer, or None after the last one of a file that was read to its end."""
+        try:
+            answer = read_frame(self._answers)
+        except (EOFError, OSError, pickle.UnpicklingError):
+            answer = None
+        if isinstance(answer, FileLayout | Batch):
+            return answer
+        # The process takes the end of its pipe for that of the file, which it is not if the source failed.
+        self._feeder.finish()
+        if not isinstance(answer, ReadEnd):
+            raise ServiceFault("the reader process died")
+        if answer.refusal is not None:
+            raise InvalidFile(*answer.refusal)
+        if answer.crash is not None:
+            raise ServiceFault(f"the reader process failed: {answer.crash}")
         return None
-    return answer
 
 
 class _Feeder(threading.Thread):
-    """Hands the process its task and the file."""
+    """Writes the task and the file to the process."""
 
-    def __init__(self, before: Iterable[bytes], source: ByteSource, pipe: FileIO) -> None:
+    def __init__(self, task: bytes, source: ByteSource, pipe: FileIO) -> None:
         super().__init__(name="feed", daemon=True)
-        self._before = before
+        self._task = task
         self._source = source
         self._pipe = pipe
         self._error: BaseException | None = None
 
     def run(self) -> None:
+        """Write until the file ends, the source fails, or the process has seen enough."""
         with self._pipe:
             try:
-                file = iter(lambda: self._source.read(BLOCK_SIZE), b"")
-                for block in chain(self._before, file):
-                    if not self._write(memoryview(block)):
-                        return
+                block = self._task
+                while block and self._write(memoryview(block)):
+                    block = self._source.read(BLOCK_SIZE)
             except BaseException as error:
                 self._error = error
 
     def _write(self, block: memoryview) -> bool:
-        """Whether the process wants more: one that has seen enough of the file has ended, and says why."""
+        """Write a block. Return False if the process has ended; its last answer says why."""
         try:
             while block:
                 block = block[self._pipe.write(block) :]
@@ -150,7 +177,7 @@ class _Feeder(threading.Thread):
         return True
 
     def finish(self) -> None:
-        """Waits for the end of the file. Raises what the source raised."""
+        """Wait for the end of the file. Raises what the source raised."""
         self.join()
         if self._error is not None:
             raise self._error

@@ -1,4 +1,4 @@
-"""Writes the report of a job while the job runs, beside the thread that talks to Postgres."""
+"""Write the report of an import while the import runs, in a thread of its own."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -12,30 +12,30 @@ from leads.jobs.keepalive import Keepalive
 from leads.s3.bucket import CSV_TYPE, Bucket
 from leads.s3.multipart_writer import MultipartWriter
 
-_SMALL: Final = 1024 * 1024
-"""Bytes of a report that never touches the disk."""
+_MAX_MEMORY_BYTES: Final = 1024 * 1024
+"""Size up to which a part of a report stays in memory. Beyond it, memory is for the rows."""
 
 
 class StoredReport(NamedTuple):
-    """Where a report lies. Another run of the same job puts another version there."""
+    """A report in the bucket. Another run of the same job stores another version under the key."""
 
     key: str
     version: str
 
 
 class ReportWriter:
-    """The file of the rows that were not imported. Nothing is in the bucket before `close`, and nothing ever
-    when every row was imported. Use it as a context manager: without `close` it leaves nothing.
+    """Writes the rows that were not imported. A context manager: without `close` it leaves nothing.
 
-    It is written in a thread of its own; who waits for that keeps talking to Postgres.
+    Nothing is in the bucket before `close`, and nothing ever if every row was imported. While the caller
+    waits for the thread, Postgres is pinged.
     """
 
-    def __init__(self, bucket: Bucket, key: str, layout: ReportFormat, talk: Keepalive) -> None:
+    def __init__(self, bucket: Bucket, key: str, report_format: ReportFormat, keepalive: Keepalive) -> None:
         self._key = key
-        self._format = layout
+        self._format = report_format
         self._writer = MultipartWriter(bucket, key, CSV_TYPE, new_part=_new_part)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="report")
-        self._talk = talk
+        self._keepalive = keepalive
         self._writing: Future[None] | None = None
 
     def __enter__(self) -> "ReportWriter":
@@ -43,30 +43,30 @@ class ReportWriter:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         with self._thread:
-            self._talk.wait_for(self._thread.submit(self._writer.__exit__, kind))
+            self._keepalive.wait_for(self._thread.submit(self._writer.__exit__, kind))
 
     def add(self, batches: Sequence[Batch], skipped: Sequence[int]) -> None:
-        """Takes what came of some batches, of which these rows were skipped, for writing.
+        """Write the faulty rows of some batches and the rows of them that were skipped.
 
-        One call's rows are written while the next one's are merged. Raises ServiceFault, for an earlier call.
+        One call's rows are written while the next call's are merged. Raises ServiceFault of an earlier call.
         """
         self._finish()
         if skipped or any(batch.faulty for batch in batches):
             self._writing = self._thread.submit(self._write, batches, skipped)
 
     def close(self) -> StoredReport | None:
-        """Makes the report appear, whole, and says where; None when there is nothing to report.
+        """Store the report, whole, and return where it is. None if there is nothing to report.
 
-        Raises ServiceFault: then it is not there, or S3 stored it and did not say so, and it expires.
+        Raises ServiceFault: then no report is stored, or S3 stored it without an answer, and it expires.
         """
         self._finish()
         if not self._writer.size:
             return None
-        return StoredReport(self._key, self._talk.wait_for(self._thread.submit(self._writer.close)))
+        return StoredReport(self._key, self._keepalive.wait_for(self._thread.submit(self._writer.close)))
 
     def _finish(self) -> None:
         if self._writing is not None:
-            self._talk.wait_for(self._writing)
+            self._keepalive.wait_for(self._writing)
             self._writing = None
 
     def _write(self, batches: Sequence[Batch], skipped: Sequence[int]) -> None:
@@ -74,12 +74,12 @@ class ReportWriter:
             self._writer.write(self._format.header())
         done = 0
         for batch in batches:
-            upto = bisect_right(skipped, batch.last_row)
-            if upto > done or batch.faulty:
-                self._writer.write(batch.report_lines(skipped[done:upto]))
-            done = upto
+            end = bisect_right(skipped, batch.last_row)
+            if end > done or batch.faulty:
+                self._writer.write(batch.report_lines(skipped[done:end]))
+            done = end
 
 
 def _new_part() -> IO[bytes]:
-    """On disk unless it is small: memory is for the rows. The file has no name and goes with its handle."""
-    return cast(IO[bytes], SpooledTemporaryFile(_SMALL))
+    """Return a file for a part, on disk unless it is small. It has no name and is deleted when closed."""
+    return cast(IO[bytes], SpooledTemporaryFile(_MAX_MEMORY_BYTES))

@@ -1,18 +1,18 @@
-"""The result file of a dropped file: its sender has no API to ask."""
+"""Write the result file of a dropped file, whose sender has no API to ask."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from leads.domain.import_job import ImportJob
-from leads.errors import LeadsError
+from leads.errors import safe_text
 from leads.jobs.views import view_import
 from leads.observability import increment, logger, stack_without_message
 from leads.s3.bucket import Bucket
 from leads.s3.keys import drop_result_key
 
 
-def leave_drop_result(job: ImportJob, bucket: Bucket) -> None:
-    """Put the details of an ended job, as the API answers them, beside the organisation's drop folder.
+def write_drop_result(job: ImportJob, bucket: Bucket) -> None:
+    """Store the details of an ended job, as the API answers them, where the sender looks for them.
 
     An earlier result of the job is replaced. Raises ServiceFault.
     """
@@ -29,7 +29,6 @@ def log_missing_result() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        fault = str(error) if isinstance(error, LeadsError) else type(error).__name__
-        logger.error("drop result not written", fault=fault, stack=stack_without_message(error))
+        logger.error("drop result not written", fault=safe_text(error), stack=stack_without_message(error))
         increment("DropResultsNotWritten")
         raise

@@ -1,10 +1,11 @@
-"""Waiting for S3 within a transaction of Postgres'.
+"""Keep a transaction's connection alive while its run waits for S3.
 
-Postgres ends a transaction that idles for 55 s, and who finds a job taken holds its run for dead after a
-minute without a word (taken_job.py). S3 may take longer than both without ever failing: a report or an export
-that ends waits for its last parts and then for their end, each for as long as all its tries take.
+Postgres ends a transaction that idles for 55 s. A second delivery takes a run for dead if its connection
+sends nothing for a minute (claim.py). S3 may take longer than both without failing: closing a report or an
+export waits for its last parts and then for their completion, each for as long as all tries take.
 """
 
+import time
 from concurrent.futures import Future, wait
 from contextlib import suppress
 from typing import Final, TypeVar
@@ -13,26 +14,37 @@ from leads.errors import DatabaseFault
 from leads.postgres.connection import Connection
 
 PING_SECONDS: Final = 10.0
-"""Seconds after which Postgres is told that we are still there."""
+"""Pause between two pings. Several must fit into the 55 s of idle_in_transaction_session_timeout."""
 
 _T = TypeVar("_T")
 
 
 class Keepalive:
-    """Of a run, whose connection this is. Used by the thread that uses the connection."""
+    """Pings Postgres on the connection of a run, from the thread that uses the connection."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._pinged_at = time.monotonic()
 
     def ping(self) -> None:
-        """Tells Postgres that we are still there. A fault of it shows in the statement that comes next: who
-        waits for S3 must know first what came of that.
+        """Ping Postgres. Errors are ignored: the next statement raises them.
+
+        The result of the wait takes precedence, because it says what S3 stored.
         """
         with suppress(DatabaseFault):
-            self._connection.query("SELECT 1")
+            self._ping()
+
+    def ping_if_due(self) -> None:
+        """Ping Postgres if the last ping was PING_SECONDS ago. Raises DatabaseFault."""
+        if time.monotonic() - self._pinged_at > PING_SECONDS:
+            self._ping()
 
     def wait_for(self, done: Future[_T]) -> _T:
-        """What the future gives, or raises; meanwhile Postgres is spoken to."""
+        """Return a future's result, or raise its exception, and ping Postgres until it is there."""
         while not wait([done], PING_SECONDS).done:
             self.ping()
         return done.result()
+
+    def _ping(self) -> None:
+        self._pinged_at = time.monotonic()
+        self._connection.query("SELECT 1")

@@ -1,4 +1,4 @@
-"""What became of the delivery of an event, and how it is counted."""
+"""The outcome of one delivery of an event, and its metrics."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,43 +6,46 @@ from typing import Final
 from leads.domain.import_job import ImportCounts
 from leads.observability import increment
 
-ATTEMPTS: Final = 3
-"""Lambda's first asynchronous invocation and its two retries."""
+MAX_ATTEMPTS: Final = 3
+"""Deliveries of one event: Lambda's first asynchronous invocation and its two retries."""
 
 IGNORED: Final = "IGNORED"
 COMPLETED: Final = "COMPLETED"
 
 
-@dataclass(frozen=True, slots=True)
-class ImportOutcome:
-    """What became of an event: `job_id` is None when there is no job, `ended` what this run did to it:
-    COMPLETED, IGNORED, or the code of its failure, of which `fault` says more when it is ours.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What one delivery did to its job.
+
+    `job_id` is None when the event names no job. `ended` is COMPLETED, IGNORED, or the code of a failure.
+    `fault` describes an internal failure.
     """
 
     job_id: int | None
     ended: str
+    fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportOutcome(Outcome):
+    """An import's outcome. `counts` are zero unless it COMPLETED."""
+
     counts: ImportCounts = ImportCounts()
     dry_run: bool = False
-    fault: str | None = None
     sender_not_notified: bool = False
-    """Whether the sender of a dropped file was not told of it: then the event must come again."""
+    """The result of a dropped file could not be written, so the event must be delivered again."""
 
 
-@dataclass(frozen=True, slots=True)
-class ExportOutcome:
-    """What became of an event: `job_id` is None when there is no job, `ended` what this run did to it:
-    COMPLETED, IGNORED, or the code of its failure, of which `fault` says more when it is ours.
-    """
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportOutcome(Outcome):
+    """An export's outcome. The numbers are zero unless it COMPLETED."""
 
-    job_id: int | None
-    ended: str
     row_count: int = 0
     size_bytes: int = 0
-    fault: str | None = None
 
 
-def count_outcome(outcome: ImportOutcome) -> None:
-    """Adds it to the metrics; docs/operations.md lists them."""
+def count_import(outcome: ImportOutcome) -> None:
+    """Add an outcome to the metrics that docs/operations.md lists."""
     if outcome.job_id is None:
         increment("ForeignKeys")
     elif outcome.ended == IGNORED:
@@ -50,7 +53,6 @@ def count_outcome(outcome: ImportOutcome) -> None:
     elif outcome.ended == COMPLETED:
         increment("ImportsCompleted")
         if outcome.dry_run:
-            # Nothing of it is kept.
             increment("DryRuns")
             return
         increment("RowsImported", outcome.counts.success)
@@ -58,3 +60,17 @@ def count_outcome(outcome: ImportOutcome) -> None:
         increment("RowsSkipped", outcome.counts.skipped)
     else:
         increment("ImportsFailed")
+
+
+def count_export(outcome: ExportOutcome) -> None:
+    """Add an outcome to the metrics that docs/operations.md lists.
+
+    A failure is counted where the job ends, because an attempt that fails may leave the job open.
+    """
+    if outcome.job_id is None:
+        increment("ForeignKeys")
+    elif outcome.ended == IGNORED:
+        increment("EventsIgnored")
+    elif outcome.ended == COMPLETED:
+        increment("ExportsCompleted")
+        increment("RowsExported", outcome.row_count)

@@ -1,4 +1,7 @@
-"""Shows how far a job is while it runs, through a connection of its own: its transaction shows nothing."""
+"""Record how far a job is while it runs.
+
+The job's own transaction shows nothing before its commit, so a second connection records the progress.
+"""
 
 import time
 from collections.abc import Callable
@@ -8,17 +11,16 @@ from typing import Final
 from leads.observability import logger, stack_without_message
 from leads.postgres.connection import Connection, Database
 
-_SECONDS: Final = 0.5
+_INTERVAL_SECONDS: Final = 0.5
 _TIMEOUT_SECONDS: Final = 1.0
-"""Seconds that each answer may take. `close` may wait for several: to log in and tell are nine of them."""
+"""Time for each answer of Postgres. `close` may wait for nine of them: a login and one update."""
 
 
 class Progress:
-    """Twice a second at the most; after a failure nobody is told any more. Close it, or use it with
-    `closing`.
+    """Records row numbers at most twice a second, and stops after the first failure. Close it.
 
-    In a thread of its own: meanwhile the job's Postgres would have nothing to do. What fails in it fails
-    nothing else.
+    It uses a thread of its own: in the job's thread Postgres would have nothing to do meanwhile. A failure
+    here fails nothing else.
     """
 
     def __init__(self, database: Database, record: Callable[[Connection, int], None]) -> None:
@@ -26,19 +28,19 @@ class Progress:
         self._record = record
         self._connection: Connection | None = None
         self._failed = False
-        self._shown_at = time.monotonic()
+        self._updated_at = time.monotonic()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="progress")
-        self._showing: Future[None] | None = None
+        self._update: Future[None] | None = None
 
     def __call__(self, rows: int) -> None:
-        """Shows that so many rows are done, if it is time to and what was shown before has arrived."""
-        if self._failed or time.monotonic() - self._shown_at < _SECONDS:
+        """Record the number of rows done, unless it is too early or the last update is still under way."""
+        if self._failed or time.monotonic() - self._updated_at < _INTERVAL_SECONDS:
             return
-        if self._showing is None or self._showing.done():
-            self._shown_at = time.monotonic()
-            self._showing = self._thread.submit(self._show, rows)
+        if self._update is None or self._update.done():
+            self._updated_at = time.monotonic()
+            self._update = self._thread.submit(self._record_rows, rows)
 
-    def _show(self, rows: int) -> None:
+    def _record_rows(self, rows: int) -> None:
         try:
             self._connection = self._connection or self._database.connect(timeout=_TIMEOUT_SECONDS)
             self._record(self._connection, rows)
@@ -47,15 +49,15 @@ class Progress:
             logger.warning(
                 "progress is shown no more", fault=type(error).__name__, stack=stack_without_message(error)
             )
-            # Now, not with the job: it may wait for a lock, or have a transaction open.
-            self._end()
+            # Close the connection at once: it may wait for a lock, or have a transaction open.
+            self._disconnect()
 
-    def _end(self) -> None:
+    def _disconnect(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
     def close(self) -> None:
-        """Ends its connection, when what is being shown has arrived: nothing is shown after it."""
+        """Wait for the update that is under way and close the connection. No update follows."""
         self._thread.shutdown()
-        self._end()
+        self._disconnect()

@@ -1,7 +1,7 @@
-"""A run that finds the database away, as it is while it starts again or fails over, waits for it.
+"""Connect to a database that restarts or fails over.
 
-Lambda's two retries come after one and two minutes: without a wait of their own the three deliveries of an
-event were over before a failover was.
+Lambda delivers an event again after one and after two minutes. Without a wait within each run, all three
+deliveries would be over before a failover is.
 """
 
 import time
@@ -12,29 +12,31 @@ from leads.observability import logger
 from leads.postgres.connection import Connection, Database
 
 MAX_OUTAGE_SECONDS: Final = 240.0
-"""Seconds in which a run rides an outage out: a failover takes half a minute, a restart two."""
+"""Longest wait of one run: a failover takes half a minute, a restart two."""
 
 MIN_RETRY_SECONDS: Final = 60.0
-"""Seconds of a run that must be left for its work: with less of them the next delivery begins anew."""
+"""Least remaining time that is worth a try. With less, the next delivery starts afresh."""
 
 INITIAL_PAUSE_SECONDS: Final = 0.25
 MAX_PAUSE_SECONDS: Final = 5.0
-"""Seconds between two tries to connect, each pause twice the last one; much less than the two looks at a job
-without a run are apart (expire_jobs).
+"""Bounds of the pause between two tries, which doubles each time.
+
+The longest is far below the minute between the two looks that expire_jobs takes at a job without a run.
 """
 
 
 def connect_with_backoff(database: Database, deadline: float) -> Connection:
-    """A connection, asked for again while the database is away, as long as what is left of the run until
-    `deadline` is worth a try. Raises DatabaseFault.
+    """Connect, and try again while the database is unreachable and enough time remains until `deadline`.
+
+    `deadline` is a time of `time.monotonic`. Raises DatabaseFault.
     """
-    give_up = min(time.monotonic() + MAX_OUTAGE_SECONDS, deadline - MIN_RETRY_SECONDS)
+    give_up_at = min(time.monotonic() + MAX_OUTAGE_SECONDS, deadline - MIN_RETRY_SECONDS)
     pause = INITIAL_PAUSE_SECONDS
     while True:
         try:
             return database.connect()
         except DatabaseFault as fault:
-            if not fault.unreachable or time.monotonic() + pause > give_up:
+            if not fault.unreachable or time.monotonic() + pause > give_up_at:
                 raise
             logger.warning("waiting for the database", fault=str(fault))
         time.sleep(pause)

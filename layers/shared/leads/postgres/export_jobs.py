@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, cast
 
 from leads.domain.export_job import ExportJob, ExportOrder
 from leads.domain.failure_code import FailureCode
+from leads.domain.job_page import JobPage
+from leads.domain.job_ref import JobRef
 from leads.domain.job_status import JobStatus
 from leads.domain.lead_filter import LeadFilter
 from leads.errors import ServiceFault
 from leads.postgres.connection import Connection
-from leads.postgres.job_lock import lock_job
+from leads.postgres.locks import lock_job
 from leads.postgres.statements import statement
 
 if TYPE_CHECKING:
@@ -61,20 +63,23 @@ def hand_over_export_job(connection: Connection, org_id: str, id: int) -> Export
 
 
 def claim_export_job(
-    connection: Connection, org_id: str, id: int, *, request_version: str, again: bool = False
+    connection: Connection, job: JobRef, *, request_version: str, again: bool = False
 ) -> int | None:
-    """Takes a job for one version of its request and gives the number of its attempts so far, this one among
-    them, or None: it is over, or had another request.
+    """Claim a job for one version of its request and return its attempts so far, this one included.
 
-    `again` marks the same run's second try, which counts as no further attempt. Raises JobLocked when another
-    run has it.
+    Return None if it has ended, or has another request. `again` marks the same run's second try, which counts
+    as no further attempt.
+
+    Raises:
+        JobLocked: Another run holds the job's lock.
+        DatabaseFault: Postgres failed.
     """
-    lock_job(connection, "export_job", id)
-    with connection.transaction(org_id) as transaction:
+    lock_job(connection, job)
+    with connection.transaction(job.org_id) as transaction:
         attempts = connection.query_value(
             statement("export_job_claim"),
-            id=id,
-            org_id=org_id,
+            id=job.id,
+            org_id=job.org_id,
             request_version=request_version,
             counted=0 if again else 1,
         )
@@ -129,22 +134,15 @@ def get_settled_export_job(connection: Connection, org_id: str, id: int) -> Expo
     return _job(records[0]) if records else None
 
 
-def list_export_jobs(
-    connection: Connection,
-    org_id: str,
-    *,
-    limit: int,
-    before: int | None = None,
-    status: JobStatus | None = None,
-) -> list[ExportJob]:
-    """At most `limit` jobs of the organisation, newest first, with ids below `before`."""
+def list_export_jobs(connection: Connection, org_id: str, page: JobPage) -> list[ExportJob]:
+    """Return a page of the organisation's jobs, newest first. Raises DatabaseFault."""
     with connection.transaction(org_id):
         records = connection.query_dicts(
             statement("export_job_list"),
             org_id=org_id,
-            limit=limit,
-            before=_BEYOND_ALL if before is None else before,
-            status=status,
+            limit=page.limit,
+            before=_BEYOND_ALL if page.before is None else page.before,
+            status=page.status,
         )
     return [_job(record) for record in records]
 

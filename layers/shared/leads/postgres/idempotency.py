@@ -11,7 +11,7 @@ from leads.postgres.statements import statement
 KEY_LIVES: Final = "24 hours"
 """After which a key may begin another job (our API)."""
 
-_FREED: Final = 100
+_MAX_FREED_KEYS: Final = 100
 """Old keys that a request takes away: more than it brings, and little beside storing a file."""
 
 
@@ -34,7 +34,10 @@ def create_keyed_import_job(
     with connection.transaction(job.org_id) as transaction:
         connection.query(statement("import_job_free_key"), org_id=job.org_id, key=key, lives=KEY_LIVES)
         connection.query(
-            statement("import_job_free_old_keys"), org_id=job.org_id, lives=KEY_LIVES, most=_FREED
+            statement("import_job_free_old_keys"),
+            org_id=job.org_id,
+            lives=KEY_LIVES,
+            max_keys=_MAX_FREED_KEYS,
         )
         rows = connection.query(
             statement("import_job_create_keyed"),

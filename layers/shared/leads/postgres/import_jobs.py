@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Final, cast
 
 from leads.domain.failure_code import FailureCode
 from leads.domain.import_job import FinishedImport, ImportCounts, ImportJob
+from leads.domain.job_page import JobPage
+from leads.domain.job_ref import JobRef
 from leads.domain.job_status import JobStatus
 from leads.domain.merge_strategy import MergeStrategy
 from leads.domain.row_error import RowError
 from leads.errors import ServiceFault
 from leads.postgres.connection import Connection
-from leads.postgres.job_lock import lock_job
+from leads.postgres.locks import lock_job
 from leads.postgres.statements import statement
 
 if TYPE_CHECKING:
@@ -77,19 +79,22 @@ def create_import_job(connection: Connection, job: NewImportJob) -> int:
 
 
 def claim_import_job(
-    connection: Connection, org_id: str, id: int, *, object_key: str, object_version: str, again: bool = False
+    connection: Connection, job: JobRef, *, object_key: str, object_version: str, again: bool = False
 ) -> ClaimedImportJob | None:
-    """Takes a job for one object's version, or None: it is over, or had another object.
+    """Claim a job for one version of one object. Return None if it has ended, or has another object.
 
-    `again` marks the same run's second try, which counts as no further attempt. Raises JobLocked when another
-    run has it.
+    `again` marks the same run's second try, which counts as no further attempt.
+
+    Raises:
+        JobLocked: Another run holds the job's lock.
+        DatabaseFault: Postgres failed.
     """
-    lock_job(connection, "import_job", id)
-    with connection.transaction(org_id) as transaction:
+    lock_job(connection, job)
+    with connection.transaction(job.org_id) as transaction:
         records = connection.query_dicts(
             statement("import_job_claim"),
-            id=id,
-            org_id=org_id,
+            id=job.id,
+            org_id=job.org_id,
             object_key=object_key,
             object_version=object_version,
             counted=0 if again else 1,
@@ -99,8 +104,8 @@ def claim_import_job(
         return None
     (record,) = records
     return ClaimedImportJob(
-        id=id,
-        org_id=org_id,
+        id=job.id,
+        org_id=job.org_id,
         merge_strategy=MergeStrategy(cast(str, record["merge_strategy"])),
         dry_run=cast(bool, record["dry_run"]),
         created_by=cast(str, record["created_by"]),
@@ -160,24 +165,15 @@ def read_import_job(connection: Connection, org_id: str, id: int) -> ImportJob |
     return _job(records[0]) if records else None
 
 
-def list_import_jobs(
-    connection: Connection,
-    org_id: str,
-    *,
-    limit: int,
-    before: int | None = None,
-    status: JobStatus | None = None,
-) -> list[ImportJob]:
-    """At most `limit` jobs of the organisation, newest first, with ids below `before`; without their
-    faults.
-    """
+def list_import_jobs(connection: Connection, org_id: str, page: JobPage) -> list[ImportJob]:
+    """Return a page of the organisation's jobs, newest first, without their faults. Raises DatabaseFault."""
     with connection.transaction(org_id):
         records = connection.query_dicts(
             statement("import_job_list"),
             org_id=org_id,
-            limit=limit,
-            before=_BEYOND_ALL if before is None else before,
-            status=status,
+            limit=page.limit,
+            before=_BEYOND_ALL if page.before is None else page.before,
+            status=page.status,
         )
     return [_job(record) for record in records]
 

@@ -9,17 +9,10 @@ from enum import StrEnum
 from typing import NamedTuple, cast
 
 from leads.domain.failure_code import FailureCode
+from leads.domain.job_ref import JobRef
 from leads.postgres.connection import Connection
-from leads.postgres.job_lock import is_job_locked
+from leads.postgres.locks import is_job_locked
 from leads.postgres.statements import statement
-
-
-class OverdueJob(NamedTuple):
-    """Where to look: nothing else is known of another organisation's job."""
-
-    table: str
-    org_id: str
-    id: int
 
 
 class OverdueKind(StrEnum):
@@ -42,21 +35,21 @@ class HeldJob(NamedTuple):
     correlation_id: str | None
 
 
-def find_overdue_jobs(connection: Connection, most: int) -> list[OverdueJob]:
+def find_overdue_jobs(connection: Connection, max_jobs: int) -> list[JobRef]:
     """As many overdue jobs of all organisations, any of them. Raises DatabaseFault."""
     rows = connection.query(
-        "SELECT job_table, org_id, id FROM overdue_jobs(CAST(:most AS integer))", most=most
+        "SELECT job_table, org_id, id FROM overdue_jobs(CAST(:max_jobs AS integer))", max_jobs=max_jobs
     )
-    return [OverdueJob(*cast("tuple[str, str, int]", row)) for row in rows]
+    return [JobRef(*cast("tuple[str, str, int]", row)) for row in rows]
 
 
-def hold_overdue_job(connection: Connection, job: OverdueJob) -> HeldJob | None:
+def hold_overdue_job(connection: Connection, job: JobRef) -> HeldJob | None:
     """Holds a job in the organisation's transaction that is under way; None when it is overdue no more, or a
     run is at work on it.
     """
     records = connection.query_dicts(statement(f"{job.table}_hold_overdue"), id=job.id, org_id=job.org_id)
     # Not in one statement: only a look that comes after the row is held sees every run that has it or may.
-    if not records or is_job_locked(connection, job.table, job.id):
+    if not records or is_job_locked(connection, job):
         return None
     (record,) = records
     return HeldJob(
@@ -74,13 +67,13 @@ def is_event_gone(connection: Connection, stored_at: datetime) -> bool:
     )
 
 
-def is_long_unattended(connection: Connection, job: OverdueJob) -> bool:
+def is_long_unattended(connection: Connection, job: JobRef) -> bool:
     """Whether no run was seen at a held job a minute ago either; else that is remembered."""
     return cast(
         bool, connection.query_value(statement(f"{job.table}_unattended"), id=job.id, org_id=job.org_id)
     )
 
 
-def fail_held_job(connection: Connection, job: OverdueJob, code: FailureCode, reason: str) -> None:
+def fail_held_job(connection: Connection, job: JobRef, code: FailureCode, reason: str) -> None:
     """Ends a held job, in the transaction that is under way."""
     connection.query(statement(f"{job.table}_fail"), id=job.id, org_id=job.org_id, code=code, reason=reason)

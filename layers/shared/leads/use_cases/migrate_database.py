@@ -1,4 +1,4 @@
-"""Brings the database to the schema of this code."""
+"""Bring the database to the schema of this code."""
 
 from time import monotonic, sleep
 from typing import Final
@@ -8,23 +8,28 @@ from leads.observability import logger
 from leads.postgres.connection import Connection, Database
 from leads.postgres.migrations import apply_migrations, ensure_app_role, known_migrations
 
-LOGIN_WAIT: Final = 60.0
-"""Seconds in which a new role's rights (else class 28, invalid authorization) and a new cluster's name get
-around: a first deployment makes both just before, and must not be rolled back for that.
+LOGIN_WAIT_SECONDS: Final = 60.0
+"""Time for a new role's rights (else SQLSTATE class 28) and a new cluster's name to become known.
+
+A first deployment creates both just before, and must not be rolled back for that.
 """
 
-LOGIN_PAUSE: Final = 2.0
-"""Seconds between two logins."""
+LOGIN_PAUSE_SECONDS: Final = 2.0
+"""Pause between two logins."""
 
 
 def migrate_database(database: Database, *, app_password: str | None, seconds: float) -> list[str]:
-    """Makes the functions' role, then applies every migration the database has not seen; gives their names.
+    """Create the functions' role, apply every migration that the database lacks, and return their names.
 
-    Run as the owner. Without a password the functions' role logs in with IAM tokens. It has `seconds`. Raises
-    DatabaseFault or ServiceFault: then the database is as the last whole migration left it.
+    It runs as the owner of the database and takes `seconds` at most. Without a password the functions' role
+    logs in with IAM tokens.
+
+    Raises:
+        DatabaseFault: Postgres failed.
+        ServiceFault: A migration failed. The database is as the last whole migration left it.
     """
     deadline = monotonic() + seconds
-    with _log_in(database, min(deadline, monotonic() + LOGIN_WAIT)) as connection:
+    with _log_in(database, min(deadline, monotonic() + LOGIN_WAIT_SECONDS)) as connection:
         ensure_app_role(connection, app_password)
         return apply_migrations(connection, known_migrations(), seconds=deadline - monotonic())
 
@@ -34,7 +39,7 @@ def _log_in(database: Database, deadline: float) -> Connection:
         try:
             return database.connect()
         except DatabaseFault as fault:
-            if not fault.transient or monotonic() + LOGIN_PAUSE > deadline:
+            if not fault.transient or monotonic() + LOGIN_PAUSE_SECONDS > deadline:
                 raise
             logger.warning("no login yet", fault=str(fault))
-        sleep(LOGIN_PAUSE)
+        sleep(LOGIN_PAUSE_SECONDS)

@@ -1,7 +1,7 @@
-"""Imports one stored file: the only place that writes leads.
+"""Import one stored file. This is the only use case that writes leads.
 
-Claim the job, then import_file does the rest in one transaction, so all valid rows are in, or none. Delivered
-again, an event finds its job over, or a run at work on it, and does nothing.
+Delivery claims the job, and FileImport does the rest in one transaction: all valid rows are stored, or none.
+When the event is delivered again, the job has ended or another run is at work on it, and nothing happens.
 """
 
 import time
@@ -10,238 +10,189 @@ from dataclasses import replace
 from typing import Final
 
 from leads.domain.failure_code import FailureCode
+from leads.domain.job_ref import JobRef, import_ref
 from leads.domain.job_status import JobStatus
-from leads.errors import DatabaseFault, ImportTooLong, InvalidFile, JobRunning, OrganisationBusy, ServiceFault
-from leads.import_engine.import_file import Sizes, import_file
-from leads.jobs.claim import claim_or_wait, reclaim
-from leads.jobs.drop_result import leave_drop_result, log_missing_result
-from leads.jobs.outcome import ATTEMPTS, COMPLETED, IGNORED, ImportOutcome, count_outcome
-from leads.jobs.reconnect import MIN_RETRY_SECONDS, connect_with_backoff
-from leads.observability import bind_job, increment, logger
-from leads.postgres.connection import Connection, Database
+from leads.errors import DatabaseFault, ImportTooLong, InvalidFile, OrganisationBusy
+from leads.import_engine.import_file import FileImport
+from leads.import_engine.sizes import Sizes
+from leads.jobs.delivery import Delivery
+from leads.jobs.drop_result import log_missing_result, write_drop_result
+from leads.jobs.outcome import COMPLETED, IGNORED, ImportOutcome, count_import
+from leads.jobs.stores import Stores
+from leads.observability import correlation_id
+from leads.postgres.connection import Connection
 from leads.postgres.import_jobs import (
     ClaimedImportJob,
+    NewImportJob,
     claim_import_job,
+    create_import_job,
     fail_import_job,
     get_import_job,
 )
-from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile
-from leads.s3.keys import DROP
-from leads.s3.reader import ObjectReader
-from leads.use_cases.announced_job import AnnouncedJob, announced_job
+from leads.s3.keys import parse_drop_key, parse_upload_key
+from leads.s3.source_file import SourceFile
+
+DROP_USER: Final = "drop-folder"
+"""The creator of a dropped file's leads: S3 does not say whose key put the file there."""
 
 _SIZES: Final = Sizes()
 
-_OUR_FAULT: Final = (
-    "The import failed because of a fault on our side. Nothing of the file was imported; send it again."
+_INTERNAL_FAULT: Final = (
+    "An internal error occurred during the import. Nothing of the file was imported; send it again."
 )
 
 _BUSY: Final = (
-    "Other imports of your organisation were under way all the time. Nothing of the file was imported: send "
-    "it again when they are over."
+    "Other imports of your organisation were still running. Nothing was imported; send the file again when "
+    "they have finished."
 )
 
 _TOO_LONG: Final = (
-    "The import takes longer than a run may. Nothing of the file was imported: cut it into smaller files and "
-    "send them one after the other."
+    "The import takes longer than the service allows. Nothing of the file was imported: split it into "
+    "smaller files and send them one after the other."
 )
 
-_HARDLY_ANY: Final = 60.0
-"""Seconds that may be spent of a run before an import begins, and it had the whole of it all the same."""
+_MAX_DELAY_SECONDS: Final = 60.0
+"""Time of a run that may pass before its import starts and still say something of the file.
+
+If an import that started later runs out of time, a whole run may be enough for it.
+"""
 
 
 def process_import(
-    file: StoredFile,
-    *,
-    database: Database,
-    bucket: Bucket,
-    seconds: float,
-    sizes: Sizes = _SIZES,
+    file: StoredFile, stores: Stores, *, seconds: float, sizes: Sizes = _SIZES
 ) -> ImportOutcome:
-    """Imports a file within `seconds`, or does nothing when its job is over, not there, or another run is at
-    work on it.
+    """Import a file within `seconds`.
+
+    The event is ignored if its job has ended, is missing, or is another run's.
+
+    A fault of the file, one that the database would only repeat, or too little time ends the job as FAILED.
+    Any other fault is raised for Lambda to retry, one of the database after a second try in this run. At the
+    last attempt it ends the job as FAILED, too.
 
     The sender of a dropped file finds a result file. It is written at each delivery, so that none is missing
     when a run dies between the job's end and its result.
 
-    A fault of the file, one that the database would only repeat, or too little time, ends its job as FAILED.
-    Another fault of ours is raised for Lambda to retry, one of the database after a second try here; at the
-    last attempt it ends the job as FAILED, too. Raises ServiceFault.
+    Raises ServiceFault.
     """
-    run = _Run(file, database, bucket, seconds, sizes)
+    delivery = _ImportDelivery(file, stores, seconds, sizes)
     try:
-        outcome = run.process()
-        count_outcome(outcome)
+        outcome = delivery.handle()
+        count_import(outcome)
     except Exception:
-        # What failed must be told, and a job that it ended has a result like any other.
+        # The first error must be raised. A job that it ended has a result like any other.
         with suppress(Exception):
-            run.leave_drop_result()
+            delivery.write_drop_result()
         raise
-    if outcome.ended == IGNORED:
-        run.name_ignored()
     try:
-        run.leave_drop_result()
+        delivery.write_drop_result()
     except Exception:
-        # It has been logged, and the job is over all the same.
+        # It has been logged, and the job has ended all the same.
         return replace(outcome, sender_not_notified=True)
     return outcome
 
 
-class _Run:
-    """One delivery of a file's event, which may try twice."""
+class _ImportDelivery(Delivery[ClaimedImportJob, ImportOutcome]):
+    """One delivery of the event of an uploaded or a dropped file."""
 
-    def __init__(
-        self, file: StoredFile, database: Database, bucket: Bucket, seconds: float, sizes: Sizes
-    ) -> None:
-        self._seconds = seconds
-        self._deadline = time.monotonic() + seconds
+    noun = "import"
+    retries_metric = "ImportRetries"
+    failures_metric = "ImportsFailed"
+
+    def __init__(self, file: StoredFile, stores: Stores, seconds: float, sizes: Sizes) -> None:
+        super().__init__(stores, seconds)
         self._file = file
-        self._database = database
-        self._bucket = bucket
         self._sizes = sizes
-        self._found: AnnouncedJob | None = None
-        self._connected = False
-        self._claimed = False
-        self._attempt = 0
-
-    def process(self) -> ImportOutcome:
-        """Tries, and after a fault of the database's once more. Raises what ends no job before the last
-        attempt.
-        """
-        try:
-            return self._twice()
-        except Exception as error:
-            if self._found is not None and self._attempt >= ATTEMPTS:
-                # What failed must be told.
-                with suppress(ServiceFault):
-                    self._fail(self._found, isinstance(error, OrganisationBusy))
-            raise
-
-    def _fail(self, found: AnnouncedJob, busy: bool) -> None:
-        code = FailureCode.ORGANISATION_BUSY if busy else FailureCode.INTERNAL
-        reason = _BUSY if busy else _OUR_FAULT
-        # The connection that had the job is closed, and may have been dead before: the job may be another
-        # run's by now, which is to end it.
-        with self._database.connect() as connection:
-            reclaim(connection, "import_job", found.job_id)
-            if fail_import_job(connection, found.org_id, found.job_id, code, reason):
-                increment("ImportsFailed")
-
-    def _twice(self) -> ImportOutcome:
-        try:
-            return self._try()
-        except DatabaseFault as fault:
-            # Without a connection the first one has tried for long enough.
-            if not self._connected or self._left() < MIN_RETRY_SECONDS:
-                raise
-            logger.warning("import tried once more", fault=str(fault))
-            increment("ImportRetries")
-        return self._try()
-
-    def _left(self) -> float:
-        return self._deadline - time.monotonic()
+        self._upload = parse_upload_key(file.key)
+        self._drop = parse_drop_key(file.key)
 
     @log_missing_result()
-    def leave_drop_result(self) -> None:
-        """Tells the sender of a dropped file, as soon as its job is over, what came of it. Raises
-        ServiceFault.
-        """
-        if self._found is None or not self._file.key.startswith(DROP):
+    def write_drop_result(self) -> None:
+        """Write the result of a dropped file whose job has ended. Raises ServiceFault."""
+        if self._job is None or self._drop is None:
             return
-        with self._database.connect() as connection:
-            job = get_import_job(connection, self._found.org_id, self._found.job_id)
+        with self._stores.database.connect() as connection:
+            job = get_import_job(connection, self._job.org_id, self._job.id)
         if job is not None and job.ended:
-            leave_drop_result(job, self._bucket)
+            write_drop_result(job, self._stores.bucket)
 
-    def name_ignored(self) -> None:
-        """Names what began a job that this run did not claim, for the lines of the log alone."""
-        if self._found is not None:
-            with suppress(DatabaseFault), self._database.connect() as connection:
-                job = get_import_job(connection, self._found.org_id, self._found.job_id)
-                bind_job("import_job", self._found.job_id, job.correlation_id if job else None)
+    def _names_job(self) -> bool:
+        return self._upload is not None or self._drop is not None
 
-    def _try(self) -> ImportOutcome:
-        with connect_with_backoff(self._database, self._deadline) as connection:
-            self._connected = True
-            self._found = announced_job(connection, self._file)
-            if self._found is None:
-                return ImportOutcome(None, IGNORED)
-            org_id, job_id, problem = self._found
-            bind_job("import_job", job_id)
-            try:
-                # On a second try it may be this very run's dead connection that has the job.
-                job = claim_or_wait(
-                    connection, "import_job", org_id, job_id, lambda: self._claim(connection, org_id, job_id)
-                )
-            except JobRunning:
-                return ImportOutcome(job_id, IGNORED)
-            if job is None:
-                return self._over(connection, org_id, job_id)
-            self._claimed = True
-            return self._run(connection, job, problem)
-
-    def _over(self, connection: Connection, org_id: str, job_id: int) -> ImportOutcome:
-        """Of a job that cannot be claimed: by a second try because only the answer to the first one's COMMIT
-        was lost, unless another delivery has taken it since.
-        """
-        done = get_import_job(connection, org_id, job_id) if self._claimed else None
-        if done is None or done.status is not JobStatus.COMPLETED or done.attempts != self._attempt:
-            return ImportOutcome(job_id, IGNORED)
-        return ImportOutcome(job_id, COMPLETED, done.counts, done.dry_run)
-
-    def _claim(self, connection: Connection, org_id: str, job_id: int) -> ClaimedImportJob | None:
-        return claim_import_job(
-            connection,
-            org_id,
-            job_id,
+    def _find(self, connection: Connection) -> JobRef:
+        """Return the job of an upload, or create that of a dropped file at its first delivery."""
+        if self._upload is not None:
+            return import_ref(self._upload.org_id, self._upload.job_id)
+        drop = self._drop
+        if drop is None:
+            raise LookupError("the key names no job")
+        new = NewImportJob(
+            drop.org_id,
+            drop.filename,
+            drop.merge_strategy,
+            dry_run=False,
+            created_by=DROP_USER,
+            correlation_id=correlation_id(),
             object_key=self._file.key,
             object_version=self._file.version,
-            again=self._claimed,
+        )
+        return import_ref(drop.org_id, create_import_job(connection, new))
+
+    def _claim(self, connection: Connection, job: JobRef, *, again: bool) -> ClaimedImportJob | None:
+        return claim_import_job(
+            connection, job, object_key=self._file.key, object_version=self._file.version, again=again
         )
 
-    def _run(self, connection: Connection, job: ClaimedImportJob, problem: str | None) -> ImportOutcome:
-        bind_job("import_job", job.id, job.correlation_id)
-        if job.attempts > 1 and not self._attempt:
-            increment("ImportRetries")
-        self._attempt = job.attempts
-        spent = self._seconds - self._left()
+    def _unclaimable(self, connection: Connection, job: JobRef) -> ImportOutcome:
+        """Return the outcome of an unclaimable job.
+
+        On the second try it may be our own success whose COMMIT reply was lost, unless another delivery has
+        claimed the job since.
+        """
+        done = get_import_job(connection, job.org_id, job.id) if self._attempt else None
+        if done is None or done.status is not JobStatus.COMPLETED or done.attempts != self._attempt:
+            return self._ignored(job)
+        return ImportOutcome(job_id=job.id, ended=COMPLETED, counts=done.counts, dry_run=done.dry_run)
+
+    def _work(self, connection: Connection, claimed: ClaimedImportJob) -> ImportOutcome:
+        delay = time.monotonic() - self._started_at
         try:
-            if problem is not None:
-                raise InvalidFile(FailureCode.INVALID_KEY, problem)
-            counts = import_file(
-                connection,
-                job,
-                self._open,
-                announced_size=self._file.size,
-                database=self._database,
-                bucket=self._bucket,
-                seconds=self._left(),
-                sizes=self._sizes,
-            )
+            if self._drop is not None and self._drop.problem is not None:
+                raise InvalidFile(FailureCode.INVALID_KEY, self._drop.problem)
+            source = SourceFile(self._stores.bucket, self._file.key, self._file.version, self._file.size)
+            file_import = FileImport(connection, claimed, source, self._stores.database, self._sizes)
+            counts = file_import.run(self._remaining())
         except InvalidFile as fault:
-            return _failed(connection, job, fault.code, str(fault))
-        except Exception as error:
-            if isinstance(error, DatabaseFault) and not error.transient:
-                rejected = _failed(connection, job, FailureCode.REJECTED_BY_DATABASE, _OUR_FAULT)
-                return replace(rejected, fault=str(error))
-            if isinstance(error, ImportTooLong) and spent <= _HARDLY_ANY:
-                # Else it is not known: an outage or a first try had its time, and the next delivery begins
-                # anew.
-                return _failed(connection, job, FailureCode.IMPORT_TOO_LONG, _TOO_LONG)
-            raise
-        return ImportOutcome(job.id, COMPLETED, counts, job.dry_run)
+            return self._failed(connection, claimed, fault.code, str(fault))
+        except DatabaseFault as fault:
+            if fault.transient:
+                raise
+            failed = self._failed(connection, claimed, FailureCode.REJECTED_BY_DATABASE, _INTERNAL_FAULT)
+            return replace(failed, fault=str(fault))
+        except ImportTooLong:
+            if delay > _MAX_DELAY_SECONDS:
+                raise
+            return self._failed(connection, claimed, FailureCode.IMPORT_TOO_LONG, _TOO_LONG)
+        return ImportOutcome(job_id=claimed.id, ended=COMPLETED, counts=counts, dry_run=claimed.dry_run)
 
-    def _open(self) -> ObjectReader:
-        try:
-            return self._bucket.open(self._file.key, self._file.version)
-        except FileNotFoundError as error:
-            raise InvalidFile(
-                FailureCode.FILE_GONE, "The file was deleted before it was imported. Send it again."
-            ) from error
+    def _failed(
+        self, connection: Connection, job: ClaimedImportJob, code: FailureCode, reason: str
+    ) -> ImportOutcome:
+        """End the job as FAILED, unless another program has ended it: then this run did nothing to it."""
+        ended = fail_import_job(connection, job.org_id, job.id, code, reason)
+        return ImportOutcome(job_id=job.id, ended=code if ended else IGNORED)
 
+    def _ignored(self, job: JobRef | None) -> ImportOutcome:
+        return ImportOutcome(job_id=job.id if job is not None else None, ended=IGNORED)
 
-def _failed(connection: Connection, job: ClaimedImportJob, code: FailureCode, reason: str) -> ImportOutcome:
-    """Ends the job, unless somebody else has: then this run did nothing to it."""
-    ended = fail_import_job(connection, job.org_id, job.id, code, reason)
-    return ImportOutcome(job.id, code if ended else IGNORED)
+    def _fail(self, connection: Connection, job: JobRef, code: FailureCode, reason: str) -> bool:
+        return fail_import_job(connection, job.org_id, job.id, code, reason)
+
+    def _final_failure(self, error: Exception) -> tuple[FailureCode, str]:
+        if isinstance(error, OrganisationBusy):
+            return FailureCode.ORGANISATION_BUSY, _BUSY
+        return FailureCode.INTERNAL, _INTERNAL_FAULT
+
+    def _correlation_id(self, connection: Connection, job: JobRef) -> str | None:
+        found = get_import_job(connection, job.org_id, job.id)
+        return found.correlation_id if found is not None else None

@@ -4,10 +4,10 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
+from leads.domain.job_page import JobPage
 from leads.domain.job_status import JobStatus
 from leads.errors import FieldError, InvalidRequest, NotFound
 from leads.web.parameters import choice, refuse_unknown
@@ -23,23 +23,17 @@ _QUERY: Final = ("limit", "cursor", "status")
 _LARGEST_ID: Final = 2**63 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryPage:
-    """Which jobs: at most `limit` with ids below `before`."""
-
-    limit: int
-    before: int | None
-    status: JobStatus | None
-
-    def next_link(self, path: str, before: int) -> dict[str, str]:
-        """The header that points to the page of this route after this one (RFC 8288)."""
-        query: dict[str, str | int] = {"limit": self.limit, "cursor": _cursor(before)}
-        if self.status is not None:
-            query["status"] = self.status.value
-        return {"Link": f'<{path}?{urlencode(query)}>; rel="next"'}
+def next_link(path: str, page: JobPage, next_before: int | None) -> dict[str, str]:
+    """Return the header that points from a page to the next one (RFC 8288), if there is one."""
+    if next_before is None:
+        return {}
+    query: dict[str, str | int] = {"limit": page.limit, "cursor": _cursor(next_before)}
+    if page.status is not None:
+        query["status"] = page.status.value
+    return {"Link": f'<{path}?{urlencode(query)}>; rel="next"'}
 
 
-def read_history_request(query: Mapping[str, str]) -> HistoryPage:
+def read_history_request(query: Mapping[str, str]) -> JobPage:
     """Raises InvalidRequest."""
     refuse_unknown(query, _QUERY)
     limit = LIMIT
@@ -47,7 +41,7 @@ def read_history_request(query: Mapping[str, str]) -> HistoryPage:
         if not re.fullmatch("[0-9]{1,4}", query["limit"]) or not 1 <= int(query["limit"]) <= LIMIT:
             raise InvalidRequest.of([FieldError("limit", f"limit must be a number from 1 to {LIMIT}.")])
         limit = int(query["limit"])
-    return HistoryPage(
+    return JobPage(
         limit=limit,
         before=_read_cursor(query["cursor"]) if "cursor" in query else None,
         status=choice(JobStatus, "status", query["status"]) if "status" in query else None,

@@ -4,17 +4,16 @@ import base64
 import binascii
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from multipart import MultipartError, MultipartParser, parse_content_disposition, parse_options_header
 
 from leads.domain.filename import clean_filename
-from leads.domain.import_job import ImportOrder
+from leads.domain.import_job import ImportOrder, ImportRequest
 from leads.domain.merge_strategy import MergeStrategy
 from leads.errors import FieldError, FileTooLarge, InvalidRequest, UnsupportedMediaType
-from leads.web.parameters import choice, flag, refuse_unknown
+from leads.web.parameters import choice, flag, idempotency_key, refuse_unknown
 
 FILE_LIMIT: Final = 4 * 1024 * 1024
 """Bytes of a file sent in a request. Lambda takes events of 6 MB, in which base64 makes 4 bytes of 3; the
@@ -35,19 +34,12 @@ _UPLOADS_ROUTE: Final = "/api/v1/leads/import/uploads"
 _REPLACEMENT: Final = "\ufffd"
 
 
-@dataclass(frozen=True, slots=True)
-class ImportRequest:
-    """A file and what is asked for it."""
-
-    order: ImportOrder
-    content: bytes
-
-
 def read_import_request(event: APIGatewayProxyEventV2) -> ImportRequest:
     """Reads a form or a bare file.
 
     Raises InvalidRequest, FileTooLarge, UnsupportedMediaType.
     """
+    key = idempotency_key(event.headers)
     query = dict(event.query_string_parameters)
     refuse_unknown(query, _OPTIONS)
     media_type, options = parse_options_header(_header(event, "content-type"))
@@ -73,7 +65,7 @@ def read_import_request(event: APIGatewayProxyEventV2) -> ImportRequest:
             f"The file has {len(content):,} bytes; a request may carry {FILE_LIMIT:,}. "
             f"Larger files go through POST {_UPLOADS_ROUTE}."
         )
-    return ImportRequest(_order(sent_name, query, form), content)
+    return ImportRequest(_order(sent_name, query, form), content, key)
 
 
 def _header(event: APIGatewayProxyEventV2, name: str) -> str:

@@ -18,7 +18,7 @@ UPDATE import_job SET idempotency_key = NULL, file_digest = NULL
 WHERE org_id = :org_id AND id IN (
     SELECT id FROM import_job
     WHERE org_id = :org_id AND idempotency_key IS NOT NULL AND created_at < now() - CAST(:lives AS interval)
-    LIMIT :most
+    LIMIT :max_keys
     FOR UPDATE SKIP LOCKED
 )
 
@@ -42,7 +42,7 @@ RETURNING id
 
 -- name: import_job_claim
 -- A job that COMPLETED, or FAILED for good, is over; one that FAILED by a fault that may pass is tried again, and one that
--- was taken for never uploaded when its file comes after all.
+-- was ended as NOT_UPLOADED when its file comes after all.
 UPDATE import_job
 SET status = 'PROCESSING', attempts = attempts + CAST(:counted AS integer), started_at = coalesce(started_at, now()), finished_at = NULL,
     failure_code = NULL, failure_reason = NULL, processed_rows = 0, object_key = :object_key,

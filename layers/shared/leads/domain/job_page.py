@@ -1,0 +1,33 @@
+"""One page of an organisation's jobs, newest first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
+
+from leads.domain.job_status import JobStatus
+
+
+class _Job(Protocol):
+    @property
+    def id(self) -> int: ...
+
+
+_AnyJob = TypeVar("_AnyJob", bound=_Job)
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """At most `limit` jobs with ids below `before`, of one status if `status` is given."""
+
+    limit: int
+    before: int | None = None
+    status: JobStatus | None = None
+
+    def with_one_more(self) -> "JobPage":
+        """Return the page with one more job, which tells whether another page follows."""
+        return replace(self, limit=self.limit + 1)
+
+    def cut(self, jobs: Sequence[_AnyJob]) -> tuple[list[_AnyJob], int | None]:
+        """Cut the jobs of `with_one_more` to this page, and return the `before` of the next page, if any."""
+        page = list(jobs[: self.limit])
+        return page, page[-1].id if len(jobs) > self.limit else None
