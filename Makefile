@@ -77,9 +77,10 @@ redrive: $(READY) ## Send the dead letters of the running stack through again
 	@exec $(RUN) -m local.redrive
 
 .PHONY: check
-check: $(READY) validate ## Check format, lint, types, security and templates
+check: $(READY) validate ## Check format, lint, spelling, types, security and templates
 	@$(RUN) -m ruff format --check $(CODE)
 	@$(RUN) -m ruff check $(CODE)
+	@$(RUN) -m codespell_lib
 	@$(RUN) -m mypy $(CODE)
 	@$(RUN) -m bandit -q -r $(DEPLOYED)
 
