@@ -88,6 +88,10 @@ check: $(READY) validate ## Check format, lint, spelling, types, security and te
 test: $(READY) ## Run all tests (ARGS="-k export" for some)
 	@$(RUN) -m pytest $(ARGS)
 
+.PHONY: test-unit
+test-unit: $(READY) ## Run the tests that open no socket; seconds (ARGS="-k phone" for some)
+	@$(RUN) -m pytest tests/unit $(ARGS)
+
 .PHONY: test-faults
 test-faults: $(READY) ## Break things, and print of each fault what was seen; ten minutes
 	@$(RUN) -m pytest -m "fault or slow_fault" --fault-table $(ARGS)
