@@ -77,15 +77,20 @@ redrive: $(READY) ## Send the dead letters of the running stack through again
 	@exec $(RUN) -m local.commands.redrive
 
 .PHONY: check
-check: $(READY) validate ## Check format, lint, types, security and templates
+check: $(READY) validate ## Check format, lint, spelling, types, security and templates
 	@$(RUN) -m ruff format --check $(CODE)
 	@$(RUN) -m ruff check $(CODE)
+	@$(RUN) -m codespell_lib
 	@$(RUN) -m mypy $(CODE)
 	@$(RUN) -m bandit -q -r $(DEPLOYED)
 
 .PHONY: test
 test: $(READY) ## Run all tests (ARGS="-k export" for some)
 	@$(RUN) -m pytest $(ARGS)
+
+.PHONY: test-unit
+test-unit: $(READY) ## Run the tests that open no socket; seconds (ARGS="-k phone" for some)
+	@$(RUN) -m pytest tests/unit $(ARGS)
 
 .PHONY: test-faults
 test-faults: $(READY) ## Break things, and print of each fault what was seen; ten minutes

@@ -132,13 +132,15 @@ def test_every_folder_of_the_bucket_expires_and_no_other_rule_is_there() -> None
     assert leftovers["AbortIncompleteMultipartUpload"]
 
 
-def test_a_stack_may_be_in_several_regions_and_its_name_as_long_as_the_readme_says() -> None:
+def test_a_stack_may_be_in_several_regions_and_its_name_as_long_as_the_documents_say() -> None:
     """Names of buckets are the whole world's, and have at most 63 characters (S3 user guide, "General purpose
     bucket naming rules"); no region's name is longer than ap-southeast-2's.
     """
     (bucket,) = of_type(TEMPLATE, "AWS::S3::Bucket").values()
     assert bucket["BucketName"] == f"{STACK}-{ACCOUNT_ID}-{REGION}"
-    (most,) = re.findall(r"lower case and have at most (\d+) characters", (PROJECT / "README.md").read_text())
+    (most,) = re.findall(
+        r"lower case and have at most (\d+) characters", (PROJECT / "docs/deploy.md").read_text()
+    )
     assert int(most) + len(f"-{ACCOUNT_ID}-ap-southeast-2") == 63
 
 
@@ -213,7 +215,7 @@ def test_pages_may_use_every_route() -> None:
 
 
 def test_what_the_documents_ask_of_the_stacks_outputs_is_there() -> None:
-    texts = [(PROJECT / name).read_text() for name in ("README.md", "docs/operations.md")]
+    texts = [(PROJECT / name).read_text() for name in ("docs/deploy.md", "docs/operations.md")]
     asked = {output for text in texts for output in re.findall(r"(?:OutputKey=='|\boutput )([A-Z]\w+)", text)}
     assert asked
     assert asked <= deployed({})["Outputs"].keys()

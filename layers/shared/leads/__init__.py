@@ -1,3 +1,3 @@
-"""Bulk import and export of CRM leads: everything the functions share. docs/decisions.md says why it is built
-so.
+"""Bulk import and export of CRM leads: everything the functions share. docs/decisions/ says why it is
+built so.
 """

@@ -1,7 +1,7 @@
 """No garbage is collected while a function starts. Each one imports this first and calls `started` last.
 
 While modules are loaded, Python looks through all of them for garbage, again and again, and there is next to
-none: 30 to 50 of the 370 ms of a cold start (docs/decisions.md).
+none: 30 to 50 of the 370 ms of a cold start (docs/decisions/0077-no-garbage-collection-at-start.md).
 """
 
 import gc

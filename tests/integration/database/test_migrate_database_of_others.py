@@ -21,7 +21,7 @@ SELECT string_agg(concat(kind, ' ', name), ', ' ORDER BY kind, name) FROM (
 """
 
 
-OPERATIONS = (ROOT / "docs/operations.md").read_text()
+DEPLOY = (ROOT / "docs/deploy.md").read_text()
 
 
 @pytest.fixture
@@ -57,8 +57,8 @@ def test_a_table_of_the_crms_is_left_as_it_is_and_the_deployment_says_what_to_do
 def test_the_crm_works_on_the_services_table_as_the_documents_say(crm: Database) -> None:
     """Its leads are copied in by the owner; then it writes as a role of its own, and gets phone keys."""
     migrate_database(crm, app_password=APP_PASSWORD, seconds=60)
-    (columns,) = re.findall(r"copy dossier (\([a-z_, ]+\)) FROM", OPERATIONS)
-    grants = re.findall(r"^    ((?:GRANT|CREATE POLICY) .* dossier TO crm.*)$", OPERATIONS, re.MULTILINE)
+    (columns,) = re.findall(r"copy dossier (\([a-z_, ]+\)) FROM", DEPLOY)
+    grants = re.findall(r"^((?:GRANT|CREATE POLICY) .* dossier TO crm.*)$", DEPLOY, re.MULTILINE)
     assert len(grants) == 2
     with crm.connect() as connection:
         copied = b"acme,Ana,0612345678,web,NEW,2024-01-15T10:30:00Z\n"

@@ -361,7 +361,7 @@ def test_exports_that_failed(
 def test_every_metric_is_explained_to_who_operates_the_service() -> None:
     sources = [*(ROOT / "functions").glob("*/app.py"), *(ROOT / "layers/shared/leads").rglob("*.py")]
     code = "".join(path.read_text() for path in sources)
-    told = (ROOT / "docs/operations.md").read_text().split("## What is counted")[1].split("\n## ")[0]
+    told = (ROOT / "docs/operations.md").read_text().split("## Metrics")[1].split("\n## ")[0]
     counted = set(re.findall(r'(?:increment\(|record_duration\(|_metric = |Kind\("\w+", )"(\w+)"', code))
     assert counted
     assert f"`{NAMESPACE}`" in told

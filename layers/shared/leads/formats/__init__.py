@@ -1,4 +1,4 @@
-"""Bytes to rows of leads and back, streaming. The whole CSV policy is here; docs/decisions.md says why it is
+"""Bytes to rows of leads and back, streaming. The whole CSV policy is here; docs/decisions/ says why it is
 so.
 
 What keeps a file that means harm, or is none, from taking all memory or all time:

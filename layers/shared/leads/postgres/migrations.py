@@ -27,7 +27,7 @@ minutes.
 
 _ALREADY_THERE: Final = (
     ": what it makes is there already, and no migration made it. Give the service a database of its own "
-    "(DatabaseName); docs/operations.md says how leads get there"
+    "(DatabaseName); docs/deploy.md says how leads get there"
 )
 _HINTS: Final = {
     DUPLICATE_FUNCTION: _ALREADY_THERE,
