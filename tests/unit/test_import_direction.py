@@ -33,13 +33,13 @@ MAY_IMPORT = {
     "use_cases": {"domain", "formats", "postgres", "s3", "jobs", "import_engine", *SHARED},
     "web": {"domain", *SHARED},
 }
-"""What each package of `leads` may import beside itself; a function may import any of them."""
+"""The packages that each package of `leads` may import beside itself. A function may import any of them."""
 
 HTTP_FUNCTIONS = {"import_leads", "export_leads", "import_history"}
 """The functions behind API Gateway; every other one must start without a resolver."""
 
 READING = "leads.import_engine.reader_worker"
-"""What runs in a process of its own, for whose start each large import waits."""
+"""The program of the reader process, for whose start each large import waits."""
 
 OUTSIDE = (
     "boto3",
@@ -58,7 +58,7 @@ def module_name(path: Path) -> str:
 
 
 def nodes_of(tree: ast.AST, *, at_start: bool) -> Iterator[ast.AST]:
-    """All that is in a module, or what of it runs when it is imported: nothing within a function."""
+    """Return the nodes of a module, or those that run when it is imported: none within a function."""
     for node in ast.iter_child_nodes(tree):
         if not (at_start and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)):
             yield node
@@ -66,7 +66,7 @@ def nodes_of(tree: ast.AST, *, at_start: bool) -> Iterator[ast.AST]:
 
 
 def imports_of(path: Path, *, at_start: bool = False) -> set[str]:
-    """The modules that a module imports; `from a import b` counts as `a.b`, which may be a module."""
+    """Return the modules that a module imports; `from a import b` counts as `a.b`, which may be a module."""
     found: set[str] = set()
     for node in nodes_of(ast.parse(path.read_text()), at_start=at_start):
         if isinstance(node, ast.Import):
@@ -87,22 +87,22 @@ FUNCTIONS_AT_START = {path.parent.name: imports_of(path, at_start=True) for path
 
 
 def package_of(module: str) -> str | None:
-    """The package or module right below `leads` that a module belongs to."""
+    """Return the package or module right below `leads` that a module belongs to."""
     parts = module.split(".")
     return parts[1] if parts[0] == "leads" and len(parts) > 1 else None
 
 
 def reached_from(imports: set[str], modules: Mapping[str, set[str]] = MODULES) -> set[str]:
-    """Every module of ours that these imports load, packages included, and those of others that they name."""
+    """Return each module of ours that these imports load, and the modules of others that they name."""
     reached: set[str] = set()
-    waiting = set(imports)
-    while waiting:
-        name = waiting.pop()
+    queue = set(imports)
+    while queue:
+        name = queue.pop()
         package = name.rpartition(".")[0]
         known = package if name not in modules and package in modules else name
         if known not in reached:
             reached.add(known)
-            waiting |= modules.get(known, set()) | {known.rpartition(".")[0]} & modules.keys()
+            queue |= modules.get(known, set()) | {known.rpartition(".")[0]} & modules.keys()
     return reached
 
 
@@ -119,7 +119,7 @@ def web_parts(names: set[str]) -> set[str]:
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if package_of(name)])
-def test_a_module_imports_only_what_stands_left_of_it(module: str) -> None:
+def test_module_imports_only_lower_packages(module: str) -> None:
     own = package_of(module)
     assert own in MAY_IMPORT, f"{own} has no place in the order: give it one here and in the design"
     wrong = {
@@ -132,7 +132,7 @@ def test_a_module_imports_only_what_stands_left_of_it(module: str) -> None:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_function_imports_no_other_function_and_nothing_that_is_never_deployed(function: str) -> None:
+def test_function_imports_only_what_is_deployed_with_it(function: str) -> None:
     assert not {
         name
         for name in FUNCTIONS[function]
@@ -141,14 +141,14 @@ def test_a_function_imports_no_other_function_and_nothing_that_is_never_deployed
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if package_of(name) == "domain"])
-def test_the_domain_knows_no_aws_no_sql_driver_and_no_powertools(module: str) -> None:
+def test_domain_imports_no_aws_driver_or_powertools(module: str) -> None:
     assert not outside(reached_from(MODULES[module]))
 
 
 @pytest.mark.parametrize("function", sorted(set(FUNCTIONS) - HTTP_FUNCTIONS))
-def test_a_function_behind_no_api_starts_without_an_http_resolver(function: str) -> None:
+def test_function_behind_no_api_starts_without_resolver(function: str) -> None:
     at_start = reached_from(FUNCTIONS_AT_START[function], MODULES_AT_START)
-    assert "leads.observability" in at_start, "the walk over the imports lost its way"
+    assert "leads.observability" in at_start, "the walk over the imports missed a module"
     assert not web_parts(at_start)
 
 
@@ -157,13 +157,15 @@ def test_function_behind_no_api_never_loads_web(function: str) -> None:
     assert not web_parts(reached_from(FUNCTIONS[function]))
 
 
-def test_reading_a_file_reaches_no_database_driver_and_no_aws_library() -> None:
+def test_reader_worker_imports_no_driver_or_aws() -> None:
     reached = reached_from({READING})
-    assert {"leads.formats.reader", "leads.postgres.copy_text"} <= reached, "the walk lost its way"
+    assert {"leads.formats.reader", "leads.postgres.copy_text"} <= reached, (
+        "the walk over the imports missed a module"
+    )
     assert not outside(reached)
 
 
-def test_the_process_that_reads_a_file_has_loaded_no_database_driver_and_no_aws_library() -> None:
+def test_reader_worker_loads_no_driver_or_aws() -> None:
     program = f"import sys, {READING}; print(*sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(LAYER)}
     answer = subprocess.run(
@@ -176,13 +178,13 @@ def test_the_process_that_reads_a_file_has_loaded_no_database_driver_and_no_aws_
     assert not loaded & {"subprocess", "multiprocessing", "traceback", "pydantic"}
 
 
-def test_the_functions_behind_the_api_are_the_ones_that_have_a_resolver() -> None:
+def test_functions_behind_the_api_have_a_resolver() -> None:
     assert {
         name for name in FUNCTIONS if "leads.web.resolver" in reached_from(FUNCTIONS[name])
     } == HTTP_FUNCTIONS
 
 
-def test_the_api_loads_no_models_of_pydantics() -> None:
+def test_api_loads_no_pydantic_models() -> None:
     """They take a fifth of a cold start; what is asked in JSON is checked by pydantic's core."""
     modules = ("leads.jobs.bodies", "leads.web.upload_requests", "leads.web.resolver")
     program = f"import sys, {', '.join(modules)}; print(*sys.modules)"
