@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from werkzeug import Response
+
 from local.aws.s3 import ACCOUNT_ID
 
 API_ID = "laptop"
@@ -115,20 +117,11 @@ def _is_text(content_type: str) -> bool:
     return kind.startswith("text/") or kind in _TEXT_TYPES
 
 
-@dataclass(frozen=True)
-class Response:
-    """What goes back to the client."""
-
-    status: int
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-
-
 def read_response(payload: bytes) -> Response:
     """The response that a function's JSON stands for. Raises ValueError when it stands for none."""
     answer = json.loads(payload)
     if not isinstance(answer, dict) or "statusCode" not in answer:
-        return Response(200, (("Content-Type", "application/json"),), payload)
+        return Response(payload, 200, content_type="application/json")
     try:
         status = int(answer["statusCode"])
     except TypeError as error:
@@ -152,7 +145,7 @@ def read_response(payload: bytes) -> Response:
         sent.append(("Content-Type", "text/plain;charset=UTF-8"))
     sent += [("Set-Cookie", _header(cookie)) for cookie in cookies]
     content = base64.b64decode(body, validate=True) if answer.get("isBase64Encoded") else body.encode()
-    return Response(status, tuple(sent), content)
+    return Response(content, status, sent)
 
 
 def _header(value: Any) -> str:

@@ -11,9 +11,11 @@ import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from queue import SimpleQueue
-from typing import Any
 
-from local.aws.http_server import BadRequest, BodyTooLarge, HttpHandler, HttpServer
+from werkzeug import Request, Response
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from local.aws.http_server import HttpServer
 
 VERSION = "2018-06-01"
 
@@ -69,7 +71,7 @@ class RuntimeApi:
         self._queue: SimpleQueue[Invocation | None] = SimpleQueue()
         self._current: Invocation | None = None
         self._ended: Outcome | None = None
-        self._server = HttpServer(lambda connection, address: _Handler(connection, address, self))
+        self._server = HttpServer(self._answer)
 
     @property
     def address(self) -> str:
@@ -120,65 +122,55 @@ class RuntimeApi:
         current.outcome.set_result(outcome)
         return True
 
-
-class _Handler(HttpHandler):
-    def __init__(self, connection: Any, address: Any, api: RuntimeApi) -> None:
-        self._api = api
-        super().__init__(connection, address)
-
-    def answer(self) -> None:
-        try:
-            self._route(self.path.split("?")[0].strip("/").split("/"))
-        except BadRequest as error:
-            self._say(400, "InvalidRequest", str(error))
-
-    def _route(self, path: list[str]) -> None:
-        match (self.command, *path):
+    def _answer(self, request: Request) -> Response:
+        match (request.method, *request.path.strip("/").split("/")):
             case ("GET", "2018-06-01", "runtime", "invocation", "next"):
-                self._next()
+                return self._next()
             case ("POST", "2018-06-01", "runtime", "invocation", request_id, "response"):
-                self._response(request_id)
+                return self._response(request_id, request)
             case ("POST", "2018-06-01", "runtime", "invocation", request_id, "error"):
-                outcome = Outcome(self.read_body(_ERROR_BYTES), failed=True)
-                self._accept(self._api.finish(request_id, outcome))
+                outcome = Outcome(_read(request, _ERROR_BYTES), failed=True)
+                return _accepted(self.finish(request_id, outcome))
             case ("POST", "2018-06-01", "runtime", "init", "error"):
-                self._api.end(Outcome(self.read_body(_ERROR_BYTES), failed=True))
-                self._accept(True)
-            case _:
-                self.close_connection = True
-                self._say(404, "NotFound", f"no {self.command} {self.path} in the Runtime API")
+                self.end(Outcome(_read(request, _ERROR_BYTES), failed=True))
+                return _accepted(True)
+        return _error(404, "NotFound", f"the Runtime API has no {request.method} {request.path}")
 
-    def _next(self) -> None:
-        invocation = self._api.next()
+    def _next(self) -> Response:
+        invocation = self.next()
         if invocation is None:
-            self.close_connection = True
-            return
-        headers = [
-            ("Content-Type", "application/json"),
-            ("Lambda-Runtime-Aws-Request-Id", invocation.request_id),
-            ("Lambda-Runtime-Deadline-Ms", str(invocation.deadline_ms)),
-            ("Lambda-Runtime-Invoked-Function-Arn", invocation.function_arn),
-            ("Lambda-Runtime-Trace-Id", invocation.trace_id),
-        ]
-        self.send(200, headers, invocation.payload)
+            return _error(410, "Ended", "there are no more invocations")
+        headers = {
+            "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
+            "Lambda-Runtime-Deadline-Ms": str(invocation.deadline_ms),
+            "Lambda-Runtime-Invoked-Function-Arn": invocation.function_arn,
+            "Lambda-Runtime-Trace-Id": invocation.trace_id,
+        }
+        return Response(invocation.payload, 200, headers, content_type="application/json")
 
-    def _response(self, request_id: str) -> None:
+    def _response(self, request_id: str, request: Request) -> Response:
         try:
-            outcome = Outcome(self.read_body(RESPONSE_BYTES), failed=False)
-        except BodyTooLarge:
+            outcome = Outcome(_read(request, RESPONSE_BYTES), failed=False)
+        except RequestEntityTooLarge:
             message = f"Response payload size exceeded maximum allowed payload size ({RESPONSE_BYTES} bytes)."
             # The runtime takes our 413 for the end, so no invocation may follow.
-            self._api.end(failure("Function.ResponseSizeTooLarge", message))
-            self._say(413, "RequestEntityTooLarge", message)
-            return
-        self._accept(self._api.finish(request_id, outcome))
+            self.end(failure("Function.ResponseSizeTooLarge", message))
+            return _error(413, "RequestEntityTooLarge", message)
+        return _accepted(self.finish(request_id, outcome))
 
-    def _accept(self, known: bool) -> None:
-        if known:
-            self.send(202, [("Content-Type", "application/json")], b'{"status":"OK"}')
-        else:
-            self._say(400, "InvalidRequestID", "this invocation is not under way")
 
-    def _say(self, status: int, kind: str, message: str) -> None:
-        body = json.dumps({"errorType": kind, "errorMessage": message}).encode()
-        self.send(status, [("Content-Type", "application/json")], body)
+def _read(request: Request, limit: int) -> bytes:
+    """Return the body. Raise RequestEntityTooLarge if it has more than `limit` bytes."""
+    request.max_content_length = limit
+    return request.get_data()
+
+
+def _accepted(known: bool) -> Response:
+    if known:
+        return Response(b'{"status":"OK"}', 202, content_type="application/json")
+    return _error(400, "InvalidRequestID", "this invocation is not under way")
+
+
+def _error(status: int, kind: str, message: str) -> Response:
+    body = json.dumps({"errorType": kind, "errorMessage": message})
+    return Response(body, status, content_type="application/json")
