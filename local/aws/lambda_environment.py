@@ -19,8 +19,8 @@ from pathlib import Path
 
 from local.aws.runtime_api import Invocation, Outcome, RuntimeApi, failure
 from local.aws.s3 import ACCOUNT_ID, CREDENTIALS, REGION
+from local.guard import Guard
 from local.template.deployment import Function
-from local.warden import Warden
 
 INIT_SECONDS = 30.0
 """How long a process may take to import its function. Lambda gives 10 s; a busy laptop may be slower."""
@@ -29,11 +29,10 @@ INIT_SECONDS = 30.0
 class LambdaEnvironment:
     """One process and its Runtime API, running from construction until it is killed or ends by itself."""
 
-    def __init__(self, function: Function, log: Path, variables: Mapping[str, str], warden: Warden) -> None:
+    def __init__(self, function: Function, log: Path, variables: Mapping[str, str]) -> None:
         """Start the process. `log` gets what it prints, and a REPORT line per invocation."""
         self._function = function
         self._arn = f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{function.name}"
-        self._warden = warden
         self._api = RuntimeApi()
         self._log = log
         with log.open("ab") as output:
@@ -46,7 +45,7 @@ class LambdaEnvironment:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        warden.guard(self._process.pid)
+        self._guard = Guard(self._process.pid, signal.SIGKILL)
         threading.Thread(target=self._watch, name=f"watch-{function.logical_id}", daemon=True).start()
 
     @property
@@ -94,7 +93,7 @@ class LambdaEnvironment:
         status = self._process.wait()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)  # What it started and left behind.
-        self._warden.forget(self._process.pid)
+        self._guard.close()
         self._api.end(failure("Runtime.ExitError", f"Error: Runtime exited {_reason(status)}"))
         self._api.close()
 

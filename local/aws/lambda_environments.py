@@ -13,7 +13,6 @@ from types import TracebackType
 from local.aws.lambda_environment import LambdaEnvironment
 from local.aws.runtime_api import Outcome, failure
 from local.template.deployment import Function
-from local.warden import Warden
 
 CONCURRENCY = 10
 """How many environments a function may have; further invocations wait."""
@@ -25,10 +24,8 @@ class LambdaEnvironments:
     def __init__(self, functions: Iterable[Function], logs: Path, variables: Mapping[str, str]) -> None:
         """`logs` gets a file per function; `variables` go to every function besides its own."""
         logs.mkdir(parents=True, exist_ok=True)
-        self._warden = Warden()
         self._pools = {
-            one.logical_id: _Pool(one, logs / f"{one.code.name}.log", variables, self._warden)
-            for one in functions
+            one.logical_id: _Pool(one, logs / f"{one.code.name}.log", variables) for one in functions
         }
 
     def invoke(self, logical_id: str, payload: bytes) -> Outcome:
@@ -47,7 +44,6 @@ class LambdaEnvironments:
         """Kill every process; what is under way fails."""
         for pool in self._pools.values():
             pool.close()
-        self._warden.close()
 
     def __enter__(self) -> LambdaEnvironments:
         return self
@@ -59,10 +55,8 @@ class LambdaEnvironments:
 
 
 class _Pool:
-    def __init__(self, function: Function, log: Path, variables: Mapping[str, str], warden: Warden) -> None:
-        self._make: Callable[[], LambdaEnvironment] = lambda: LambdaEnvironment(
-            function, log, variables, warden
-        )
+    def __init__(self, function: Function, log: Path, variables: Mapping[str, str]) -> None:
+        self._make: Callable[[], LambdaEnvironment] = lambda: LambdaEnvironment(function, log, variables)
         self._free = threading.Condition()
         self._all: set[LambdaEnvironment] = set()
         self._idle: list[LambdaEnvironment] = []

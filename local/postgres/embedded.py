@@ -21,9 +21,9 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
+from local.guard import Guard
 from local.postgres.process import answers, end_leftover_server, end_server, free_port
 from local.state import DirectoryLock, LaptopError, write_private
-from local.warden import Warden
 
 OWNER = "leads_owner"
 APP = "leads_app"
@@ -71,7 +71,7 @@ class EmbeddedPostgres:
         self._settings = _SETTINGS | (_THROW_AWAY_SETTINGS if throw_away else {})
         self._lock = DirectoryLock(self.directory, "a Postgres server")
         self._process: subprocess.Popen[bytes] | None = None
-        self._warden: Warden | None = None
+        self._guard: Guard | None = None
         self._passwords: dict[str, str] = {}
 
     @property
@@ -105,22 +105,14 @@ class EmbeddedPostgres:
             end_leftover_server(self._data)
             server = self._ready_data()
             self._passwords = json.loads((self._data / "passwords.json").read_text())
-            self._warden = Warden()
-            self._run(server, self._warden)
+            self._run(server)
         except BaseException:
             self.stop()
             raise
 
     def stop(self) -> None:
         """Stop the server: open transactions are rolled back. Does nothing when it is stopped."""
-        if self._process is not None:
-            end_server(self._process)
-            if self._warden is not None:
-                self._warden.forget(self._process.pid)
-            self._process = None
-        if self._warden is not None:
-            self._warden.close()
-            self._warden = None
+        self._end()
         self._lock.release()
 
     def __enter__(self) -> EmbeddedPostgres:
@@ -171,7 +163,7 @@ class EmbeddedPostgres:
         if done.returncode:
             raise PostgresFailed(f"the roles could not be created:\n{done.stderr.decode(errors='replace')}")
 
-    def _run(self, server: Any, warden: Warden) -> None:
+    def _run(self, server: Any) -> None:
         settings = [f"--{name}={value}" for name, value in self._settings.items()]
         log = self.directory / "postgres.log"
         for _ in range(5):
@@ -188,15 +180,23 @@ class EmbeddedPostgres:
                     start_new_session=True,
                 )
             self._process = process
-            warden.guard(process.pid, signal.SIGINT)
+            self._guard = Guard(process.pid, signal.SIGINT)
             if answers(process, self._data):
                 return
-            end_server(process)
+            self._end()
             said = log.read_bytes()[beginning:].decode(errors="replace")
             if "could not create any TCP/IP sockets" not in said:
                 break
             self.port = 0  # Somebody took the port in the moment between our look and the server's.
         raise PostgresFailed(f"Postgres did not start; {log} says:\n{said[-2000:]}")
+
+    def _end(self) -> None:
+        if self._guard is not None:
+            self._guard.close()
+            self._guard = None
+        if self._process is not None:
+            end_server(self._process)
+            self._process = None
 
 
 def _get_server() -> Any:

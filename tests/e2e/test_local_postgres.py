@@ -135,25 +135,25 @@ from pathlib import Path
 from local.postgres.embedded import EmbeddedPostgres
 postgres = EmbeddedPostgres(Path(sys.argv[1]))
 postgres.start()
-print(postgres.port, postgres._warden._process.pid, flush=True)
+print(postgres.port, postgres._guard._shell.pid, flush=True)
 time.sleep(60)
 """
 
 
-def _killed_parent(directory: Path, *, and_warden: bool) -> int:
+def _killed_parent(directory: Path, *, and_guard: bool) -> int:
     """Start a server in a process that is then killed; gives the server's port."""
     command = [sys.executable, "-c", _PARENT, str(directory)]
     with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
-        port, warden = map(int, parent.stdout.readline().split())
-        if and_warden:
-            os.kill(warden, signal.SIGKILL)
+        port, guard = map(int, parent.stdout.readline().split())
+        if and_guard:
+            os.kill(guard, signal.SIGKILL)
         parent.send_signal(signal.SIGKILL)
     return port
 
 
 def test_the_server_ends_with_a_killed_parent_and_starts_again(tmp_path: Path) -> None:
-    port = _killed_parent(tmp_path, and_warden=False)
+    port = _killed_parent(tmp_path, and_guard=False)
     _wait_until(lambda: not _listens(port), "the server outlived its killed parent")
 
     # Even when another process has the old server's number by now.
@@ -165,7 +165,7 @@ def test_the_server_ends_with_a_killed_parent_and_starts_again(tmp_path: Path) -
 
 
 def test_a_server_that_was_left_running_does_not_stop_the_next_start(tmp_path: Path) -> None:
-    port = _killed_parent(tmp_path, and_warden=True)
+    port = _killed_parent(tmp_path, and_guard=True)
     assert _listens(port), "this test is about a server that is still there"
 
     with EmbeddedPostgres(tmp_path) as postgres:
