@@ -26,8 +26,7 @@ from local.postgres.embedded import APP, DATABASE, OWNER, EmbeddedPostgres
 from local.postgres.unfinished_jobs import end_unfinished_jobs
 from local.sam.env_vars import write_env_vars
 from local.state import PROJECT, DirectoryLock, LaptopError, write_private
-from local.template.deployment import Template
-from local.template.resolver import load_template
+from local.template.deployment import Template, load_template
 
 _T = TypeVar("_T")
 

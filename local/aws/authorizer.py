@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from local.state import PROJECT, write_private
-from local.template.resolver import parameter_default
+from local.template.document import parameter_default
 
 ISSUER = "https://issuer.leads-laptop.example"
 AUDIENCE = "leads-laptop"

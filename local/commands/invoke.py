@@ -22,7 +22,7 @@ from local.aws.s3 import CREDENTIALS, REGION
 from local.sam.env_vars import ENDPOINT, ENV_VARS, HOST
 from local.sam.forwarding import forwarded
 from local.state import PROJECT, LaptopError, state_directory
-from local.template.resolver import read_document
+from local.template.document import read_document
 
 SAM = PROJECT / ".venv-sam" / "bin" / "sam"
 BUILT = PROJECT / ".aws-sam" / "build" / "template.yaml"

@@ -18,7 +18,7 @@ import pytest
 from local.aws import lambda_environments
 from local.aws.lambda_environments import LambdaEnvironments
 from local.aws.runtime_api import Outcome
-from local.template.resolver import load_template
+from local.template.deployment import load_template
 from tests.support.tiny_service import write_service
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -217,7 +217,7 @@ def test_nothing_outlives_a_killed_parent(service: Path, tmp_path: Path) -> None
     script = f"""
 import json, pathlib, time
 from local.aws.lambda_environments import LambdaEnvironments
-from local.template.resolver import load_template
+from local.template.deployment import load_template
 path = pathlib.Path({str(service)!r}) / "template.yaml"
 template = load_template(path, {{"JwtIssuer": "x"}}, stack_name="tiny")
 environments = LambdaEnvironments(template.functions, pathlib.Path({str(tmp_path)!r}), {{}})

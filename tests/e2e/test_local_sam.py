@@ -17,8 +17,8 @@ import pytest
 from local.commands.invoke import declare_endpoint
 from local.sam.forwarding import forwarded
 from local.stack import Stack
-from local.template.deployment import Function
-from local.template.resolver import load_template, read_document
+from local.template.deployment import Function, load_template
+from local.template.document import read_document
 from tests.support.deployed import PARAMETERS, STACK
 from tests.support.service import ROOT
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from local.template.deployment import Route, TemplateError, Trigger
-from local.template.resolver import load_template, parameter_default
+from local.template.deployment import Route, Trigger, load_template
+from local.template.document import TemplateError, parameter_default
 from tests.support.tiny_service import write_service
 
 PROJECT = Path(__file__).resolve().parents[2]

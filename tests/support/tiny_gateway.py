@@ -12,7 +12,7 @@ import urllib3
 from local.aws.authorizer import JwtAuthorizer, TokenIssuer
 from local.aws.gateway import Gateway
 from local.aws.lambda_environments import LambdaEnvironments
-from local.template.resolver import load_template
+from local.template.deployment import load_template
 from tests.support.tiny_service import write_service
 
 Ask = Callable[..., urllib3.BaseHTTPResponse]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from local.template.document import TemplateError
 from tests.support.deployed import CLUSTER, deployed, functions, policies
 
 TEMPLATE = """
@@ -74,5 +75,5 @@ def test_references_and_conditions_are_put_in(tmp_path: Path) -> None:
 def test_what_is_asked_of_a_resource_that_is_not_made_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "template.yaml"
     path.write_text(TEMPLATE.replace("    Condition: IsOwn\n", ""))
-    with pytest.raises(AssertionError, match="Cluster is not made, and asked for"):
+    with pytest.raises(TemplateError, match="Cluster is referred to, but its condition is false"):
         deployed({"Own": "no"}, path)

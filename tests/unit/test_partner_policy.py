@@ -80,6 +80,6 @@ def test_without_a_tag_that_names_an_organisation_there_is_no_folder(tag: str | 
 
 
 def test_its_arn_is_an_output_and_no_principal_of_the_stack_has_it() -> None:
-    assert TEMPLATE["Outputs"]["PartnerDropPolicyArn"]["Value"] == f"{STACK}-PartnerDropPolicy"
+    assert TEMPLATE["Outputs"]["PartnerDropPolicyArn"]["Value"] == "<PartnerDropPolicy>"
     properties = TEMPLATE["Resources"]["PartnerDropPolicy"]["Properties"]
     assert not {"Users", "Roles", "Groups"} & properties.keys(), "who deploys attaches it"

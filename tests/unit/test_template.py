@@ -17,8 +17,7 @@ import pytest
 
 from local.aws.lambda_environment import lambda_variables
 from local.state import PROJECT
-from local.template.deployment import Function
-from local.template.resolver import load_template
+from local.template.deployment import Function, load_template
 from tests.support.deployed import PARAMETERS, STACK
 
 PROGRAM: Final = PROJECT / "tests" / "support" / "started_function.py"

@@ -9,7 +9,7 @@ import pytest
 
 from leads.observability import NAMESPACE
 from local.state import PROJECT
-from tests.support.deployed import FUNCTIONS, PARAMETERS, STACK, deployed, functions, of_type
+from tests.support.deployed import FUNCTIONS, PARAMETERS, deployed, functions, of_type
 
 TOPIC: Final = "arn:aws:sns:eu-west-3:123456789012:alarms"
 TEMPLATE: Final = deployed({**PARAMETERS, "AlarmTopic": TOPIC})
@@ -69,7 +69,7 @@ def test_the_dashboard_shows_every_function_and_metrics_that_are_counted(paramet
     for metric, service in counted:
         assert f'increment("{metric}"' in counting_code(service)
     clusters = {line[3] for line in lines if line[0] == "AWS/RDS"}
-    assert clusters == ({f"{STACK}-Database"} if not parameters else set())
+    assert clusters == ({"<Database>"} if not parameters else set())
 
 
 def test_alarms_of_our_own_metrics_are_of_what_a_function_counts() -> None:
@@ -112,7 +112,7 @@ def test_jobs_that_nobody_else_ended_raise_an_alarm() -> None:
 
 def test_an_answer_with_a_fault_of_ours_raises_an_alarm() -> None:
     """The function that gives it has not failed, as far as Lambda knows."""
-    (alarm,) = alarms_on("AWS/ApiGateway", "5xx", ApiId=f"{STACK}-LeadsApi")
+    (alarm,) = alarms_on("AWS/ApiGateway", "5xx", ApiId="<LeadsApi>")
     assert (alarm["Statistic"], alarm["Threshold"]) == ("Sum", 0)
 
 

@@ -7,8 +7,9 @@ from typing import Any, Final
 
 import pytest
 
+from local.aws.s3 import ACCOUNT_ID, REGION
 from local.state import PROJECT
-from local.template.resolver import read_document
+from local.template.document import read_document
 from tests.support.deployed import (
     CLUSTER,
     PARAMETERS,
@@ -29,7 +30,7 @@ INTO: Final = deployed(PARAMETERS)
 FOR_A_DATABASE: Final = {"AWS::EC2", "AWS::RDS"}
 FOR_SIGN_IN: Final = {"AWS::Cognito"}
 FUNCTIONS: Final = functions(ALONE)
-BUCKET: Final = f"arn:aws:s3:::{STACK}-123456789012-eu-west-3"
+BUCKET: Final = f"arn:aws:s3:::{STACK}-{ACCOUNT_ID}-{REGION}"
 CLAIMS: Final = {"custom:org_id", "custom:role"}
 
 
@@ -60,7 +61,7 @@ def test_one_of_them_may_be_given_without_the_other() -> None:
 def test_functions_are_where_their_database_is() -> None:
     own, given = (template["Globals"]["Function"] for template in (ALONE, INTO))
     assert own["VpcConfig"] == {
-        "SubnetIds": [f"{STACK}-SubnetA", f"{STACK}-SubnetB"],
+        "SubnetIds": ["<SubnetA>", "<SubnetB>"],
         "SecurityGroupIds": ["<FunctionsSecurityGroup.GroupId>"],
     }
     assert given["VpcConfig"] == {
@@ -186,9 +187,9 @@ def test_new_code_meets_the_new_schema() -> None:
 def test_the_database_is_migrated_when_layer_code_or_database_change() -> None:
     migration = only(ALONE, "Custom::DatabaseMigration")
     name = FUNCTIONS["migrate_database"]
-    assert migration["ServiceToken"] == f"<{name}.Arn>"
-    assert migration["Layer"] == f"{STACK}-SharedLayer"
-    assert migration["Database"] == f"{STACK}-DatabaseWriter"
+    assert migration["ServiceToken"] == f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{STACK}-{name}"
+    assert migration["Layer"] == "<SharedLayer>"
+    assert migration["Database"] == "<DatabaseWriter>"
     into = only(INTO, "Custom::DatabaseMigration")
     assert into["Database"] == PARAMETERS["DatabaseHost"]
     assert into["Cluster"] == PARAMETERS["DatabaseResourceId"]
@@ -210,9 +211,9 @@ def test_a_change_of_any_functions_code_is_seen() -> None:
     layers = of_type(ALONE, "AWS::Serverless::LayerVersion")
     migration = only(ALONE, "Custom::DatabaseMigration")
     watched = {
-        (PROJECT / layers[value.removeprefix(f"{STACK}-")]["ContentUri"]).resolve()
+        (PROJECT / layers[value.strip("<>")]["ContentUri"]).resolve()
         for value in migration.values()
-        if isinstance(value, str) and value.removeprefix(f"{STACK}-") in layers
+        if isinstance(value, str) and value.strip("<>") in layers
     }
     shared = {ALONE["Resources"][name]["Properties"]["CodeUri"] for name in FUNCTIONS.values()}
     assert watched >= {(PROJECT / "layers/shared").resolve()}
@@ -263,7 +264,7 @@ def test_the_api_believes_the_tokens_of_the_pool_or_of_the_issuer() -> None:
         only(template, "AWS::Serverless::HttpApi")["Auth"]["Authorizers"]["JwtAuthorizer"]["JwtConfiguration"]
         for template in (ALONE, INTO)
     )
-    assert own == {"issuer": "<UserPool.ProviderURL>", "audience": [f"{STACK}-UserPoolClient"]}
+    assert own == {"issuer": "<UserPool.ProviderURL>", "audience": ["<UserPoolClient>"]}
     assert given == {"issuer": PARAMETERS["JwtIssuer"], "audience": PARAMETERS["JwtAudience"]}
 
 
