@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -38,6 +39,17 @@ class StackFailed(LaptopError):
     """The stack could not start; everything that had started is stopped again."""
 
 
+@dataclass(frozen=True)
+class Deployment:
+    """A template, and the waits by which the laptop differs from the cloud."""
+
+    template: Path = PROJECT / "template.yaml"
+    retry_seconds: Sequence[float] = RETRY_SECONDS
+    """The waits before the retries of an asynchronous event."""
+    schedule_seconds: float | None = None
+    """The wait between two scheduled events, if it is not the template's."""
+
+
 class Stack:
     """The service between `start` and `stop` (or within a `with`). Its `stack.json` says where it is."""
 
@@ -47,25 +59,20 @@ class Stack:
         *,
         port: int = 0,
         throw_away: bool = False,
-        template: Path = PROJECT / "template.yaml",
-        retry_seconds: Sequence[float] = RETRY_SECONDS,
-        schedule_seconds: float | None = None,
+        deployment: Deployment | None = None,
         access_log: AccessLog | None = None,
     ) -> None:
         """The directory keeps leads, keys and logs; `throw_away` says that they need not survive a power cut.
 
-        `port` is the API's; 0 picks a free one. `retry_seconds` are the waits before an asynchronous event is
-        tried again, `schedule_seconds` those between scheduled events instead of the template's. `access_log`
-        gets a line per request instead of `logs/api.log`.
+        `port` is the API's; 0 picks a free one. `access_log` gets a line per request instead of
+        `logs/api.log`.
         """
         self.directory = directory.resolve()
         self.logs = self.directory / "logs"
         self.postgres = EmbeddedPostgres(self.directory / "postgres", throw_away=throw_away)
         self.s3 = S3Emulator(log=self.logs / "s3.log")
         self._port = port
-        self._template_path = template
-        self._retry_seconds = retry_seconds
-        self._schedule_seconds = schedule_seconds
+        self._deployment = deployment or Deployment()
         self._access_log = access_log
         self._running = contextlib.ExitStack()
         self._gateway: Gateway | None = None
@@ -100,7 +107,7 @@ class Stack:
 
     def token(self, org: str, role: str = "ADMIN", user: str = "dev@example.com") -> str:
         """A token for this stack."""
-        return _started(self._issuer).issue(token_claims(org, role, user, self._template_path))
+        return _started(self._issuer).issue(token_claims(org, role, user, self._deployment.template))
 
     def issue(self, **claims: Any) -> str:
         """A token of these claims and iss, aud, iat and exp, which they may replace; None leaves one out."""
@@ -157,7 +164,7 @@ class Stack:
         running.callback(self.s3.stop)
         running.enter_context(self.postgres)
         self._template = template = load_template(
-            self._template_path, self._parameters(), stack_name=STACK_NAME
+            self._deployment.template, self._parameters(), stack_name=STACK_NAME
         )
         # Its variables need the S3 endpoint, so this waits for it.
         self._environments = environments = LambdaEnvironments(
@@ -178,7 +185,9 @@ class Stack:
         if self._notifications is not None:
             self._notifications.start()
             running.callback(self._notifications.stop)
-        self._schedules = Schedules(template.functions, environments.invoke, seconds=self._schedule_seconds)
+        self._schedules = Schedules(
+            template.functions, environments.invoke, seconds=self._deployment.schedule_seconds
+        )
         self._schedules.start()
         running.callback(self._schedules.stop)
         running.callback(
@@ -228,7 +237,11 @@ class Stack:
             return None
         self._events = self.s3.notify(template.bucket, triggers, f"{STACK_NAME}-notifications")
         return Notifications(
-            self.s3, self._events, template.functions, environments.invoke, retry_seconds=self._retry_seconds
+            self.s3,
+            self._events,
+            template.functions,
+            environments.invoke,
+            retry_seconds=self._deployment.retry_seconds,
         )
 
     def _log_access(self, line: str) -> None:

@@ -20,7 +20,7 @@ import pytest
 import urllib3
 
 from local.aws.gateway import PortTaken
-from local.stack import Stack, StackFailed
+from local.stack import Deployment, Stack, StackFailed
 from local.state import DirectoryInUse
 from tests.support.tiny_service import FAILING_MIGRATE, MIGRATE, write_service
 
@@ -35,7 +35,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Iterator[Stack]:
     directory = tmp_path_factory.mktemp("stack")
-    with Stack(directory, throw_away=True, template=template, schedule_seconds=0.5) as running:
+    with Stack(directory, throw_away=True, deployment=Deployment(template, schedule_seconds=0.5)) as running:
         yield running
 
 
@@ -125,7 +125,7 @@ def test_a_scheduled_function_is_invoked_again_and_again(stack: Stack) -> None:
 
 def test_a_directory_in_use_is_refused(stack: Stack, template: Path) -> None:
     with pytest.raises(DirectoryInUse, match=f"a local stack already runs on .* \\(process {os.getpid()}\\)"):
-        Stack(stack.directory, template=template).start()
+        Stack(stack.directory, deployment=Deployment(template)).start()
 
     assert (stack.directory / "stack.json").exists(), (
         "the refused start took the running stack's stack.json away"
@@ -135,7 +135,7 @@ def test_a_directory_in_use_is_refused(stack: Stack, template: Path) -> None:
 
 def test_a_failing_migration_stops_what_had_started(tmp_path: Path) -> None:
     template = write_service(tmp_path / "service", FAILING_MIGRATE)
-    stack = Stack(tmp_path / "state", throw_away=True, template=template)
+    stack = Stack(tmp_path / "state", throw_away=True, deployment=Deployment(template))
 
     with pytest.raises(StackFailed, match="MigrateDatabaseFunction failed: migration 0002 does not apply"):
         stack.start()
@@ -150,14 +150,14 @@ def test_a_taken_port_is_told(tmp_path: Path, template: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(PortTaken, match=f"port {port} is taken"):
-            Stack(tmp_path, port=port, throw_away=True, template=template).start()
+            Stack(tmp_path, port=port, throw_away=True, deployment=Deployment(template)).start()
 
 
 _PARENT = """
 import sys, time
 from pathlib import Path
-from local.stack import Stack
-stack = Stack(Path(sys.argv[1]), template=Path(sys.argv[2]))
+from local.stack import Deployment, Stack
+stack = Stack(Path(sys.argv[1]), deployment=Deployment(Path(sys.argv[2])))
 stack.start()
 stack.warm()
 print(stack.token("acme"), flush=True)
@@ -178,7 +178,7 @@ def test_a_killed_stack_leaves_no_process_and_starts_again(tmp_path: Path, templ
         "a part outlived its killed stack",
     )
 
-    with Stack(tmp_path, template=template) as again:
+    with Stack(tmp_path, deployment=Deployment(template)) as again:
         told = _description(again)
         assert told["pid"] == os.getpid()
         rows = _rows(
