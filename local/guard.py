@@ -9,8 +9,8 @@ import subprocess
 class Guard:
     """A shell that signals a process group as soon as this process is gone.
 
-    The shell notices by the end of its stdin. Linux's parent-death signal would come too early, at the end of
-    the thread that started the child, and macOS has none.
+    The shell notices by the end of its stdin. Linux's parent-death signal would come too early: at the end of
+    the thread that started the child. macOS has none.
     """
 
     def __init__(self, group: int, ending: signal.Signals) -> None:

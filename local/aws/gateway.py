@@ -1,6 +1,6 @@
-"""The HTTP API: routes, JWT authorizer and limits of the gateway in front of the functions.
+"""Stand in for API Gateway's HTTP API: routes, JWT authorizer and limits.
 
-What the gateway itself answers is `{"message": …}`, as API Gateway words it; all else is the function's.
+The gateway's own answers are `{"message": …}` in API Gateway's words. All others come from the functions.
 """
 
 from __future__ import annotations
@@ -31,28 +31,28 @@ BODY_BYTES = 10 * 1000 * 1000
 """API Gateway's limit for a request."""
 
 WAIT_SECONDS = 30.0
-"""API Gateway's limit for the time that a function takes."""
+"""API Gateway's limit for the duration of a function."""
 
 Invoke = Callable[[str, bytes], Outcome]
 AccessLog = Callable[[str], None]
 
 
-class PortTaken(LaptopError):
-    """Another program listens on the gateway's port."""
+class PortInUse(LaptopError):
+    """Report that another program listens on the gateway's port."""
 
 
 def require_free(port: int) -> None:
-    """Raise PortTaken when another program listens on this port, to say so before anything is started."""
+    """Raise PortInUse if another program listens on this port, before anything is started."""
     try:
         socket.create_server((HOST, port)).close()
     except OSError as error:
-        raise PortTaken(
-            f"port {port} is taken: stop what listens there, or set PORT (0 picks a free one)"
+        raise PortInUse(
+            f"port {port} is in use: stop the program that listens there, or set PORT (0 picks a free port)"
         ) from error
 
 
 class Gateway:
-    """Serves the functions' routes from its construction until `close`."""
+    """Serve the functions' routes from construction until `close`."""
 
     def __init__(
         self,
@@ -63,23 +63,23 @@ class Gateway:
         port: int,
         access_log: AccessLog = lambda line: None,
     ) -> None:
-        """`invoke(logical id, event)` gives the outcome. `port` 0 picks one; else it may be PortTaken."""
+        """Listen on `port`, or on a free one if it is 0. Raise PortInUse."""
         self._authorizer = authorizer
         self._access_log = access_log
         self._invoke = invoke
         self._routes = [(route, function.logical_id) for function in functions for route in function.routes]
-        # As many as environments could serve; the invocation goes on when its client or our patience is gone.
+        # An invocation goes on after WAIT_SECONDS, so it has a thread of its own.
         self._callers = ThreadPoolExecutor(max_workers=64, thread_name_prefix="gateway")
         require_free(port)
         self._server = HttpServer(self._answer, port)
 
     @property
     def url(self) -> str:
-        """Where the API answers, without a slash at the end."""
+        """Return the API's URL, without a slash at the end."""
         return f"http://127.0.0.1:{self._server.port}"
 
     def close(self) -> None:
-        """Stop listening. Requests under way are answered when their functions end."""
+        """Stop listening. Running requests are answered when their functions end."""
         self._server.close()
         self._callers.shutdown(wait=False, cancel_futures=True)
 
@@ -89,7 +89,7 @@ class Gateway:
         response = self._respond(request, request_id)
         response.headers["apigw-requestid"] = request_id
         milliseconds = (time.monotonic() - started_at) * 1000
-        # Without the query, which may hold phones. Before the answer, so that its client finds the line.
+        # The line omits the query, which may hold phones. It precedes the answer, so the caller finds it.
         path = request.environ[TARGET].partition("?")[0]
         self._access_log(f"{request.method} {path} {response.status_code} {milliseconds:.0f} ms {request_id}")
         return response
@@ -134,7 +134,7 @@ class Gateway:
         return _message(500, "Internal Server Error")
 
     def _find(self, method: str, path: str) -> tuple[Route, str, dict[str, str]] | None:
-        """A request's route, its function and the path's parameters; literal segments win over `{id}`."""
+        """Return the route, its function and the path's parameters. Literal segments win over `{id}`."""
         segments = path.split("/")
         found: tuple[Route, str, dict[str, str]] | None = None
         for route, function in self._routes:
@@ -150,17 +150,22 @@ def _match(route: list[str], path: list[str]) -> dict[str, str] | None:
     if len(route) != len(path):
         return None
     parameters = {}
-    for expected, given in zip(route, path, strict=True):
-        if expected.startswith("{") and expected.endswith("}") and given:
-            parameters[expected[1:-1]] = unquote(given, errors="replace")
-        elif expected != given:
+    for expected, actual in zip(route, path, strict=True):
+        if expected.startswith("{") and expected.endswith("}") and actual:
+            parameters[expected[1:-1]] = unquote(actual, errors="replace")
+        elif expected != actual:
             return None
     return parameters
 
 
 def _read(request: werkzeug.Request) -> bytes:
-    """Return the body. Raise BadRequest or RequestEntityTooLarge."""
-    # werkzeug reads no body for a length that is no number, and one that is chunked whatever else it is.
+    """Return the body.
+
+    Raises:
+        BadRequest: The request breaks HTTP's own rules, or its client is gone.
+        RequestEntityTooLarge: The body exceeds BODY_BYTES.
+    """
+    # werkzeug takes a length that is not a number for 0, and ignores a second transfer coding.
     coding = request.headers.get("Transfer-Encoding", "chunked").lower()
     if coding != "chunked" or not request.headers.get("Content-Length", "0").strip().isdecimal():
         raise BadRequest

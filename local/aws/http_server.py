@@ -1,4 +1,4 @@
-"""werkzeug's HTTP server on the loopback interface, for the gateway and the Lambda Runtime API."""
+"""Serve HTTP on the loopback interface, for the gateway and the Lambda Runtime API."""
 
 from __future__ import annotations
 
@@ -14,24 +14,21 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 HOST = "127.0.0.1"
 
 TARGET = "leads.target"
-"""In a request's environ: the path with its query as it was sent. WSGI's own path is decoded."""
+"""The key in the environ of the path and query as they were sent. WSGI decodes its own path."""
 
 HEADERS = "leads.headers"
-"""In a request's environ: the headers as they were sent. WSGI's own are joined and renamed."""
+"""The key in the environ of the headers as they were sent. WSGI joins and renames its own."""
 
 _POLL_SECONDS = 0.1
-"""The time until `close` is noticed. Longer delays a stack's stop; shorter wakes an idle laptop oftener."""
+"""The delay of `close`. Longer slows the stop of a stack; shorter wakes an idle laptop more often."""
 
 
 class HttpServer:
-    """Answers requests from its construction until `close`, each in a connection and a thread of its own.
-
-    werkzeug closes each connection after its response.
-    """
+    """Answer requests from construction until `close`, each in a connection and a thread of its own."""
 
     def __init__(self, answer: Callable[[Request], Response], port: int = 0) -> None:
-        """Listen on `port`, or on a free one if it is 0. Raise OSError if the port is taken."""
-        # werkzeug ends the whole program if the port is taken, so it gets a socket that listens already.
+        """Listen on `port`, or on a free one if it is 0. Raise OSError if the port is in use."""
+        # werkzeug ends the whole program if the port is in use, so it gets a socket that listens already.
         with socket.create_server((HOST, port), backlog=128) as listening:
             self._server = make_server(
                 HOST,
@@ -47,18 +44,17 @@ class HttpServer:
         ).start()
 
     def close(self) -> None:
-        """Stop listening. Requests under way are still answered."""
+        """Stop listening. Running requests are still answered."""
         self._server.shutdown()
         self._server.server_close()
 
 
 class _Handler(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
-    default_request_version = (
-        "HTTP/1.1"  # Of a request without one, which is refused with a status line, too.
-    )
+    # A malformed request counts as this version. Under HTTP/0.9 its refusal would have no status line.
+    default_request_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # Otherwise each answer waits 40 ms for the client's acknowledgement.
-    timeout = 75  # An idle connection is closed, as API Gateway's are.
+    timeout = 75  # An idle connection must not occupy its thread for ever.
 
     def make_environ(self) -> dict[str, Any]:
         return super().make_environ() | {TARGET: self.path, HEADERS: tuple(self.headers.items())}
@@ -67,7 +63,7 @@ class _Handler(WSGIRequestHandler):
         return True  # werkzeug sends `100 Continue` itself.
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Refuse a request that is not HTTP in the gateway's words."""
+        """Refuse a malformed request in API Gateway's words."""
         self.close_connection = True
         body = json.dumps({"message": "Bad Request"}).encode()
         self.send_response_only(code)
@@ -78,4 +74,4 @@ class _Handler(WSGIRequestHandler):
         self.wfile.write(body)
 
     def log(self, type: str, message: str, *args: Any) -> None:
-        """Write no line: the application logs what is worth one."""
+        """Write nothing. The gateway has a log of its own."""

@@ -1,4 +1,4 @@
-"""Read what the laptop needs to know of the deployment: functions, their events, the bucket and the queues.
+"""Read the deployment from template.yaml: functions, their events, the bucket and the queues.
 
 It understands the part of SAM that the template uses. It refuses everything else instead of guessing.
 """
@@ -44,7 +44,7 @@ class Trigger:
     def matches(self, event_name: str, key: str) -> bool:
         """Return whether it covers an event (`ObjectCreated:Put`, as in records) of this decoded key."""
         named = any(
-            event.endswith("*") and f"s3:{event_name}".startswith(event[:-1]) or event == f"s3:{event_name}"
+            (event.endswith("*") and f"s3:{event_name}".startswith(event[:-1])) or event == f"s3:{event_name}"
             for event in self.events
         )
         return named and key.startswith(self.prefix) and key.endswith(self.suffix)

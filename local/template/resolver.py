@@ -56,6 +56,15 @@ class Resolver:
             "AWS::StackName": stack_name,
             "AWS::URLSuffix": "amazonaws.com",
         }
+        self._functions: Mapping[str, Callable[[Any], Any]] = {
+            "Ref": self._ref,
+            "Fn::GetAtt": self._get_att,
+            "Fn::If": self._if,
+            "Fn::Join": self._join,
+            "Fn::Select": self._select,
+            "Fn::Split": self._split,
+            "Fn::Sub": self._sub,
+        }
 
     def existing(self, section: str = "Resources") -> dict[str, Any]:
         """Return the members of a section that have no condition, or a true one."""
@@ -83,26 +92,10 @@ class Resolver:
         raise TemplateError(f"this is no text: {value!r}")
 
     def resolve(self, value: Any) -> Any:
-        """Resolve everything in a value. Raise TemplateError for a resource that does not exist."""
+        """Resolve all references in a value. Raise TemplateError for a resource that does not exist."""
         match value:
-            case {"Ref": str(name)}:
-                return self._reference(name)
-            case {"Fn::GetAtt": str(path)}:
-                return self._attribute(*path.split(".", 1))
-            case {"Fn::GetAtt": [str(name), str(attribute)]}:
-                return self._attribute(name, attribute)
-            case {"Fn::Sub": str(pattern)}:
-                return self._substitute(pattern, {})
-            case {"Fn::Sub": [str(pattern), dict(own)]}:
-                return self._substitute(pattern, own)
-            case {"Fn::Join": [str(separator), parts]}:
-                return separator.join(map(str, self.resolve(parts)))
-            case {"Fn::Split": [str(separator), whole]}:
-                return self.text(whole).split(separator)
-            case {"Fn::Select": [int(index), {"Fn::Split": _} as parts]}:
-                return self.resolve(parts)[index]
-            case {"Fn::If": [str(condition), then, otherwise]}:
-                return self.resolve(then if self.holds(condition) else otherwise)
+            case dict() if len(value) == 1 and (name := next(iter(value))) in self._functions:
+                return self._functions[name](value[name])
             case dict():
                 resolved = {name: self.resolve(one) for name, one in value.items()}
                 return {name: one for name, one in resolved.items() if one is not _NO_VALUE}
@@ -136,7 +129,7 @@ class Resolver:
             raise TemplateError(f"{logical_id} is referred to, but its condition is false")
         return resource
 
-    def _reference(self, name: str) -> object:
+    def _ref(self, name: str) -> object:
         if name in self._values:
             return self._values[name]
         if name in self._document.get("Parameters", {}):
@@ -144,19 +137,40 @@ class Resolver:
         by_name = self._resource(name)["Type"] in _REFERRED_BY_NAME
         return self.name(name) if by_name else self._unknown(name)
 
-    def _attribute(self, name: str, attribute: str = "") -> str:
+    def _get_att(self, path: str | list[str]) -> str:
+        name, attribute = path.split(".", 1) if isinstance(path, str) else path
         kind = self._resource(name)["Type"]
         if attribute == "Arn" and kind in _ARNS:
             return f"arn:aws:{_ARNS[kind]}{self.name(name)}"
         return self._unknown(f"{name}.{attribute}")
 
-    def _substitute(self, pattern: str, own: Mapping[str, Any]) -> str:
-        def value(found: re.Match[str]) -> str:
+    def _sub(self, argument: str | list[Any]) -> str:
+        pattern, own = (argument, {}) if isinstance(argument, str) else argument
+
+        def replacement(found: re.Match[str]) -> str:
             name = found[1]
             if name.startswith("!"):
                 return f"${{{name[1:]}}}"
             if name in own:
                 return self.text(own[name])
-            return self._attribute(*name.split(".", 1)) if "." in name else self.text({"Ref": name})
+            return self._get_att(name) if "." in name else self.text({"Ref": name})
 
-        return re.sub(r"\$\{([^}]+)\}", value, pattern)
+        return re.sub(r"\$\{([^}]+)\}", replacement, pattern)
+
+    def _join(self, argument: list[Any]) -> str:
+        separator, parts = argument
+        return str(separator).join(map(str, self.resolve(parts)))
+
+    def _split(self, argument: list[Any]) -> list[str]:
+        separator, whole = argument
+        return self.text(whole).split(separator)
+
+    def _select(self, argument: list[Any]) -> Any:
+        index, parts = argument
+        members = self.resolve(parts)
+        # Only AWS knows the members of Fn::GetAZs and Fn::Cidr.
+        return members[index] if isinstance(members, list) else {"Fn::Select": [index, members]}
+
+    def _if(self, argument: list[Any]) -> Any:
+        condition, then, otherwise = argument
+        return self.resolve(then if self.holds(condition) else otherwise)

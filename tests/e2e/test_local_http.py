@@ -15,7 +15,7 @@ import urllib3
 
 from local.aws import gateway as gateway_module
 from local.aws.authorizer import JwtAuthorizer
-from local.aws.gateway import Gateway, PortTaken
+from local.aws.gateway import Gateway, PortInUse
 from tests.support.tiny_gateway import Ask, TinyGateway, asking, tiny_gateway
 
 
@@ -201,5 +201,5 @@ def test_the_access_log_has_no_query(ask: Ask, service: TinyGateway) -> None:
 def test_a_taken_port_is_said(service: TinyGateway) -> None:
     authorizer = JwtAuthorizer(service.issuer.public_key)
 
-    with pytest.raises(PortTaken, match=f"port {service.port} is taken"):
+    with pytest.raises(PortInUse, match=f"port {service.port} is in use"):
         Gateway([], authorizer, lambda name, event: pytest.fail("invoked"), port=service.port)

@@ -19,7 +19,7 @@ import pg8000.dbapi
 import pytest
 import urllib3
 
-from local.aws.gateway import PortTaken
+from local.aws.gateway import PortInUse
 from local.stack import Deployment, Stack, StackFailed
 from local.state import DirectoryInUse
 from tests.support.tiny_service import FAILING_MIGRATE, MIGRATE, write_service
@@ -149,7 +149,7 @@ def test_a_failing_migration_stops_what_had_started(tmp_path: Path) -> None:
 def test_a_taken_port_is_told(tmp_path: Path, template: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(PortTaken, match=f"port {port} is taken"):
+        with pytest.raises(PortInUse, match=f"port {port} is in use"):
             Stack(tmp_path, port=port, throw_away=True, deployment=Deployment(template)).start()
 
 
