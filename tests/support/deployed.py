@@ -1,6 +1,6 @@
-"""template.yaml as CloudFormation sees it in a deployment: with parameters, conditions and references put in.
+"""Resolve template.yaml as CloudFormation does in a deployment.
 
-It holds every resource. A value that only AWS knows is a text in angle brackets. A policy is as IAM gets it.
+The result holds every resource. A value that only AWS knows is a text in angle brackets.
 """
 
 from collections.abc import Mapping
