@@ -13,7 +13,7 @@ from local.aws.lambda_environments import LambdaEnvironments
 from local.aws.s3 import S3Emulator
 from local.postgres.embedded import DATABASE, EmbeddedPostgres
 from local.state import PROJECT
-from local.template.resolver import load_template
+from local.template.deployment import load_template
 
 ORG: Final = "bench"
 _STACK: Final = "leads-bench"

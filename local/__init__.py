@@ -1,1 +1,1 @@
-"""The laptop runtime: AWS's part in the service, on one machine and no account. Never deployed."""
+"""Run the service on one machine without an AWS account. Never deployed."""

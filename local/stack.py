@@ -1,4 +1,4 @@
-"""The whole service on one machine, from template.yaml: Postgres, S3, functions, bucket events, HTTP API.
+"""Run the whole service on one machine: Postgres, S3, the functions, their events and the HTTP API.
 
 with Stack(directory, throw_away=True) as stack:
     headers = {"Authorization": f"Bearer {stack.token('acme')}"}
@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -26,8 +27,7 @@ from local.postgres.embedded import APP, DATABASE, OWNER, EmbeddedPostgres
 from local.postgres.unfinished_jobs import end_unfinished_jobs
 from local.sam.env_vars import write_env_vars
 from local.state import PROJECT, DirectoryLock, LaptopError, write_private
-from local.template.deployment import Template
-from local.template.resolver import load_template
+from local.template.deployment import Template, load_template
 
 _T = TypeVar("_T")
 
@@ -36,11 +36,22 @@ MIGRATE = "MigrateDatabaseFunction"
 
 
 class StackFailed(LaptopError):
-    """The stack could not start; everything that had started is stopped again."""
+    """Report that the stack could not start. All of its parts are stopped again."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """Choose the template, and the waits by which the laptop differs from the cloud."""
+
+    template: Path = PROJECT / "template.yaml"
+    retry_seconds: Sequence[float] = RETRY_SECONDS
+    """The waits before the retries of an asynchronous event."""
+    schedule_seconds: float | None = None
+    """The wait between two scheduled events, if it is not the template's."""
 
 
 class Stack:
-    """The service between `start` and `stop` (or within a `with`). Its `stack.json` says where it is."""
+    """Run the service between `start` and `stop` (or within a `with`). Its `stack.json` has the addresses."""
 
     def __init__(
         self,
@@ -48,25 +59,20 @@ class Stack:
         *,
         port: int = 0,
         throw_away: bool = False,
-        template: Path = PROJECT / "template.yaml",
-        retry_seconds: Sequence[float] = RETRY_SECONDS,
-        schedule_seconds: float | None = None,
+        deployment: Deployment | None = None,
         access_log: AccessLog | None = None,
     ) -> None:
-        """The directory keeps leads, keys and logs; `throw_away` says that they need not survive a power cut.
+        """Keep leads, keys and logs in `directory`. If `throw_away`, they may be lost in a power cut.
 
-        `port` is the API's; 0 picks a free one. `retry_seconds` are the waits before an asynchronous event is
-        tried again, `schedule_seconds` those between scheduled events instead of the template's. `access_log`
-        gets a line per request instead of `logs/api.log`.
+        `port` is the API's; 0 picks a free one. `access_log` gets a line per request instead of
+        `logs/api.log`.
         """
         self.directory = directory.resolve()
         self.logs = self.directory / "logs"
         self.postgres = EmbeddedPostgres(self.directory / "postgres", throw_away=throw_away)
         self.s3 = S3Emulator(log=self.logs / "s3.log")
         self._port = port
-        self._template_path = template
-        self._retry_seconds = retry_seconds
-        self._schedule_seconds = schedule_seconds
+        self._deployment = deployment or Deployment()
         self._access_log = access_log
         self._running = contextlib.ExitStack()
         self._gateway: Gateway | None = None
@@ -81,43 +87,46 @@ class Stack:
 
     @property
     def api(self) -> str:
-        """The API's URL, without a slash at the end."""
+        """Return the API's URL, without a slash at the end."""
         return _started(self._gateway).url
 
     @property
     def environments(self) -> LambdaEnvironments:
-        """The functions, to invoke one directly."""
+        """Return the functions, to invoke one directly."""
         return _started(self._environments)
 
     @property
     def bucket(self) -> str:
-        """The bucket's name."""
+        """Return the bucket's name."""
         return _started(_started(self._template).bucket)
 
     @property
     def database(self) -> str:
-        """The libpq URI of the functions' role."""
+        """Return the libpq URI of the functions' role."""
         return self.postgres.app_uri(self._app_password)
 
     def token(self, org: str, role: str = "ADMIN", user: str = "dev@example.com") -> str:
-        """A token for this stack."""
-        return _started(self._issuer).issue(token_claims(org, role, user, self._template_path))
+        """Return a token for this stack."""
+        return _started(self._issuer).issue(token_claims(org, role, user, self._deployment.template))
 
     def issue(self, **claims: Any) -> str:
-        """A token of these claims and iss, aud, iat and exp, which they may replace; None leaves one out."""
+        """Return a token of iss, aud, iat, exp and these claims, which may replace them. None omits one."""
         return _started(self._issuer).issue(claims)
 
     def warm(self) -> None:
-        """Start an environment of each function in the background, so that first requests are quick, too."""
+        """Start an environment of each function in the background, so that first requests are fast."""
         for function in _started(self._template).functions:
             if function.routes or function.triggers:
                 self.environments.warm(function.logical_id)
 
     def start(self) -> None:
-        """Start everything and write stack.json.
+        """Start all parts and write stack.json.
 
-        Raises StackFailed, DirectoryInUse when another process has the directory, PortTaken, or what a part
-        raises.
+        Raises:
+            StackFailed: The migration failed.
+            DirectoryInUse: Another process uses the directory.
+            PortInUse: Another program listens on the port.
+            LaptopError: Another part could not start.
         """
         self.logs.mkdir(parents=True, exist_ok=True)
         try:
@@ -127,7 +136,7 @@ class Stack:
             raise
 
     def stop(self) -> None:
-        """Stop everything, at once: requests under way are cut. Does nothing when it is stopped."""
+        """Stop all parts without waiting for running jobs. Do nothing if the stack is stopped."""
         self._running.close()
         if self._notifications is not None:
             self._notifications.join()
@@ -150,17 +159,18 @@ class Stack:
         running.enter_context(DirectoryLock(self.directory, "a local stack"))
         require_free(self._port)
         description = self.directory / "stack.json"
-        description.unlink(missing_ok=True)  # A killed stack's: who waits for ours must not read it.
+        # A killed stack's may still exist. A program that waits for this stack must not read it.
+        description.unlink(missing_ok=True)
         running.callback(description.unlink, missing_ok=True)
         self._issuer = TokenIssuer.create(self.directory)
         self._app_password = self._load_app_password()
-        self.s3.start()  # It takes as long as Postgres: side by side.
+        self.s3.start()  # It takes as long as Postgres, so both start side by side.
         running.callback(self.s3.stop)
         running.enter_context(self.postgres)
         self._template = template = load_template(
-            self._template_path, self._parameters(), stack_name=STACK_NAME
+            self._deployment.template, self._parameters(), stack_name=STACK_NAME
         )
-        # Its variables need the S3 endpoint, so this waits for it.
+        # The variables hold the S3 endpoint, so this waits for S3.
         self._environments = environments = LambdaEnvironments(
             template.functions, self.logs, {"AWS_ENDPOINT_URL_S3": self.s3.url}
         )
@@ -179,7 +189,9 @@ class Stack:
         if self._notifications is not None:
             self._notifications.start()
             running.callback(self._notifications.stop)
-        self._schedules = Schedules(template.functions, environments.invoke, seconds=self._schedule_seconds)
+        self._schedules = Schedules(
+            template.functions, environments.invoke, seconds=self._deployment.schedule_seconds
+        )
         self._schedules.start()
         running.callback(self._schedules.stop)
         running.callback(
@@ -215,7 +227,7 @@ class Stack:
         outcome = environments.invoke(MIGRATE, b"{}")
         if outcome.failed:
             log = self.logs / f"{function.code.name}.log"
-            raise StackFailed(f"{MIGRATE} failed: {outcome.error_message}\n(its log is {log})")
+            raise StackFailed(f"{MIGRATE} failed: {outcome.error_message}\nIts log is {log}")
         environments.cool(MIGRATE)
         end_unfinished_jobs(self.postgres)
 
@@ -229,7 +241,11 @@ class Stack:
             return None
         self._events = self.s3.notify(template.bucket, triggers, f"{STACK_NAME}-notifications")
         return Notifications(
-            self.s3, self._events, template.functions, environments.invoke, retry_seconds=self._retry_seconds
+            self.s3,
+            self._events,
+            template.functions,
+            environments.invoke,
+            retry_seconds=self._deployment.retry_seconds,
         )
 
     def _log_access(self, line: str) -> None:
@@ -252,5 +268,5 @@ class Stack:
 
 def _started(part: _T | None) -> _T:
     if part is None:
-        raise StackFailed("the stack is not started")
+        raise StackFailed("the stack is not running")
     return part

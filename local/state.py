@@ -1,4 +1,4 @@
-"""The state directory: private ones, and the lock that keeps a second process out."""
+"""Lock state directories against a second process, and write private files into them."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 
 class LaptopError(Exception):
-    """Something that a person has to mend; the message says what. Each part has its kind."""
+    """Report a problem that a person has to solve. The message names it."""
 
 
 class DirectoryInUse(LaptopError):
-    """Another process works on this directory."""
+    """Report that another process uses a directory."""
 
 
 class DirectoryLock:
-    """Keeps a directory to one process at a time. The kernel gives it up for a process that was killed."""
+    """Lock a directory for one process at a time. The kernel releases the lock of a killed process."""
 
     def __init__(self, directory: Path, owner: str) -> None:
-        """Nothing happens before `acquire`; `owner` is what the message calls the other process."""
+        """Prepare a lock. `owner` names the other process in the message."""
         self._path = directory / ".lock"
         self._owner = owner
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
-        """Take the lock, or raise DirectoryInUse naming the process that has it."""
+        """Acquire the lock. Raise DirectoryInUse, which names the process that holds it."""
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -44,7 +44,7 @@ class DirectoryLock:
         self._descriptor = descriptor
 
     def release(self) -> None:
-        """Give the lock up. The file stays: else two processes could lock two files of the same name."""
+        """Release the lock. The file stays, or two processes could lock two files of the same name."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -60,7 +60,7 @@ class DirectoryLock:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
+    """Write a file that only its owner can read, completely or not at all."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -70,5 +70,5 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def state_directory() -> Path:
-    """Where `make run` keeps its state, from LEADS_STATE_DIR."""
+    """Return the directory of `make run`'s state, from LEADS_STATE_DIR."""
     return Path(os.environ.get("LEADS_STATE_DIR") or PROJECT / ".local")

@@ -1,7 +1,7 @@
-"""Tokens for the laptop, and the HTTP API's JWT authorizer that checks them.
+"""Issue tokens for the laptop, and check them as the HTTP API's JWT authorizer does.
 
-https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html. Where API Gateway
-fetches the issuer's public key, the laptop has a key pair of its own in the state directory.
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html. API Gateway fetches
+the issuer's public key. The laptop instead has a key pair of its own in the state directory.
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from local.state import PROJECT, write_private
-from local.template.resolver import parameter_default
+from local.template.document import parameter_default
 
 ISSUER = "https://issuer.leads-laptop.example"
 AUDIENCE = "leads-laptop"
 
 TOKEN_SECONDS = 12 * 3600
-"""How long a laptop's token lives: a working day."""
+"""A working day. Shorter interrupts work at the laptop; longer keeps a leaked token valid."""
 
 _KEY_FILE = "token_key.pem"
 _BEARER = re.compile(r"\s*(?:bearer\s+)?(\S+)\s*", re.IGNORECASE)
 
 
 class Unauthorized(Exception):
-    """The request has no token, or one that does not count; the message is not for the caller."""
+    """Report a missing or invalid token. The message must not reach the caller."""
 
 
 class TokenIssuer:
-    """Signs tokens with the state directory's key."""
+    """Sign tokens with the state directory's key."""
 
     def __init__(self, key: rsa.RSAPrivateKey) -> None:
-        """See `create` and `load`."""
+        """Use a key. See `create` and `load` for the state directory's."""
         self._key = key
 
     @classmethod
     def create(cls, state_directory: Path) -> TokenIssuer:
-        """The issuer of a state directory, its key pair made when there is none."""
+        """Return the issuer of a state directory, after making a key pair if there is none."""
         path = state_directory / _KEY_FILE
         if not path.exists():
             key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -55,7 +55,7 @@ class TokenIssuer:
 
     @classmethod
     def load(cls, state_directory: Path) -> TokenIssuer:
-        """The issuer of a state directory. FileNotFoundError when no stack ever ran on it."""
+        """Return the issuer of a state directory. Raise FileNotFoundError if no stack ever ran on it."""
         key = serialization.load_pem_private_key((state_directory / _KEY_FILE).read_bytes(), None)
         if not isinstance(key, rsa.RSAPrivateKey):
             raise TypeError(f"{state_directory / _KEY_FILE} holds no RSA key")
@@ -63,21 +63,21 @@ class TokenIssuer:
 
     @property
     def public_key(self) -> rsa.RSAPublicKey:
-        """What checks the signatures."""
+        """The key that checks the signatures."""
         return self._key.public_key()
 
     def issue(self, claims: Mapping[str, Any]) -> str:
-        """A token of these claims and iss, aud, iat and exp, which they may replace; None leaves one out."""
+        """Return a token of iss, aud, iat, exp and these claims, which may replace them. None omits one."""
         now = int(time.time())
         standard = {"iss": ISSUER, "aud": AUDIENCE, "iat": now, "exp": now + TOKEN_SECONDS}
-        kept = {name: value for name, value in (standard | dict(claims)).items() if value is not None}
-        return jwt.encode(kept, self._key, algorithm="RS256")
+        issued = {name: value for name, value in (standard | dict(claims)).items() if value is not None}
+        return jwt.encode(issued, self._key, algorithm="RS256")
 
 
 def token_claims(
     org: str, role: str, user: str, template: Path = PROJECT / "template.yaml"
 ) -> dict[str, str]:
-    """The claims of a user, under the names that the template gives them by default."""
+    """Return the claims of a user, under the default names of the template."""
     return {
         "sub": user,
         "email": user,
@@ -87,19 +87,19 @@ def token_claims(
 
 
 class JwtAuthorizer:
-    """Checks the `Authorization` header of a request."""
+    """Check the `Authorization` header of a request."""
 
     def __init__(self, public_key: rsa.RSAPublicKey) -> None:
-        """Accepts what was signed with the private key of this one."""
+        """Accept the tokens that this key's private half signed."""
         self._public_key = public_key
 
     def claims(self, authorization: str | None) -> dict[str, str]:
-        """The token's claims, as API Gateway hands them to a function. Raises Unauthorized."""
+        """Return the token's claims as API Gateway passes them to a function. Raise Unauthorized."""
         token = _BEARER.fullmatch(authorization or "")
         if token is None:
             raise Unauthorized("no token")
         try:
-            # exp, nbf and iat are checked, too.
+            # It also checks exp, nbf and iat.
             claims: dict[str, Any] = jwt.decode(
                 token[1],
                 self._public_key,
@@ -111,12 +111,12 @@ class JwtAuthorizer:
             raise Unauthorized(str(error)) from error
         audience = claims.get("aud", claims.get("client_id"))
         if AUDIENCE not in (audience if isinstance(audience, list) else [audience]):
-            raise Unauthorized("a token for somebody else")
+            raise Unauthorized("a token for another audience")
         return {name: _as_text(value) for name, value in claims.items()}
 
 
 def _as_text(value: Any) -> str:
-    """API Gateway passes every claim as a string: lists as `[a b]`."""
+    """Render a claim as API Gateway does: every one is a string, a list is `[a b]`."""
     match value:
         case str():
             return value

@@ -1,4 +1,4 @@
-"""HTTP to the event of a Lambda function and its response back, as an HTTP API does, payload format 2.0.
+"""Translate HTTP to a Lambda event and a function's answer to HTTP, in payload format 2.0.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 """
@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from werkzeug import Response
+
 from local.aws.s3 import ACCOUNT_ID
 
 API_ID = "laptop"
@@ -21,7 +23,7 @@ _TEXT_TYPES = ("application/json", "application/javascript", "application/xml")
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it came: `target` is the path with its query, header names are as they were sent."""
+    """Hold a request as it was sent. `target` is the path with its query."""
 
     method: str
     target: str
@@ -42,7 +44,7 @@ def build_event(
     claims: Mapping[str, str] | None,
     request_id: str,
 ) -> dict[str, Any]:
-    """The event of a request. What the request does not have (a query, a body …) is left out, not empty."""
+    """Return the event of a request. It omits what the request does not have, such as a query or a body."""
     headers = _joined((name.lower(), _as_utf8(value)) for name, value in request.headers)
     cookies = headers.pop("cookie", "")
     headers["x-forwarded-for"] = request.source_ip
@@ -98,7 +100,7 @@ def build_event(
 
 
 def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Duplicates become one value, joined by commas."""
+    """Join the values of a repeated name by commas."""
     values: dict[str, str] = {}
     for name, value in pairs:
         values[name] = f"{values[name]},{value}" if name in values else value
@@ -106,7 +108,7 @@ def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def _as_utf8(value: str) -> str:
-    """http.server reads headers as Latin-1, and clients send UTF-8."""
+    """Decode a header as UTF-8, which clients send. http.server reads it as Latin-1."""
     return value.strip().encode("latin-1", "replace").decode(errors="replace")
 
 
@@ -115,24 +117,15 @@ def _is_text(content_type: str) -> bool:
     return kind.startswith("text/") or kind in _TEXT_TYPES
 
 
-@dataclass(frozen=True)
-class Response:
-    """What goes back to the client."""
-
-    status: int
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-
-
 def read_response(payload: bytes) -> Response:
-    """The response that a function's JSON stands for. Raises ValueError when it stands for none."""
+    """Return the response that a function's JSON describes. Raise ValueError if it describes none."""
     answer = json.loads(payload)
     if not isinstance(answer, dict) or "statusCode" not in answer:
-        return Response(200, (("Content-Type", "application/json"),), payload)
+        return Response(payload, 200, content_type="application/json")
     try:
         status = int(answer["statusCode"])
     except TypeError as error:
-        raise ValueError("statusCode is no number") from error
+        raise ValueError("statusCode is not a number") from error
     if not 100 <= status <= 599:
         raise ValueError(f"statusCode is {status}")
     headers, cookies, body = (
@@ -142,7 +135,7 @@ def read_response(payload: bytes) -> Response:
     )
     if not (isinstance(headers, dict) and isinstance(cookies, list) and isinstance(body, str)):
         raise ValueError("headers, cookies or body are of the wrong type")
-    # The server says these itself.
+    # The server adds these itself.
     sent = [
         (n, _header(v))
         for n, v in headers.items()
@@ -152,13 +145,13 @@ def read_response(payload: bytes) -> Response:
         sent.append(("Content-Type", "text/plain;charset=UTF-8"))
     sent += [("Set-Cookie", _header(cookie)) for cookie in cookies]
     content = base64.b64decode(body, validate=True) if answer.get("isBase64Encoded") else body.encode()
-    return Response(status, tuple(sent), content)
+    return Response(content, status, sent)
 
 
 def _header(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if not isinstance(value, str | int | float) or "\n" in str(value) or "\r" in str(value):
-        raise ValueError("a header that is no single line")
-    # http.server writes Latin-1, and API Gateway UTF-8.
+        raise ValueError("a header is not a single line")
+    # API Gateway sends UTF-8, but http.server writes Latin-1.
     return str(value).encode().decode("latin-1")

@@ -1,7 +1,7 @@
-"""A Lambda execution environment: a process of AWS's own runtime client, one invocation at a time.
+"""Run a Lambda execution environment: a process of AWS's own runtime client, one invocation at a time.
 
-https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html. The function sees the variables
-that the template gives it, those that Lambda sets, and nothing of ours.
+https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html. The function gets the variables
+of the template and those that Lambda sets. It gets none of this process.
 """
 
 from __future__ import annotations
@@ -19,21 +19,20 @@ from pathlib import Path
 
 from local.aws.runtime_api import Invocation, Outcome, RuntimeApi, failure
 from local.aws.s3 import ACCOUNT_ID, CREDENTIALS, REGION
+from local.guard import Guard
 from local.template.deployment import Function
-from local.warden import Warden
 
 INIT_SECONDS = 30.0
-"""How long a process may take to import its function. Lambda gives 10 s; a busy laptop may be slower."""
+"""The time for a process to import its function. Lambda allows 10 s; a busy laptop may be slower."""
 
 
 class LambdaEnvironment:
-    """One process and its Runtime API, running from construction until it is killed or ends by itself."""
+    """Run one process and its Runtime API from construction until it is killed or exits."""
 
-    def __init__(self, function: Function, log: Path, variables: Mapping[str, str], warden: Warden) -> None:
-        """Start the process. `log` gets what it prints, and a REPORT line per invocation."""
+    def __init__(self, function: Function, log: Path, variables: Mapping[str, str]) -> None:
+        """Start the process. `log` gets its output and a REPORT line per invocation."""
         self._function = function
         self._arn = f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{function.name}"
-        self._warden = warden
         self._api = RuntimeApi()
         self._log = log
         with log.open("ab") as output:
@@ -46,20 +45,20 @@ class LambdaEnvironment:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        warden.guard(self._process.pid)
+        self._guard = Guard(self._process.pid, signal.SIGKILL)
         threading.Thread(target=self._watch, name=f"watch-{function.logical_id}", daemon=True).start()
 
     @property
     def alive(self) -> bool:
-        """Whether it can serve another invocation."""
+        """Return whether it can serve another invocation."""
         return not self._api.ended
 
     def invoke(self, payload: bytes) -> Outcome:
-        """Invoke the function. When its timeout is over the process is killed, and that is the outcome."""
+        """Invoke the function. At its timeout the process is killed, and that is the outcome."""
         if not self._api.settled.wait(INIT_SECONDS):
             self._stop(failure("Sandbox.Timedout", f"Init timed out after {INIT_SECONDS:.2f} seconds"))
         timeout = self._function.timeout
-        began = time.monotonic()
+        started_at = time.monotonic()
         invocation = Invocation(
             request_id=str(uuid.uuid4()),
             payload=payload,
@@ -76,15 +75,15 @@ class LambdaEnvironment:
         outcome = invocation.outcome.result()
         if not self.alive:
             self._stop(outcome)
-        self._report(invocation.request_id, (time.monotonic() - began) * 1000, outcome)
+        self._report(invocation.request_id, (time.monotonic() - started_at) * 1000, outcome)
         return outcome
 
     def kill(self) -> None:
-        """End the process, now."""
+        """Kill the process."""
         self._stop(failure("Sandbox.Stopped", "the local stack is stopping"))
 
     def _stop(self, reason: Outcome) -> None:
-        """Kill the process and whatever it started; the reason is the outcome of the invocation under way."""
+        """Kill the process and its children. The reason is the outcome of the running invocation."""
         self._api.end(reason)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
@@ -93,8 +92,8 @@ class LambdaEnvironment:
     def _watch(self) -> None:
         status = self._process.wait()
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)  # What it started and left behind.
-        self._warden.forget(self._process.pid)
+            os.killpg(self._process.pid, signal.SIGKILL)  # Its children may still run.
+        self._guard.close()
         self._api.end(failure("Runtime.ExitError", f"Error: Runtime exited {_reason(status)}"))
         self._api.close()
 
@@ -106,13 +105,16 @@ class LambdaEnvironment:
         )
         if outcome.failed:
             line += f"\tError: {outcome.error_message[:500]!r}"
-        # One write, so that it stays a line of its own; a throw-away stack may have removed its logs by now.
+        # One write, or the process could print into the line. A throw-away stack may have removed its logs.
         with contextlib.suppress(FileNotFoundError), self._log.open("ab", buffering=0) as log:
             log.write(line.encode() + b"\n")
 
 
 def lambda_variables(function: Function, runtime_api: str) -> dict[str, str]:
-    """What Lambda sets: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html."""
+    """Return the template's variables of a function, and those that Lambda sets.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+    """
     code = str(function.code)
     return {
         **function.environment,
@@ -131,7 +133,7 @@ def lambda_variables(function: Function, runtime_api: str) -> dict[str, str]:
         "LAMBDA_TASK_ROOT": code,
         "LANG": "en_US.UTF-8",
         "PATH": "/usr/local/bin:/usr/bin:/bin",
-        # On Lambda the layers lie under /opt/python, after the function's own directory, too.
+        # On Lambda, too, layers (/opt/python) come after the function's own directory.
         "PYTHONPATH": os.pathsep.join([code, *map(str, function.layers)]),
         "TZ": ":UTC",
         "_HANDLER": function.handler,

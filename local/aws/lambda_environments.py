@@ -1,6 +1,6 @@
-"""The Lambda functions of a stack, each with as many execution environments as are asked of it at once.
+"""Invoke the Lambda functions of a stack, each in as many execution environments as it needs at once.
 
-A warm environment serves again, a busy one is joined by another, one that ended or was ended is replaced.
+A warm environment serves again. A busy one is joined by another. One that has ended is replaced.
 """
 
 from __future__ import annotations
@@ -13,41 +13,40 @@ from types import TracebackType
 from local.aws.lambda_environment import LambdaEnvironment
 from local.aws.runtime_api import Outcome, failure
 from local.template.deployment import Function
-from local.warden import Warden
 
 CONCURRENCY = 10
-"""How many environments a function may have; further invocations wait."""
+"""The environments of a function, beyond which invocations wait.
+
+Fewer make concurrent requests wait; more overload a laptop.
+"""
 
 
 class LambdaEnvironments:
-    """The environments of all functions, made when they are needed, until `close`."""
+    """Make the environments of all functions when they are needed, until `close`."""
 
     def __init__(self, functions: Iterable[Function], logs: Path, variables: Mapping[str, str]) -> None:
-        """`logs` gets a file per function; `variables` go to every function besides its own."""
+        """Write a file per function into `logs`. Every function gets `variables` in addition to its own."""
         logs.mkdir(parents=True, exist_ok=True)
-        self._warden = Warden()
         self._pools = {
-            one.logical_id: _Pool(one, logs / f"{one.code.name}.log", variables, self._warden)
-            for one in functions
+            one.logical_id: _Pool(one, logs / f"{one.code.name}.log", variables) for one in functions
         }
 
     def invoke(self, logical_id: str, payload: bytes) -> Outcome:
-        """Invoke a function with a JSON event and wait for its outcome, which comes within its timeout."""
+        """Invoke a function with a JSON event, and wait for its outcome until its timeout."""
         return self._pools[logical_id].invoke(payload)
 
     def warm(self, logical_id: str) -> None:
-        """Start an environment in advance, without waiting for it, if the function has none."""
+        """Start an environment in the background if the function has none."""
         self._pools[logical_id].warm()
 
     def cool(self, logical_id: str) -> None:
-        """End the function's idle environments, as Lambda does some time after the last invocation."""
+        """Kill the function's idle environments, as Lambda does some time after the last invocation."""
         self._pools[logical_id].cool()
 
     def close(self) -> None:
-        """Kill every process; what is under way fails."""
+        """Kill every process. Running invocations fail."""
         for pool in self._pools.values():
             pool.close()
-        self._warden.close()
 
     def __enter__(self) -> LambdaEnvironments:
         return self
@@ -59,10 +58,8 @@ class LambdaEnvironments:
 
 
 class _Pool:
-    def __init__(self, function: Function, log: Path, variables: Mapping[str, str], warden: Warden) -> None:
-        self._make: Callable[[], LambdaEnvironment] = lambda: LambdaEnvironment(
-            function, log, variables, warden
-        )
+    def __init__(self, function: Function, log: Path, variables: Mapping[str, str]) -> None:
+        self._make: Callable[[], LambdaEnvironment] = lambda: LambdaEnvironment(function, log, variables)
         self._free = threading.Condition()
         self._all: set[LambdaEnvironment] = set()
         self._idle: list[LambdaEnvironment] = []
@@ -75,7 +72,7 @@ class _Pool:
         try:
             return environment.invoke(payload)
         finally:
-            self._give_back(environment)
+            self._put_back(environment)
 
     def warm(self) -> None:
         with self._free:
@@ -115,7 +112,7 @@ class _Pool:
         self._all.add(environment)
         return environment
 
-    def _give_back(self, environment: LambdaEnvironment) -> None:
+    def _put_back(self, environment: LambdaEnvironment) -> None:
         with self._free:
             if environment.alive and not self._closed:
                 self._idle.append(environment)

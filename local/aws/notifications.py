@@ -1,8 +1,8 @@
-"""The bucket's events on their way to the functions, as S3 and Lambda's asynchronous invocation deliver them.
+"""Deliver the bucket's events to the functions, as S3 and Lambda's asynchronous invocation do.
 
-https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html: an event that fails is
-tried again, twice by default, and then goes to the dead-letter queue. Events come in any order, side by side,
-and now and then twice.
+https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html: an event whose invocation
+fails is delivered again, twice by default, and then goes to the dead-letter queue. Events come in any order,
+side by side, and sometimes twice.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from local.aws.s3 import S3Emulator
 from local.template.deployment import Function
 
 RETRY_SECONDS = (1.0, 2.0)
-"""The waits before the retries: Lambda's are minutes, which nobody at a laptop has."""
+"""The waits before the retries. Lambda's are minutes, too long for a person at a laptop."""
 
 _POLL_SECONDS = 20
 
@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 class Notifications:
-    """Takes the bucket's events and invokes the functions whose triggers match, from `start` until `stop`."""
+    """Invoke the functions whose triggers match the bucket's events, from `start` until `stop`."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Notifications:
         *,
         retry_seconds: Sequence[float] = RETRY_SECONDS,
     ) -> None:
-        """`retry_seconds` has one wait per retry; a function's MaximumRetryAttempts may use fewer of them."""
+        """Wait `retry_seconds` before the retries. A function may have fewer of them."""
         self._s3 = s3
         self._queues = s3.queues
         self._queue_url = queue_url
@@ -52,15 +52,15 @@ class Notifications:
         self._thread = threading.Thread(target=self._run, name="notifications", daemon=True)
 
     def start(self) -> None:
-        """Begin to take events."""
+        """Start to receive events."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Take no more events and give up on retries. Call it before the S3 server and the functions stop."""
+        """Receive no more events and drop the retries. Call it before S3 and the functions stop."""
         self._stopping.set()
 
     def join(self) -> None:
-        """Wait for the loop to notice, which the end of the S3 server makes it do at once."""
+        """Wait for the end of the loop, which comes at once when the S3 server ends."""
         if self._thread.ident is not None:
             self._thread.join(5)
 
@@ -73,18 +73,18 @@ class Notifications:
                 )
             except (BotoCoreError, ClientError):
                 if not self._stopping.wait(0.5):
-                    _log.exception("the bucket's events cannot be read")
+                    _log.exception("cannot read the bucket's events")
                 continue
             for message in answer.get("Messages", []):
                 for function in self._destinations(json.loads(message["Body"])):
                     arguments = (function, message["Body"].encode())
                     threading.Thread(target=self._deliver, args=arguments, daemon=True).start()
-                # Taken is enough: queue, object and process live and die together, and a message that is left
-                # until its work is done would come again when that takes longer than the queue's patience.
+                # A message that stays until its work is done would come again after the visibility timeout.
+                # Deleting it loses nothing, because queue, object and process end together.
                 self._queues.delete_message(QueueUrl=self._queue_url, ReceiptHandle=message["ReceiptHandle"])
 
     def _destinations(self, event: Any) -> list[Function]:
-        """The functions that this event is for; one without records (s3:TestEvent) is for all of them."""
+        """Return the functions of this event. One without records (s3:TestEvent) is for all of them."""
         records = event.get("Records") if isinstance(event, dict) else None
         if not records:
             return self._functions
@@ -106,7 +106,9 @@ class Notifications:
 
     def _give_up(self, function: Function, event: bytes, outcome: Outcome) -> None:
         if function.dead_letters is None:
-            _log.error("%s gave up on an event: %s", function.logical_id, outcome.error_message)
+            _log.error(
+                "%s failed at the last retry of an event: %s", function.logical_id, outcome.error_message
+            )
             return
         attributes = {
             "RequestID": str(uuid.uuid4()),

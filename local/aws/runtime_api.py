@@ -1,7 +1,7 @@
-"""The Lambda Runtime API of one execution environment.
+"""Serve the Lambda Runtime API of one execution environment.
 
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html: the runtime asks for the next invocation,
-works, and posts its response or error. One invocation at a time.
+works, and posts its response or error. One invocation runs at a time.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from queue import SimpleQueue
-from typing import Any
 
-from local.aws.http_server import BadRequest, BodyTooLarge, HttpHandler, HttpServer
+from werkzeug import Request, Response
+from werkzeug.exceptions import RequestEntityTooLarge
 
-VERSION = "2018-06-01"
+from local.aws.http_server import HttpServer
 
 RESPONSE_BYTES = 6 * 1024 * 1024 + 100
 """Lambda's limit for the response of a synchronous invocation."""
@@ -25,14 +25,14 @@ _ERROR_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an invocation came to: the function's JSON, or Lambda's JSON about its failure."""
+    """Hold the result of an invocation: the function's JSON, or Lambda's JSON about its failure."""
 
     payload: bytes
     failed: bool
 
     @property
     def error_message(self) -> str:
-        """What went wrong, in words; empty when nothing did."""
+        """Return the message of a failure, or an empty text after a success."""
         if not self.failed:
             return ""
         try:
@@ -42,13 +42,13 @@ class Outcome:
 
 
 def failure(kind: str, message: str) -> Outcome:
-    """A failure that Lambda itself tells, such as `Sandbox.Timedout`."""
+    """Return a failure that Lambda itself reports, such as `Sandbox.Timedout`."""
     return Outcome(json.dumps({"errorType": kind, "errorMessage": message}).encode(), failed=True)
 
 
 @dataclass(frozen=True)
 class Invocation:
-    """An event on its way to the runtime; `deadline_ms` is Unix time in milliseconds."""
+    """Hold an event for the runtime. `deadline_ms` is Unix time in milliseconds."""
 
     request_id: str
     payload: bytes
@@ -59,30 +59,33 @@ class Invocation:
 
 
 class RuntimeApi:
-    """Listens on a port of its own, by which the runtime is known: the protocol has no other name for it."""
+    """Exchange invocations and outcomes with one runtime.
+
+    The protocol does not name the runtime, so each one gets a port of its own.
+    """
 
     def __init__(self) -> None:
         """Listen at once."""
         self.settled = threading.Event()
-        """Set when the runtime first asked for work, or will never."""
+        """Set after the first request for work, or when there will be none."""
         self._lock = threading.Lock()
         self._queue: SimpleQueue[Invocation | None] = SimpleQueue()
         self._current: Invocation | None = None
         self._ended: Outcome | None = None
-        self._server = HttpServer(lambda connection, address: _Handler(connection, address, self))
+        self._server = HttpServer(self._answer)
 
     @property
     def address(self) -> str:
-        """The value of AWS_LAMBDA_RUNTIME_API."""
+        """Return the value of AWS_LAMBDA_RUNTIME_API."""
         return f"127.0.0.1:{self._server.port}"
 
     @property
     def ended(self) -> bool:
-        """Whether nothing can be invoked here any more."""
+        """Return whether the runtime serves no more invocations."""
         return self._ended is not None
 
     def offer(self, invocation: Invocation) -> None:
-        """Hand an invocation to the runtime. Its outcome comes at once when the runtime has ended."""
+        """Pass an invocation to the runtime. If the runtime has ended, that is the outcome."""
         with self._lock:
             if self._ended is not None:
                 invocation.outcome.set_result(self._ended)
@@ -91,7 +94,7 @@ class RuntimeApi:
         self._queue.put(invocation)
 
     def end(self, outcome: Outcome) -> None:
-        """The runtime is gone: so end the invocation under way and all later ones. The first reason stays."""
+        """End the running invocation and all later ones with this outcome, or with an earlier call's."""
         with self._lock:
             if self._ended is None:
                 self._ended = outcome
@@ -106,12 +109,12 @@ class RuntimeApi:
         self._server.close()
 
     def next(self) -> Invocation | None:
-        """Wait for the next invocation; None when there will be none."""
+        """Wait for the next invocation. Return None when there will be none."""
         self.settled.set()
         return self._queue.get()
 
     def finish(self, request_id: str, outcome: Outcome) -> bool:
-        """The runtime's answer to an invocation; False when it is not the one under way."""
+        """Set the outcome of an invocation. Return False if that invocation is not running."""
         with self._lock:
             current = self._current
             if current is None or current.request_id != request_id:
@@ -120,65 +123,55 @@ class RuntimeApi:
         current.outcome.set_result(outcome)
         return True
 
-
-class _Handler(HttpHandler):
-    def __init__(self, connection: Any, address: Any, api: RuntimeApi) -> None:
-        self._api = api
-        super().__init__(connection, address)
-
-    def answer(self) -> None:
-        try:
-            self._route(self.path.split("?")[0].strip("/").split("/"))
-        except BadRequest as error:
-            self._say(400, "InvalidRequest", str(error))
-
-    def _route(self, path: list[str]) -> None:
-        match (self.command, *path):
+    def _answer(self, request: Request) -> Response:
+        match (request.method, *request.path.strip("/").split("/")):
             case ("GET", "2018-06-01", "runtime", "invocation", "next"):
-                self._next()
+                return self._next()
             case ("POST", "2018-06-01", "runtime", "invocation", request_id, "response"):
-                self._response(request_id)
+                return self._response(request_id, request)
             case ("POST", "2018-06-01", "runtime", "invocation", request_id, "error"):
-                outcome = Outcome(self.read_body(_ERROR_BYTES), failed=True)
-                self._accept(self._api.finish(request_id, outcome))
+                outcome = Outcome(_read(request, _ERROR_BYTES), failed=True)
+                return _accepted(self.finish(request_id, outcome))
             case ("POST", "2018-06-01", "runtime", "init", "error"):
-                self._api.end(Outcome(self.read_body(_ERROR_BYTES), failed=True))
-                self._accept(True)
-            case _:
-                self.close_connection = True
-                self._say(404, "NotFound", f"no {self.command} {self.path} in the Runtime API")
+                self.end(Outcome(_read(request, _ERROR_BYTES), failed=True))
+                return _accepted(True)
+        return _error(404, "NotFound", f"the Runtime API has no {request.method} {request.path}")
 
-    def _next(self) -> None:
-        invocation = self._api.next()
+    def _next(self) -> Response:
+        invocation = self.next()
         if invocation is None:
-            self.close_connection = True
-            return
-        headers = [
-            ("Content-Type", "application/json"),
-            ("Lambda-Runtime-Aws-Request-Id", invocation.request_id),
-            ("Lambda-Runtime-Deadline-Ms", str(invocation.deadline_ms)),
-            ("Lambda-Runtime-Invoked-Function-Arn", invocation.function_arn),
-            ("Lambda-Runtime-Trace-Id", invocation.trace_id),
-        ]
-        self.send(200, headers, invocation.payload)
+            return _error(410, "Ended", "there are no more invocations")
+        headers = {
+            "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
+            "Lambda-Runtime-Deadline-Ms": str(invocation.deadline_ms),
+            "Lambda-Runtime-Invoked-Function-Arn": invocation.function_arn,
+            "Lambda-Runtime-Trace-Id": invocation.trace_id,
+        }
+        return Response(invocation.payload, 200, headers, content_type="application/json")
 
-    def _response(self, request_id: str) -> None:
+    def _response(self, request_id: str, request: Request) -> Response:
         try:
-            outcome = Outcome(self.read_body(RESPONSE_BYTES), failed=False)
-        except BodyTooLarge:
+            outcome = Outcome(_read(request, RESPONSE_BYTES), failed=False)
+        except RequestEntityTooLarge:
             message = f"Response payload size exceeded maximum allowed payload size ({RESPONSE_BYTES} bytes)."
-            # The runtime takes our 413 for the end, so no invocation may follow.
-            self._api.end(failure("Function.ResponseSizeTooLarge", message))
-            self._say(413, "RequestEntityTooLarge", message)
-            return
-        self._accept(self._api.finish(request_id, outcome))
+            # The runtime exits after a 413, so no invocation may follow.
+            self.end(failure("Function.ResponseSizeTooLarge", message))
+            return _error(413, "RequestEntityTooLarge", message)
+        return _accepted(self.finish(request_id, outcome))
 
-    def _accept(self, known: bool) -> None:
-        if known:
-            self.send(202, [("Content-Type", "application/json")], b'{"status":"OK"}')
-        else:
-            self._say(400, "InvalidRequestID", "this invocation is not under way")
 
-    def _say(self, status: int, kind: str, message: str) -> None:
-        body = json.dumps({"errorType": kind, "errorMessage": message}).encode()
-        self.send(status, [("Content-Type", "application/json")], body)
+def _read(request: Request, limit: int) -> bytes:
+    """Return the body. Raise RequestEntityTooLarge if it has more than `limit` bytes."""
+    request.max_content_length = limit
+    return request.get_data()
+
+
+def _accepted(known: bool) -> Response:
+    if known:
+        return Response(b'{"status":"OK"}', 202, content_type="application/json")
+    return _error(400, "InvalidRequestID", "this invocation is not running")
+
+
+def _error(status: int, kind: str, message: str) -> Response:
+    body = json.dumps({"errorType": kind, "errorMessage": message})
+    return Response(body, status, content_type="application/json")

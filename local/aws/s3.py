@@ -1,10 +1,10 @@
-"""S3 and SQS on the loopback interface: moto's server in a process of its own.
+"""Emulate S3 and SQS on the loopback interface by moto's server in a process of its own.
 
     with S3Emulator() as s3:
         s3.create_bucket("leads-test")
         s3.client.put_object(Bucket="leads-test", Key="imports/a.csv", Body=b"name,phone")
 
-Objects live as long as the emulator. It checks no signature and no POST policy.
+Its objects end with it. It checks no signature and no POST policy.
 """
 
 from __future__ import annotations
@@ -40,44 +40,44 @@ CREDENTIALS = {
 
 
 class S3Failed(LaptopError):
-    """The server ended before it could serve; the message ends with what it said."""
+    """Report that the server ended before it could serve. The message ends with its log."""
 
 
 class S3Emulator:
-    """An S3 server between `start` and `stop` (or within a `with`), and the clients to speak to it."""
+    """Run an S3 server between `start` and `stop` (or within a `with`), and make its clients."""
 
     def __init__(self, *, log: Path | None = None) -> None:
-        """`log` gets the server's errors; without it they are dropped."""
+        """Write the server's errors to `log`, or drop them without one."""
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
         self._port: int | None = None
 
     @property
     def url(self) -> str:
-        """The endpoint of both services. Waits for the server to be up; raises S3Failed when it is not."""
+        """Return the endpoint of both services as soon as the server answers. Raise S3Failed."""
         if self._port is None:
             if self._process is None or self._process.stdout is None:
                 raise S3Failed("the S3 server is not started")
             line = self._process.stdout.readline()
             if not line:
-                said = self._log.read_text(errors="replace")[-2000:] if self._log else ""
-                raise S3Failed(f"the S3 server ended with {self._process.wait()}:\n{said}")
+                log = self._log.read_text(errors="replace")[-2000:] if self._log else ""
+                raise S3Failed(f"the S3 server ended with {self._process.wait()}:\n{log}")
             self._port = int(line)
         return f"http://127.0.0.1:{self._port}"
 
     @cached_property
     def client(self) -> S3Client:
-        """A boto3 client for S3. Thread-safe."""
-        # Said, or boto3 asks the bucket of a URL's host name.
+        """Return a boto3 client for S3. It is thread-safe."""
+        # By default boto3 puts the bucket into the host name.
         return _session().client("s3", endpoint_url=self.url, config=Config(s3={"addressing_style": "path"}))
 
     @cached_property
     def queues(self) -> SQSClient:
-        """A boto3 client for SQS. Thread-safe; never tries again, to fail at once when the server stops."""
+        """Return a boto3 client for SQS. It is thread-safe and fails at once when the server stops."""
         return queues_at(self.url)
 
     def start(self) -> None:
-        """Start the server, without waiting for it: that is what the first use of `url` does."""
+        """Start the server. The first use of `url` waits for it."""
         output = self._log.open("ab") if self._log else None
         try:
             self._process = subprocess.Popen(
@@ -86,7 +86,7 @@ class S3Emulator:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=output or subprocess.DEVNULL,
-                # Buckets are in the path, under whatever name this machine is asked: see local/sam.
+                # Containers reach this machine under another name (local/sam): the bucket is in the path.
                 env={"PATH": os.defpath, "S3_IGNORE_SUBDOMAIN_BUCKETNAME": "true", **CREDENTIALS},
                 start_new_session=True,
             )
@@ -95,14 +95,14 @@ class S3Emulator:
                 output.close()
 
     def stop(self) -> None:
-        """Stop the server: its objects and messages are gone. Does nothing when it is stopped."""
+        """Stop the server, which loses its objects and messages. Do nothing if it is stopped."""
         if self._process is None:
             return
-        for client in ("client", "queues"):
-            if made := self.__dict__.pop(client, None):
-                made.close()
+        for name in ("client", "queues"):
+            if client := self.__dict__.pop(name, None):
+                client.close()
         try:
-            self._process.communicate(timeout=5)  # Ends its stdin, which ends it.
+            self._process.communicate(timeout=5)  # It ends with its stdin.
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.communicate()
@@ -118,42 +118,42 @@ class S3Emulator:
         self.stop()
 
     def create_bucket(self, name: str) -> None:
-        """Create a versioned bucket, as the template's is."""
+        """Create a versioned bucket like the template's."""
         self.client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
         self.client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
 
     def create_queue(self, name: str) -> str:
-        """Create an SQS queue and give its URL, on this server."""
+        """Create an SQS queue and return its URL on this server."""
         self.queues.create_queue(QueueName=name)
         return f"{self.url}/{ACCOUNT_ID}/{name}"
 
     def notify(self, bucket: str, triggers: Iterable[Trigger], queue: str) -> str:
-        """Have the bucket announce what matches a trigger in a new queue; gives the queue's URL."""
+        """Let the bucket send the events of these triggers to a new queue. Return the queue's URL."""
         url = self.create_queue(queue)
         configurations: list[QueueConfigurationTypeDef] = []
         for trigger in triggers:
-            ends: list[FilterRuleTypeDef] = []
-            if trigger.prefix:  # moto stumbles over empty ones.
-                ends.append({"Name": "prefix", "Value": trigger.prefix})
+            rules: list[FilterRuleTypeDef] = []
+            if trigger.prefix:  # moto fails for an empty one.
+                rules.append({"Name": "prefix", "Value": trigger.prefix})
             if trigger.suffix:
-                ends.append({"Name": "suffix", "Value": trigger.suffix})
+                rules.append({"Name": "suffix", "Value": trigger.suffix})
             configurations.append(
                 {
                     "QueueArn": f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{queue}",
                     "Events": list(trigger.events),  # type: ignore[arg-type]
-                    "Filter": {"Key": {"FilterRules": ends}},
+                    "Filter": {"Key": {"FilterRules": rules}},
                 }
             )
         self.client.put_bucket_notification_configuration(
             Bucket=bucket, NotificationConfiguration={"QueueConfigurations": configurations}
         )
-        # S3 sends its s3:TestEvent to a queue, and not to a function, whose place the queue takes here.
+        # S3 sends a s3:TestEvent to a queue but not to a function, which this queue stands for.
         self.queues.purge_queue(QueueUrl=url)
         return url
 
 
 def queues_at(url: str) -> SQSClient:
-    """A boto3 client for the SQS of a server, such as the one that a running stack names."""
+    """Return a boto3 client for the SQS of a server, such as that in stack.json."""
     config = Config(retries={"total_max_attempts": 1}, read_timeout=60)
     return _session().client("sqs", endpoint_url=url, config=config)
 

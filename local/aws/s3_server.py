@@ -1,6 +1,6 @@
-"""The S3 (and SQS) server: moto's, as a program of its own. `local.aws.s3` starts it.
+"""Serve S3 and SQS by moto, as a program of its own that `local.aws.s3` starts.
 
-It prints its port, and ends when its stdin does, so that it never outlives the process that started it.
+It prints its port. It ends with its stdin, so it never outlives the process that started it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _moto_event = notifications._get_s3_event
 
 
 def _documented_event(event_name: str, bucket: Any, key: Any, notification_id: str) -> dict[str, Any]:
-    """moto's event, with what S3's has besides: the version, and a key whose slashes are left as they are.
+    """Add to moto's event the version, and leave the slashes of its key unescaped, as S3 does.
 
     Only here is the version certain: a later look at the object may find a newer one.
     """
@@ -50,7 +50,7 @@ def main() -> None:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(server.server_port, flush=True)
     sys.stdin.buffer.read()
-    os._exit(0)  # Without waiting for the requests under way: their askers are going, too.
+    os._exit(0)  # Running requests need no answer, because their callers are stopping.
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The functions' schedules, as EventBridge keeps them: an event each time the clock comes round.
+"""Invoke functions by their schedules, as EventBridge does.
 
-https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-run-lambda-schedule.html. Here an event waits for
-the one before it to be handled, so a function that takes longer than its schedule allows has one at a time.
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-run-lambda-schedule.html. Here an event waits
+until the function has handled the one before it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 
 class Schedules:
-    """Invokes the functions that have schedules, from `start` until `stop`."""
+    """Invoke the functions that have schedules, from `start` until `stop`."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class Schedules:
         *,
         seconds: float | None = None,
     ) -> None:
-        """`seconds` between two events, instead of what the template says: tests have no minutes."""
+        """Replace the template's intervals by `seconds`, for tests that cannot wait for minutes."""
         self._invoke = invoke
         self._stopping = threading.Event()
         self._threads = [
@@ -42,16 +42,16 @@ class Schedules:
         ]
 
     def start(self) -> None:
-        """Begin; the first events come when the first interval is over."""
+        """Start. The first event of a schedule comes after its first interval."""
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """Invoke no more. Call it before the functions stop."""
+        """Start no more invocations. Call it before the functions stop."""
         self._stopping.set()
 
     def join(self) -> None:
-        """Wait for what is under way, which the end of the functions cuts short."""
+        """Wait for running invocations, which fail when the functions stop."""
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join(5)
@@ -64,7 +64,7 @@ class Schedules:
 
 
 def scheduled_event(function: Function) -> bytes:
-    """What EventBridge sends for a rule that has a schedule."""
+    """Return the event that EventBridge sends for a rule with a schedule."""
     event = {
         "version": "0",
         "id": str(uuid.uuid4()),

@@ -1,0 +1,1 @@
+"""Implement the make targets run, demo, token, invoke and redrive."""

@@ -1,4 +1,4 @@
-"""`make demo`: a real file of leads in, again, its history, and out, on a throw-away stack and over HTTP."""
+"""Implement `make demo`: import a real file twice, show the history and export it, over HTTP."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ _WIDTH = 100
 
 
 class DemoFailed(LaptopError):
-    """Something was not as expected."""
+    """Report that something was not as expected."""
 
 
 def main() -> int:
-    """Show it; 0 when everything was as expected, else 1 and where the logs are."""
-    began = time.monotonic()
+    """Run the demo on a throw-away stack. Return 0 if all was as expected, or 1 and print the logs' path."""
+    started_at = time.monotonic()
     directory = Path(tempfile.mkdtemp(prefix="leads-demo-"))
     try:
         _heading("Starting a throw-away stack (Postgres, S3, the functions, the API)")
         with Stack(directory, throw_away=True) as stack:
             stack.warm()
-            print(f"{stack.api} answers after {time.monotonic() - began:.1f} s")
+            print(f"{stack.api} answers after {time.monotonic() - started_at:.1f} s")
             _Demo(stack).run()
     except LaptopError as error:
         print(f"\nThe demo failed: {error}\nIts logs are in {directory / 'logs'}", file=sys.stderr)
         return 1
     shutil.rmtree(directory, ignore_errors=True)
-    _heading(f"Done, everything as expected, in {time.monotonic() - began:.1f} s")
+    _heading(f"Done, everything as expected, in {time.monotonic() - started_at:.1f} s")
     print("Next: make run")
     return 0
 
@@ -80,17 +80,17 @@ class _Demo:
         self._export(expected_rows=first["successCount"])
 
     def _import(self, strategy: str) -> dict[str, Any]:
-        began = time.monotonic()
+        started_at = time.monotonic()
         fields: dict[str, Any] = {
             "file": (FILE.name, FILE.read_bytes(), "text/csv"),
             "mergeStrategy": strategy,
         }
         response = self._http.request("POST", f"{self._api}/api/v1/leads/import", fields=fields)
         _expect(
-            response.status == 200, f"an answer 200 within the wait, not {response.status} {response.data!r}"
+            response.status == 200, f"status 200 within the wait, not {response.status} {response.data!r}"
         )
         job: dict[str, Any] = response.json()
-        seconds = time.monotonic() - began
+        seconds = time.monotonic() - started_at
         print(
             f"job {job['importJobId']} {job['status']} in {seconds:.1f} s: {job['totalRows']:,} rows = "
             f"{job['successCount']:,} imported + {job['skippedCount']:,} skipped"
@@ -104,7 +104,7 @@ class _Demo:
 
     def _history(self, expected_ids: list[int]) -> None:
         response = self._http.request("GET", f"{self._api}/api/v1/leads/import/history")
-        _expect(response.status == 200, f"an answer 200, not {response.status} {response.data!r}")
+        _expect(response.status == 200, f"status 200, not {response.status} {response.data!r}")
         jobs = response.json()
         print("  newest first: imported + skipped + with errors")
         for job in jobs:
@@ -117,25 +117,25 @@ class _Demo:
 
     def _export(self, expected_rows: int) -> None:
         response = self._http.request("GET", f"{self._api}/api/v1/leads/export", redirect=False)
-        _expect(response.status == 303, f"an answer 303, not {response.status} {response.data!r}")
+        _expect(response.status == 303, f"status 303, not {response.status} {response.data!r}")
         link = urljoin(self._api, response.headers["Location"])
-        # Without our Authorization header: the link is signed.
+        # The link is signed, so it needs no Authorization header.
         download = urllib3.request("GET", link, retries=False)
-        _expect(download.status == 200, f"the file at its link, not {download.status}")
+        _expect(download.status == 200, f"status 200 at the link, not {download.status}")
         disposition = download.headers.get("Content-Disposition", "")
-        named = re.search(r'filename="?(leads_export_\d{8}_\d{6}\.csv)"?', disposition)
-        if named is None:
-            raise DemoFailed(f"the download has a name, but: {disposition!r}")
+        filename = re.search(r'filename="?(leads_export_\d{8}_\d{6}\.csv)"?', disposition)
+        if filename is None:
+            raise DemoFailed(f"the download has no file name: {disposition!r}")
         text = download.data.decode("utf-8-sig")
         for line in text.splitlines()[:6]:
             print(f"  {line if len(line) <= _WIDTH else line[: _WIDTH - 1] + '…'}")
         rows = list(csv.reader(io.StringIO(text, newline="")))
         _expect(rows[0] == COLUMNS, f"the columns {COLUMNS}, not {rows[0]}")
         _expect(len(rows) - 1 == expected_rows, f"{expected_rows} leads, not {len(rows) - 1}")
-        kept = state_directory() / "demo" / named[1]
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_bytes(download.data)
-        print(f"{len(rows) - 1:,} leads in {_short(kept)}")
+        saved = state_directory() / "demo" / filename[1]
+        saved.parent.mkdir(parents=True, exist_ok=True)
+        saved.write_bytes(download.data)
+        print(f"{len(rows) - 1:,} leads in {_short(saved)}")
 
 
 def _heading(text: str) -> None:
@@ -147,8 +147,8 @@ def _short(path: Path) -> str:
     return str(whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else whole)
 
 
-def _expect(held: bool, expectation: str) -> None:
-    if not held:
+def _expect(condition: bool, expectation: str) -> None:
+    if not condition:
         raise DemoFailed(f"expected: {expectation}")
 
 

@@ -1,9 +1,8 @@
-"""`make invoke FUNCTION=… EVENT=…`: a function as `sam build` built it, by `sam local invoke`, on the
-running stack.
+"""Implement `make invoke`: run a built function by `sam local invoke` on the running stack.
 
-Its container is in Docker's own network, for `sam local` no longer puts one into the machine's
-(https://github.com/aws/aws-sam-cli/pull/7278). So Postgres and S3, which listen on the loopback interface,
-are lent to this machine's address in Docker's network while the function runs.
+The container is in Docker's own network, because `sam local` cannot put it into the machine's any more
+(https://github.com/aws/aws-sam-cli/pull/7278). But Postgres and S3 listen on the loopback interface. So the
+ports of this machine's address in Docker's network are forwarded to them while the function runs.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from local.aws.s3 import CREDENTIALS, REGION
 from local.sam.env_vars import ENDPOINT, ENV_VARS, HOST
 from local.sam.forwarding import forwarded
 from local.state import PROJECT, LaptopError, state_directory
-from local.template.resolver import read_document
+from local.template.document import read_document
 
 SAM = PROJECT / ".venv-sam" / "bin" / "sam"
 BUILT = PROJECT / ".aws-sam" / "build" / "template.yaml"
@@ -31,32 +30,33 @@ _EXAMPLE = "make invoke FUNCTION=ImportLeadsFunction EVENT=events/import_leads_f
 
 
 class InvokeFailed(LaptopError):
-    """The function could not be invoked."""
+    """Report that the function could not be invoked."""
 
 
 def main() -> int:
-    """Invoke it: its answer on stdout, its log and SAM's words on stderr. SAM's exit code, or 1 with a
-    message when there is no stack or no Docker, 2 when the arguments are no good.
+    """Invoke the function: its answer goes to stdout, its log and SAM's messages to stderr.
+
+    Return SAM's exit code, 1 without a stack or Docker, or 2 for wrong arguments.
     """
     parser = argparse.ArgumentParser(prog="python -m local.commands.invoke")
     parser.add_argument("function")
     parser.add_argument("event")
-    given = parser.parse_args()
-    if not given.function or not given.event:
+    arguments = parser.parse_args()
+    if not arguments.function or not arguments.event:
         print(f"FUNCTION or EVENT is missing: {_EXAMPLE}", file=sys.stderr)
         return 2
-    if not Path(given.event).is_file():
-        print(f"there is no file {given.event}: {_EXAMPLE}", file=sys.stderr)
+    if not Path(arguments.event).is_file():
+        print(f"there is no file {arguments.event}: {_EXAMPLE}", file=sys.stderr)
         return 2
     try:
-        return invoke(given.function, Path(given.event), state_directory())
+        return invoke(arguments.function, Path(arguments.event), state_directory())
     except LaptopError as error:
-        print(f"{given.function} cannot be invoked: {error}", file=sys.stderr)
+        print(f"{arguments.function} cannot be invoked: {error}", file=sys.stderr)
         return 1
 
 
 def invoke(function: str, event: Path, state: Path) -> int:
-    """SAM's exit code. Raises InvokeFailed."""
+    """Invoke the function and return SAM's exit code. Raise InvokeFailed."""
     try:
         stack = json.loads((state / "stack.json").read_text())
     except FileNotFoundError:
@@ -68,7 +68,7 @@ def invoke(function: str, event: Path, state: Path) -> int:
         *("--event", str(event)),
         *("--env-vars", str(state / ENV_VARS)),
         *("--add-host", f"{HOST}:{gateway}"),
-        # It is pulled when it is missing, and not asked for again each time.
+        # SAM still pulls a missing image, but does not ask for a newer one each time.
         "--skip-pull-image",
     ]
     ports = {_port(stack["database"]), _port(stack["s3"])}
@@ -80,8 +80,9 @@ def invoke(function: str, event: Path, state: Path) -> int:
 
 
 def declare_endpoint(built: Path) -> Path:
-    """A copy of the built template in which every function declares where S3 is: SAM gives a function only
-    the variables that its template declares.
+    """Copy the built template, with S3's address among the variables of all functions. Return the copy.
+
+    SAM sets only the variables that the template declares.
     """
     document = read_document(built)
     node = document
@@ -94,22 +95,22 @@ def declare_endpoint(built: Path) -> Path:
 
 
 def _gateway() -> str:
-    """This machine's address in Docker's own network."""
+    """Return this machine's address in Docker's own network."""
     docker = shutil.which("docker")
     if docker is None:
         raise InvokeFailed("there is no Docker (on Debian: apt-get install docker.io)")
-    asked = subprocess.run(
+    inspected = subprocess.run(
         [docker, "network", "inspect", "bridge", "--format", "{{json .IPAM.Config}}"],
         capture_output=True,
         text=True,
         check=False,
     )
-    if asked.returncode:
-        raise InvokeFailed(asked.stderr.strip())
-    for network in json.loads(asked.stdout):
+    if inspected.returncode:
+        raise InvokeFailed(inspected.stderr.strip())
+    for network in json.loads(inspected.stdout):
         subnet = ip_network(network["Subnet"])
         if subnet.version == 4:
-            # An engine that has just made its network does not tell its gateway, which is the first address.
+            # A new network lacks its gateway at first. It is the first address.
             return str(network.get("Gateway") or next(subnet.hosts()))
     raise InvokeFailed("Docker's network has no IPv4 addresses")
 
@@ -122,12 +123,13 @@ def _port(url: str) -> int:
 
 
 def _variables(s3: str) -> dict[str, str]:
-    """Nothing of the caller's AWS account: SAM would hand its keys to the function and ask AWS whose they
-    are.
+    """Return this process's variables without those of an AWS account.
+
+    SAM would pass the account's keys to the function and ask AWS for their owner.
     """
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    ours = {"AWS_DEFAULT_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true", "AWS_ENDPOINT_URL": s3}
-    return {**kept, **CREDENTIALS, **ours, "SAM_CLI_TELEMETRY": "0"}
+    own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    laptop = {"AWS_DEFAULT_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true", "AWS_ENDPOINT_URL": s3}
+    return {**own, **CREDENTIALS, **laptop, "SAM_CLI_TELEMETRY": "0"}
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
-"""`make redrive`: the dead letters of the stack of LEADS_STATE_DIR go through again. In the cloud a letter is
-sent to its function (docs/operations.md); here it goes to where the bucket's events wait for theirs.
+"""Implement `make redrive`: send the dead letters of the running stack through again.
+
+In the cloud a letter is sent to its function (docs/operations.md). Here it goes back to the queue of the
+bucket's events.
 """
 
 from __future__ import annotations
@@ -13,12 +15,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local.aws.s3 import queues_at
 from local.state import state_directory
 
-_HIDDEN_SECONDS = 60
-"""How long nobody else is given a letter that is being sent."""
+_VISIBILITY_SECONDS = 60
+"""The time to send ten letters. A slower redrive would send them twice."""
 
 
 def main() -> int:
-    """Say how many went through; 2 with a message on stderr when no stack runs."""
+    """Redrive and print the number of letters. Return 2 with a message on stderr if no stack runs."""
     description = state_directory() / "stack.json"
     try:
         letters = redrive(json.loads(description.read_text()))
@@ -26,22 +28,26 @@ def main() -> int:
         print(f"no stack runs in {state_directory()}: start it (make run)", file=sys.stderr)
         return 2
     except ClientError as error:
-        print(f"the queues of {state_directory()} refuse: {error}", file=sys.stderr)
+        print(f"the queues of {state_directory()} failed: {error}", file=sys.stderr)
         return 1
     print(f"Dead letters sent through again: {letters}")
     return 0
 
 
 def redrive(stack: dict[str, Any]) -> int:
-    """Sends the letters of a stack, which its stack.json describes, and gives their number. Each is taken
-    from its queue after it was sent: it may go through twice, but is not lost. Raises BotoCoreError,
-    ClientError.
+    """Send the letters of a stack, described by its stack.json, and return their number.
+
+    Each letter is deleted after it was sent. So it may go through twice, but is never lost.
+
+    Raises:
+        BotoCoreError: The stack does not answer.
+        ClientError: Its queues refuse.
     """
     queues = queues_at(stack["s3"])
     sent = 0
     for queue in stack["deadLetters"]:
         while letters := queues.receive_message(
-            QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=_HIDDEN_SECONDS
+            QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=_VISIBILITY_SECONDS
         ).get("Messages"):
             for letter in letters:
                 queues.send_message(QueueUrl=stack["events"], MessageBody=letter["Body"])

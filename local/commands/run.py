@@ -1,6 +1,7 @@
-"""`make run`: the stack in the foreground, until Ctrl-C or SIGTERM.
+"""Implement `make run`: run the stack in the foreground until Ctrl-C or SIGTERM.
 
-`LEADS_STATE_DIR` (default `.local`) keeps its leads, `PORT` (default 3000, 0 picks one) is the API's.
+`LEADS_STATE_DIR` (default `.local`) is the directory of its leads. `PORT` (default 3000) is the API's, and 0
+picks a free one.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ _SAMPLE = "tests/data/french_authorities.csv"
 
 
 class _StopRequested(BaseException):
-    """A signal asked us to stop."""
+    """Report that a signal asked the stack to stop."""
 
 
 def main() -> int:
-    """Run the stack: 0 after a requested stop, 1 with a message when it cannot start, 2 for a bad PORT."""
+    """Run the stack. Return 0 after a requested stop, 1 if it cannot start, or 2 for a wrong PORT."""
     port = os.environ.get("PORT") or "3000"
     if not (port.isascii() and port.isdigit() and int(port) < 65536):
         print(f"PORT is {port!r}: a number from 0 (picks one) to 65535 is needed", file=sys.stderr)
@@ -47,15 +48,15 @@ def main() -> int:
 
 def _stop(number: int, frame: FrameType | None) -> None:
     for again in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(again, signal.SIG_IGN)  # Stopping takes a moment and should not be cut in half.
+        signal.signal(again, signal.SIG_IGN)  # A second signal must not interrupt the stop.
     raise _StopRequested
 
 
 def _greet(stack: Stack) -> None:
-    moved = ""
+    variable = ""
     if os.environ.get("LEADS_STATE_DIR"):
-        moved = f"LEADS_STATE_DIR={shlex.quote(str(stack.directory))} "
-    token = f"{moved}make -s token ORG=acme ROLE=ADMIN USER=ana@acme.example"
+        variable = f"LEADS_STATE_DIR={shlex.quote(str(stack.directory))} "
+    token = f"{variable}make -s token ORG=acme ROLE=ADMIN USER=ana@acme.example"
     print(
         f"Ready: {stack.api}\n"
         "Import a file from another terminal, then stop with Ctrl-C:\n"

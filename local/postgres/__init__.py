@@ -1,0 +1,1 @@
+"""Stand in for Aurora with an embedded Postgres."""

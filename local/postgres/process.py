@@ -1,4 +1,4 @@
-"""The Postgres server as a process: when it answers, how it ends, and what a killed one leaves behind."""
+"""Wait for the Postgres server to answer, end it, and end the one of a killed process."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import time
 from pathlib import Path
 
 START_SECONDS = 60.0
-"""How long the server may take to accept connections: it may have to recover after a kill."""
+"""The time for the server to accept connections. It may have to recover after a kill."""
 
 END_SECONDS = 10.0
-"""How long it may take to end, each time it is asked more firmly."""
+"""The time for the server to end after each of the signals."""
 
-# Postgres's fast shutdown, its immediate one (the next start recovers), and no choice.
-_ENDINGS = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
+# A fast shutdown, an immediate one, after which the next start recovers, and a kill.
+_SIGNALS = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
 
 
-def free_port(wish: int) -> int:
-    """A free loopback TCP port: the wish when it is free, else any."""
-    for port in (wish, 0):
+def free_port(preferred: int) -> int:
+    """Return the preferred loopback TCP port if it is free, or another free one."""
+    for port in (preferred, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -33,14 +33,14 @@ def free_port(wish: int) -> int:
 
 
 def answers(process: subprocess.Popen[bytes], data: Path) -> bool:
-    """Wait until the server takes connections; False when it ended or took too long."""
+    """Wait until the server accepts connections. Return False if it ended or needed too long."""
     deadline = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         try:
             lines = (data / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
             lines = []
-        # The eighth line is the state. The first must be ours: a killed server's file may still lie there.
+        # Line 8 is the state, and line 1 the process: the file may still be a killed server's.
         if len(lines) >= 8 and lines[0] == str(process.pid) and lines[7].strip() == "ready":
             return True
         time.sleep(0.01)
@@ -48,8 +48,8 @@ def answers(process: subprocess.Popen[bytes], data: Path) -> bool:
 
 
 def end_server(process: subprocess.Popen[bytes]) -> None:
-    """End a server that we started, and wait for it."""
-    for number in _ENDINGS:
+    """End a server that this process started, and wait for it."""
+    for number in _SIGNALS:
         if process.poll() is not None:
             return
         process.send_signal(number)
@@ -60,13 +60,13 @@ def end_server(process: subprocess.Popen[bytes]) -> None:
 
 
 def end_leftover_server(data: Path) -> None:
-    """End the server of a killed process, or drop its lock file when another program has its number now."""
+    """End the server of a killed process. Remove its lock file, whose number may be another program's."""
     lock_file = data / "postmaster.pid"
     try:
         pid = int(lock_file.read_text().split("\n", 1)[0])
     except (FileNotFoundError, ValueError):
         return
-    for number in _ENDINGS:
+    for number in _SIGNALS:
         if not _serves(pid, data):
             break
         os.kill(pid, number)
@@ -84,4 +84,4 @@ def _serves(pid: int, data: Path) -> bool:
     try:
         return Path(f"/proc/{pid}/cwd").readlink() == data
     except OSError:
-        return not Path("/proc/self").exists()  # Without /proc (macOS) believe the lock file.
+        return not Path("/proc/self").exists()  # macOS has no /proc: the lock file must do.

@@ -1,4 +1,4 @@
-"""Ends the jobs that an earlier stack left unfinished: their files went with its S3."""
+"""End the unfinished jobs of an earlier stack, whose files were lost with its S3."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TABLES = ("import_job", "export_job")
 
 
 def end_unfinished_jobs(postgres: EmbeddedPostgres) -> None:
-    """Mark them FAILED, as the database's owner. Does nothing about a table that is not there."""
+    """Mark them FAILED as the database's owner, who sees every organisation. Skip missing tables."""
     with contextlib.closing(
         pg8000.dbapi.connect(
             user=OWNER,

@@ -1,1 +1,1 @@
-"""SAM's own emulation of Lambda in Docker, working on the running local stack."""
+"""Let SAM's emulation of Lambda in Docker use the running local stack."""

@@ -1,4 +1,4 @@
-"""The variables with which SAM's functions, each in a container, work on the running stack."""
+"""Write the variables with which SAM's functions, each in a container, use the running stack."""
 
 from __future__ import annotations
 
@@ -11,23 +11,27 @@ from local.state import write_private
 from local.template.deployment import Function
 
 ENV_VARS = "env-vars.json"
-"""Beside stack.json, for `sam local invoke --env-vars`."""
+"""The file beside stack.json for `sam local invoke --env-vars`."""
 
 HOST = "laptop.localhost"
-"""What this machine is called in a container. On the machine itself names that end in localhost are its own
-(RFC 6761, 6.3), so links that a function signs for its caller work outside of its container, too.
+"""The name of this machine in a container.
+
+On the machine itself every name in localhost is its own (RFC 6761, 6.3). So links that a function signs work
+outside of its container, too.
 """
 
 ENDPOINT = "AWS_ENDPOINT_URL_S3"
-"""Where boto3 finds S3. No deployed function has it, so the template does not declare it."""
+"""The variable from which boto3 reads the address of S3. Deployed functions do not have it."""
 
 
 def write_env_vars(directory: Path, functions: Iterable[Function], s3_url: str) -> Path:
-    """Write what each function gets, by its logical id: what the template gives it on this laptop, but with
-    Postgres and S3 at the host's name. Only its owner may read it: it holds passwords.
+    """Write the variables of each function by its logical id, and return the file.
+
+    They are the template's on this laptop, with Postgres and S3 at the host's name. Only the file's owner may
+    read it, because it holds passwords.
     """
-    elsewhere = {"DATABASE_HOST": HOST, ENDPOINT: f"http://{HOST}:{urlsplit(s3_url).port}"}
-    variables = {one.logical_id: {**one.environment, **elsewhere} for one in functions}
+    addresses = {"DATABASE_HOST": HOST, ENDPOINT: f"http://{HOST}:{urlsplit(s3_url).port}"}
+    variables = {one.logical_id: {**one.environment, **addresses} for one in functions}
     path = directory / ENV_VARS
     write_private(path, json.dumps(variables, indent=2).encode() + b"\n")
     return path

@@ -1,4 +1,4 @@
-"""Lends ports of this machine's loopback interface to another of its addresses, for as long as it takes."""
+"""Forward ports of another address of this machine to its loopback interface for a while."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from collections.abc import Iterable, Iterator
 
 LOOPBACK = "127.0.0.1"
 
-_PIECE = 65536
-"""Bytes taken at once: what a socket's buffer gives."""
+_PIECE_BYTES = 65536
+"""The bytes of one read, about the size of a socket's buffer."""
 
 
 @contextlib.contextmanager
 def forwarded(address: str, ports: Iterable[int]) -> Iterator[None]:
-    """What connects to one of these ports of the address reaches the same port of the loopback interface.
+    """Forward these ports of the address to the same ports of the loopback interface.
 
-    Raises OSError when the address is not this machine's, or a port of it is taken.
+    Raises:
+        OSError: The address is not this machine's, or a port of it is in use.
     """
     with contextlib.ExitStack() as running:
         for port in ports:
@@ -32,7 +33,7 @@ def forwarded(address: str, ports: Iterable[int]) -> Iterator[None]:
 class _Forwarder(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
-    block_on_close = False  # A connection that somebody keeps open must not keep us.
+    block_on_close = False  # An open connection must not delay the end.
 
 
 class _Connection(socketserver.BaseRequestHandler):
@@ -48,8 +49,8 @@ class _Connection(socketserver.BaseRequestHandler):
 
 
 def _copy(source: socket.socket, sink: socket.socket) -> None:
-    """Everything of one direction, and its end: the other one may go on."""
-    with contextlib.suppress(OSError):  # Either side may go away.
-        while piece := source.recv(_PIECE):
+    """Copy one direction and its end. The other one may go on."""
+    with contextlib.suppress(OSError):  # Either side may disconnect.
+        while piece := source.recv(_PIECE_BYTES):
             sink.sendall(piece)
         sink.shutdown(socket.SHUT_WR)

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Runs a command where a Docker daemon answers and has the image that `sam local invoke` needs, which is LAMBDA_IMAGE
-# in the command's environment. When no daemon answers it starts one, as root, for as long as the command takes.
-# Exits 3 when either cannot be had, else as the command does.
+# Run a command with a Docker daemon and the image that `sam local invoke` needs, which the command finds in LAMBDA_IMAGE.
+#
+# If no daemon answers, start one as root for the duration of the command. Exit as the command does, or with 3 if the
+# daemon or the image is not available.
 set -euo pipefail
 
-cannot() {
-  echo "Docker cannot be had here: $*" >&2
+fail() {
+  echo "Docker is not available: $*" >&2
   exit 3
 }
 
@@ -19,13 +20,13 @@ stop() {
   rm -f "$log"
 }
 
-command -v docker >/dev/null || cannot "it is not installed (on Debian: apt-get install docker.io)"
+command -v docker >/dev/null || fail "it is not installed (on Debian: apt-get install docker.io)"
 if ! answers; then
-  command -v dockerd >/dev/null || cannot "no daemon answers, and there is none to start"
-  [[ $(id -u) == 0 ]] || cannot "no daemon answers, and only root can start one"
+  command -v dockerd >/dev/null || fail "no daemon answers, and there is none to start"
+  [[ $(id -u) == 0 ]] || fail "no daemon answers, and only root can start one"
   log=$(mktemp)
-  # Nothing here needs its firewall rules, which would outlive it. A session of its own, so that Ctrl-C is the
-  # command's, and the daemon is there until the command has removed its containers.
+  # Its firewall rules are not needed and would outlive it. Its own session protects it from Ctrl-C, so that the
+  # command can still remove its containers.
   setsid dockerd --iptables=false --ip6tables=false >"$log" 2>&1 &
   daemon=$!
   trap stop EXIT
@@ -34,7 +35,7 @@ if ! answers; then
     kill -0 "$daemon" 2>/dev/null || break
     sleep 1
   done
-  answers || cannot "the daemon did not start: $(tail -n 3 "$log")"
+  answers || fail "the daemon did not start: $(tail -n 3 "$log")"
 fi
 
 LAMBDA_IMAGE=$("$(dirname "${BASH_SOURCE[0]}")/make_base_image.sh")

@@ -1,4 +1,4 @@
-"""The laptop's S3, and the way of its events to the functions."""
+"""Test the laptop's S3 and the delivery of its events to the functions."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from local.aws.notifications import Notifications
 from local.aws.runtime_api import Outcome, failure
 from local.aws.s3 import S3Emulator
 from local.template.deployment import Function, Trigger
+from tests.support.waiting import wait_until
 
 BUCKET = "leads-test"
 DEAD_LETTERS = "dead-letters"
@@ -30,7 +31,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Emulator]:
 
 
 class _FunctionsThatFail:
-    """Stands in for the functions: records each invocation, and fails the first `failures` of each event."""
+    """Record each invocation, and fail the first `failures` of each event."""
 
     def __init__(self) -> None:
         self.failures = 0
@@ -54,15 +55,8 @@ class _FunctionsThatFail:
         return failure("ValueError", "no luck") if fails else Outcome(b"null", failed=False)
 
     def wait_for(self, count: int) -> list[tuple[str, float, Any]]:
-        _wait_until(lambda: len(self.calls) >= count, f"{count} invocations, not {len(self.calls)}")
+        wait_until(lambda: len(self.calls) >= count)
         return self.calls
-
-
-def _wait_until(held: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 8
-    while not held():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.01)
 
 
 def _function(name: str, *prefixes: str, retries: int = 2, suffix: str = "") -> Function:
@@ -109,7 +103,7 @@ def _key(event: Any) -> str:
     return unquote_plus(event["Records"][0]["s3"]["object"]["key"])
 
 
-def test_a_stored_object_invokes_the_function_of_its_prefix(
+def test_stored_object_invokes_function_of_its_prefix(
     s3: S3Emulator, functions: _FunctionsThatFail, connect: Callable[..., str]
 ) -> None:
     connect(_function("Import", "imports/", "drop/"), _function("Export", "requests/", suffix=".json"))
@@ -126,7 +120,7 @@ def test_a_stored_object_invokes_the_function_of_its_prefix(
     }
 
 
-def test_an_event_names_the_version_it_is_about(
+def test_event_names_version_of_its_object(
     s3: S3Emulator, functions: _FunctionsThatFail, connect: Callable[..., str]
 ) -> None:
     connect(_function("Import", "imports/"))
@@ -134,11 +128,11 @@ def test_an_event_names_the_version_it_is_about(
 
     functions.wait_for(3)
 
-    told = [event["Records"][0]["s3"]["object"]["versionId"] for _, _, event in functions.calls]
-    assert sorted(told) == sorted(one["VersionId"] for one in stored)
+    versions = [event["Records"][0]["s3"]["object"]["versionId"] for _, _, event in functions.calls]
+    assert sorted(versions) == sorted(one["VersionId"] for one in stored)
 
 
-def test_an_event_comes_quickly_and_beside_others(
+def test_events_arrive_quickly_and_side_by_side(
     s3: S3Emulator, functions: _FunctionsThatFail, connect: Callable[..., str]
 ) -> None:
     connect(_function("Import", "imports/"))
@@ -153,7 +147,7 @@ def test_an_event_comes_quickly_and_beside_others(
     assert functions.side_by_side == 3
 
 
-def test_an_event_that_fails_twice_is_tried_three_times(
+def test_event_failing_twice_is_delivered_three_times(
     s3: S3Emulator, functions: _FunctionsThatFail, connect: Callable[..., str]
 ) -> None:
     connect(_function("Import", "imports/"))
@@ -171,7 +165,7 @@ def test_an_event_that_fails_twice_is_tried_three_times(
 
 
 @pytest.mark.parametrize("retries", [2, 0])
-def test_an_event_that_always_fails_becomes_a_dead_letter(
+def test_event_failing_every_time_becomes_dead_letter(
     s3: S3Emulator, functions: _FunctionsThatFail, connect: Callable[..., str], retries: int
 ) -> None:
     connect(_function("Import", "imports/", retries=retries))
@@ -189,17 +183,17 @@ def test_an_event_that_always_fails_becomes_a_dead_letter(
     assert letter["MessageAttributes"]["ErrorMessage"]["StringValue"] == "no luck"
 
 
-def test_a_test_event_is_passed_through(
+def test_test_event_reaches_function(
     s3: S3Emulator, functions: _FunctionsThatFail, connect: Callable[..., str]
 ) -> None:
     queue = connect(_function("Import", "imports/"))
     s3.queues.send_message(QueueUrl=queue, MessageBody='{"Event": "s3:TestEvent"}')
 
     assert functions.wait_for(1)[0][2] == {"Event": "s3:TestEvent"}
-    assert len(functions.calls) == 1, "the one that moto sends itself is not passed on"
+    assert len(functions.calls) == 1, "the one that moto sends itself is not delivered"
 
 
-def test_presigned_links_work_from_a_browser(s3: S3Emulator) -> None:
+def test_presigned_links_work_without_credentials(s3: S3Emulator) -> None:
     form = s3.client.generate_presigned_post(BUCKET, "imports/posted.csv")
     posted = urllib3.request(
         "POST", form["url"], fields={**form["fields"], "file": ("a.csv", b"name", "text/csv")}
@@ -216,11 +210,11 @@ def test_presigned_links_work_from_a_browser(s3: S3Emulator) -> None:
     assert got.headers["content-disposition"] == 'attachment; filename="b.csv"'
 
 
-def test_a_small_put_takes_milliseconds(s3: S3Emulator) -> None:
+def test_small_put_takes_milliseconds(s3: S3Emulator) -> None:
     durations = []
     for _ in range(10):
-        began = time.perf_counter()
+        started_at = time.perf_counter()
         s3.client.put_object(Bucket=BUCKET, Key="elsewhere/speed", Body=b"x")
-        durations.append(time.perf_counter() - began)
+        durations.append(time.perf_counter() - started_at)
 
-    assert sorted(durations)[5] < 0.035, "40 ms more is a server without TCP_NODELAY"
+    assert sorted(durations)[5] < 0.035, "40 ms for an acknowledgement: TCP_NODELAY is missing"

@@ -1,4 +1,4 @@
-"""`make run` and `make token`, as a person uses them."""
+"""Test `make run` and `make token` as a person uses them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,17 +16,12 @@ import jwt
 import pytest
 import urllib3
 
+from tests.support.waiting import wait_until
+
 PROJECT = Path(__file__).resolve().parents[2]
 
 RUN = [sys.executable, "-m", "local.commands.run"]
 TOKEN = ["make", "-s", "token"]
-
-
-def _wait_until(held: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 20
-    while not held():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.02)
 
 
 def _variables(state: Path, **more: str) -> dict[str, str]:
@@ -35,7 +30,7 @@ def _variables(state: Path, **more: str) -> dict[str, str]:
 
 @contextmanager
 def _running(command: list[str], state: Path) -> Iterator[subprocess.Popen[str]]:
-    """A command in a process group of its own, as a terminal has it; whatever is left of it is killed."""
+    """Run a command in a process group of its own, as in a terminal. Kill it at the end."""
     with (state.parent / f"{state.name}.output").open("w+") as output:
         process = subprocess.Popen(
             command,
@@ -78,10 +73,10 @@ def _answers(api: str) -> bool:
     return True
 
 
-def test_make_run_serves_until_it_is_asked_to_stop(tmp_path: Path) -> None:
+def test_make_run_serves_until_sigterm(tmp_path: Path) -> None:
     state = tmp_path / "state"
     with _running(["make", "-s", "run"], state) as make:
-        _wait_until(lambda: "Ready: " in _output(state) or make.poll() is not None, "it was never ready")
+        wait_until(lambda: "Ready: " in _output(state) or make.poll() is not None)
         described = json.loads((state / "stack.json").read_text())
         assert f"Ready: {described['api']}\n" in _output(state)
         assert "make -s token ORG=acme ROLE=ADMIN USER=ana@acme.example" in _output(state)
@@ -101,33 +96,33 @@ def test_make_run_serves_until_it_is_asked_to_stop(tmp_path: Path) -> None:
         assert _answers(described["api"]), "the refused second stack stopped the first"
 
         make.send_signal(signal.SIGTERM)
-        _wait_until(lambda: make.poll() is not None, "make did not stop")
+        wait_until(lambda: make.poll() is not None)
 
-    _wait_until(lambda: not (state / "stack.json").exists(), "stack.json is still there")
+    wait_until(lambda: not (state / "stack.json").exists())
     assert not (state / "env-vars.json").exists()
     assert not _answers(described["api"])
     assert "Traceback" not in _output(state)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_requested_stop_is_quick_and_no_failure(tmp_path: Path, number: signal.Signals) -> None:
+def test_run_stops_quickly_with_exit_code_0(tmp_path: Path, number: signal.Signals) -> None:
     state = tmp_path / "state"
     with _running(RUN, state) as process:
-        _wait_until(lambda: "Ready: " in _output(state) or process.poll() is not None, "it was never ready")
-        began = time.monotonic()
+        wait_until(lambda: "Ready: " in _output(state) or process.poll() is not None)
+        started_at = time.monotonic()
         os.killpg(process.pid, number)
 
         assert process.wait(20) == 0, _output(state)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - started_at < 5
 
     assert "Traceback" not in _output(state)
     assert not (state / "stack.json").exists()
 
 
-def test_a_stop_while_it_starts_leaves_nothing(tmp_path: Path) -> None:
+def test_run_stopped_while_starting_cleans_up(tmp_path: Path) -> None:
     state = tmp_path / "state"
     with _running(RUN, state) as process:
-        _wait_until(lambda: (state / "postgres" / "data.new").exists(), "Postgres was never begun")
+        wait_until(lambda: (state / "postgres" / "data.new").exists())
         process.send_signal(signal.SIGTERM)
 
         assert process.wait(20) == 0, _output(state)
@@ -137,7 +132,7 @@ def test_a_stop_while_it_starts_leaves_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("port", ["many", "65536", "-1"])
-def test_a_port_that_is_none_is_told(tmp_path: Path, port: str) -> None:
+def test_run_refuses_invalid_port(tmp_path: Path, port: str) -> None:
     done = subprocess.run(
         RUN,
         cwd=PROJECT,
@@ -152,7 +147,7 @@ def test_a_port_that_is_none_is_told(tmp_path: Path, port: str) -> None:
     assert f"PORT is {port!r}" in done.stderr
 
 
-def test_a_token_needs_a_stack_and_an_organisation(tmp_path: Path) -> None:
+def test_token_requires_stack_and_organisation(tmp_path: Path) -> None:
     without_stack = _token(tmp_path, "ORG=acme")
     without_organisation = _token(tmp_path)
 
@@ -162,7 +157,7 @@ def test_a_token_needs_a_stack_and_an_organisation(tmp_path: Path) -> None:
     assert "ORG is missing" in without_organisation.stderr
 
 
-def test_the_user_of_the_command_line_counts_and_the_environments_does_not(tmp_path: Path) -> None:
+def test_token_user_comes_from_command_line_only(tmp_path: Path) -> None:
     from local.aws.authorizer import TokenIssuer
 
     TokenIssuer.create(tmp_path)

@@ -1,4 +1,4 @@
-"""The laptop's HTTP front: routes, tokens, and the event that a request becomes."""
+"""Test the laptop's gateway: routes, tokens, and the events of requests."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _event(response: urllib3.BaseHTTPResponse) -> Any:
     return response.json()
 
 
-def test_the_event_is_of_payload_format_2(ask: Ask) -> None:
+def test_event_has_payload_format_2(ask: Ask) -> None:
     path = "/probe?do=event&a=1&a=2&empty=&name=%C3%A9t%C3%A9"
     headers = {"X-Tag": "Zürich".encode(), "Cookie": "a=1; b=2", "User-Agent": "probe/1"}
 
@@ -87,7 +87,7 @@ def test_path_parameters_are_decoded_and_literal_routes_win(ask: Ask) -> None:
         ("BREW", "/probe"),
     ],
 )
-def test_an_unknown_route_is_404_even_without_a_token(ask: Ask, method: str, path: str) -> None:
+def test_unknown_route_is_404_without_token(ask: Ask, method: str, path: str) -> None:
     response = ask(method, path, token=None)
 
     assert response.status == 404
@@ -117,7 +117,7 @@ def _tokens(issuer: TokenIssuer) -> dict[str, str]:
     }
 
 
-def test_a_token_that_does_not_count_is_401(ask: Ask, service: TinyGateway) -> None:
+def test_invalid_token_is_401(ask: Ask, service: TinyGateway) -> None:
     for what, token in {"missing": None, **_tokens(service.issuer)}.items():
         response = ask("GET", "/probe", token=token)
 
@@ -127,13 +127,13 @@ def test_a_token_that_does_not_count_is_401(ask: Ask, service: TinyGateway) -> N
 
 
 @pytest.mark.parametrize("form", ["Bearer {}", "bearer {}", "{}"])
-def test_the_word_bearer_is_optional(ask: Ask, service: TinyGateway, form: str) -> None:
+def test_bearer_prefix_is_optional(ask: Ask, service: TinyGateway, form: str) -> None:
     headers = {"Authorization": form.format(service.token)}
 
     assert ask("GET", "/probe", token=None, headers=headers).status == 200
 
 
-def test_the_audience_may_be_one_of_several_or_the_client(ask: Ask, service: TinyGateway) -> None:
+def test_audience_may_be_a_list_or_the_client_id(ask: Ask, service: TinyGateway) -> None:
     audience = jwt.decode(service.token, options={"verify_signature": False})["aud"]
     several = service.issuer.issue({"aud": ["another", audience], "groups": ["a", "b"], "admin": True})
     client = service.issuer.issue({"aud": None, "client_id": audience})
@@ -148,7 +148,7 @@ def test_the_audience_may_be_one_of_several_or_the_client(ask: Ask, service: Tin
     assert ask("GET", "/probe", token=client).status == 200
 
 
-def test_a_route_without_authorizer_needs_no_token(ask: Ask) -> None:
+def test_route_without_authorizer_needs_no_token(ask: Ask) -> None:
     assert "authorizer" not in _event(ask("GET", "/open?do=event", token=None))["requestContext"]
 
 
@@ -162,7 +162,7 @@ def test_a_route_without_authorizer_needs_no_token(ask: Ask) -> None:
         "application/javascript",
     ],
 )
-def test_a_text_body_is_a_string_with_broken_bytes_replaced(ask: Ask, kind: str) -> None:
+def test_text_body_is_a_string_with_invalid_bytes_replaced(ask: Ask, kind: str) -> None:
     event = _event(ask("POST", "/probe?do=event", body=b"h\xc3\xa9 \xff", headers={"Content-Type": kind}))
 
     assert event["isBase64Encoded"] is False
@@ -170,7 +170,7 @@ def test_a_text_body_is_a_string_with_broken_bytes_replaced(ask: Ask, kind: str)
 
 
 @pytest.mark.parametrize("kind", ["application/octet-stream", "application/x-www-form-urlencoded", None])
-def test_another_body_is_base64(ask: Ask, kind: str | None) -> None:
+def test_binary_body_is_base64(ask: Ask, kind: str | None) -> None:
     headers = {"Content-Type": kind} if kind else {}
 
     event = _event(ask("POST", "/probe?do=event", body=b"h\xff", headers=headers))
@@ -179,14 +179,14 @@ def test_another_body_is_base64(ask: Ask, kind: str | None) -> None:
     assert base64.b64decode(event["body"]) == b"h\xff"
 
 
-def test_multipart_is_base64(ask: Ask) -> None:
+def test_multipart_body_is_base64(ask: Ask) -> None:
     event = _event(ask("POST", "/probe?do=event", fields={"file": ("a.csv", b"name\n\xe9", "text/csv")}))
 
     assert event["isBase64Encoded"] is True
     assert b"\xe9" in base64.b64decode(event["body"])
 
 
-def test_a_chunked_body_arrives_whole(ask: Ask) -> None:
+def test_chunked_body_is_joined(ask: Ask) -> None:
     event = _event(
         ask("POST", "/probe?do=event", body=iter([b"a" * 70_000, b"b"]), headers={"Content-Type": "text/csv"})
     )

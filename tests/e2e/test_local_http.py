@@ -1,4 +1,4 @@
-"""The laptop's HTTP front: its limits, clients that misbehave, and the response that an answer becomes."""
+"""Test the laptop's gateway: its limits, misbehaving clients, and the responses of functions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import pytest
 import urllib3
 
 from local.aws import gateway as gateway_module
-from local.aws.gateway import Gateway, PortTaken
+from local.aws.authorizer import JwtAuthorizer
+from local.aws.gateway import Gateway, PortInUse
 from tests.support.tiny_gateway import Ask, TinyGateway, asking, tiny_gateway
 
 
@@ -33,7 +34,7 @@ def ask(service: TinyGateway) -> Iterator[Ask]:
 @pytest.mark.parametrize(
     ("size", "status"), [(4_700_000, 200), (4_720_000, 413), (12_000_000, 413), (40_000_000, 413)]
 )
-def test_an_event_over_6_mb_is_413(ask: Ask, size: int, status: int) -> None:
+def test_event_over_6_mb_is_413(ask: Ask, size: int, status: int) -> None:
     response = ask("POST", "/probe", body=bytes(size), headers={"Content-Type": "application/octet-stream"})
 
     assert response.status == status
@@ -41,14 +42,14 @@ def test_an_event_over_6_mb_is_413(ask: Ask, size: int, status: int) -> None:
         assert response.json() == {"message": "Request Entity Too Large"}
 
 
-def test_a_chunked_body_over_the_limit_is_413(ask: Ask) -> None:
+def test_chunked_body_over_10_mb_is_413(ask: Ask) -> None:
     response = ask("POST", "/probe", body=(bytes(1_000_000) for _ in range(12)))
 
     assert response.status == 413
 
 
 def _converse(service: TinyGateway, *parts: bytes) -> bytes:
-    """Send raw bytes, each after the last was answered, and give what comes back until the end."""
+    """Send each part after the one before it was answered, and return all answers until the end."""
     answer = b""
     with socket.create_connection(("127.0.0.1", service.port), 5) as connection:
         for part in parts:
@@ -59,26 +60,26 @@ def _converse(service: TinyGateway, *parts: bytes) -> bytes:
     return answer
 
 
-def test_a_client_that_asks_before_it_sends_is_answered_at_once(service: TinyGateway) -> None:
+def test_expect_100_continue_is_answered_at_once(service: TinyGateway) -> None:
     head = (
         f"POST /probe?do=event HTTP/1.1\r\nHost: x\r\nAuthorization: {service.token}\r\n"
         "Content-Type: text/csv\r\nContent-Length: 5\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
     )
-    began = time.monotonic()
+    started_at = time.monotonic()
 
     answer = _converse(service, head.encode(), b"hello")
 
     assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\n")
     assert b'"body": "hello"' in answer
-    assert time.monotonic() - began < 0.9, "curl sends after a second of silence: it was not answered"
+    assert time.monotonic() - started_at < 0.9, "curl sends after a second without an answer"
 
 
-def test_a_client_that_asks_to_send_too_much_is_refused_before(service: TinyGateway) -> None:
+def test_expect_100_continue_over_10_mb_is_413(service: TinyGateway) -> None:
     head = "POST /probe HTTP/1.1\r\nHost: x\r\nContent-Length: 50000000\r\nExpect: 100-continue\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", service.port), 5) as connection:
-        connection.sendall(head.encode())
 
-        assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
+    answer = _converse(service, head.encode())
+
+    assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 413 ")
 
 
 @pytest.mark.parametrize(
@@ -90,14 +91,14 @@ def test_a_client_that_asks_to_send_too_much_is_refused_before(service: TinyGate
         "POST /probe HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n",
     ],
 )
-def test_what_is_no_http_is_400(service: TinyGateway, request_text: str) -> None:
+def test_malformed_request_is_400(service: TinyGateway, request_text: str) -> None:
     answer = _converse(service, request_text.encode())
 
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert answer.endswith(b"}")
 
 
-def test_a_client_that_goes_away_is_no_event(
+def test_disconnected_client_logs_nothing(
     service: TinyGateway, ask: Ask, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for text in (
@@ -117,7 +118,7 @@ def test_a_client_that_goes_away_is_no_event(
 
 
 @pytest.mark.parametrize("query", ["do=raise&message=secret", "do=exit&status=1"])
-def test_a_function_that_fails_is_500_without_a_word_of_why(ask: Ask, query: str) -> None:
+def test_failed_function_is_500_without_reason(ask: Ask, query: str) -> None:
     response = ask("GET", f"/probe?{query}")
 
     assert response.status == 500
@@ -139,11 +140,11 @@ def _answered(ask: Ask, answer: Any) -> urllib3.BaseHTTPResponse:
         {"statusCode": 200, "body": "%", "isBase64Encoded": True},
     ],
 )
-def test_a_malformed_response_is_500(ask: Ask, answer: Any) -> None:
+def test_malformed_response_is_500(ask: Ask, answer: Any) -> None:
     assert _answered(ask, answer).status == 500
 
 
-def test_a_response_goes_out_as_the_function_says(ask: Ask) -> None:
+def test_response_is_sent_unchanged(ask: Ask) -> None:
     response = _answered(
         ask,
         {
@@ -166,7 +167,7 @@ def test_a_response_goes_out_as_the_function_says(ask: Ask) -> None:
     assert response.data == b"\xff\x00"
 
 
-def test_a_response_without_a_status_is_a_json_body(ask: Ask) -> None:
+def test_response_without_status_is_a_json_body(ask: Ask) -> None:
     response = _answered(ask, {"body": "mine"})
 
     assert response.status == 200
@@ -174,7 +175,7 @@ def test_a_response_without_a_status_is_a_json_body(ask: Ask) -> None:
     assert response.json() == {"body": "mine"}
 
 
-def test_204_has_no_body(ask: Ask) -> None:
+def test_status_204_has_no_body(ask: Ask) -> None:
     response = _answered(ask, {"statusCode": 204})
 
     assert response.status == 204
@@ -182,7 +183,7 @@ def test_204_has_no_body(ask: Ask) -> None:
     assert "content-length" not in response.headers
 
 
-def test_a_function_slower_than_the_gateway_waits_is_503(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_function_over_gateway_timeout_is_503(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gateway_module, "WAIT_SECONDS", 0.1)
 
     response = ask("GET", "/probe?do=sleep&seconds=0.4")
@@ -191,12 +192,14 @@ def test_a_function_slower_than_the_gateway_waits_is_503(ask: Ask, monkeypatch: 
     assert response.json() == {"message": "Service Unavailable"}
 
 
-def test_the_access_log_has_no_query(ask: Ask, service: TinyGateway) -> None:
+def test_access_log_omits_query(ask: Ask, service: TinyGateway) -> None:
     ask("GET", "/probe?phone=0612345678")
 
     assert service.lines[-1].startswith("GET /probe 200 ")
 
 
-def test_a_taken_port_is_said(service: TinyGateway) -> None:
-    with pytest.raises(PortTaken, match=f"port {service.port} is taken"):
-        Gateway([], service.gateway.authorizer, lambda name, event: pytest.fail("invoked"), port=service.port)
+def test_port_in_use_is_refused(service: TinyGateway) -> None:
+    authorizer = JwtAuthorizer(service.issuer.public_key)
+
+    with pytest.raises(PortInUse, match=f"port {service.port} is in use"):
+        Gateway([], authorizer, lambda name, event: pytest.fail("invoked"), port=service.port)

@@ -1,4 +1,4 @@
-"""The Lambda environments of the laptop runtime, with functions that misbehave in every way."""
+"""Test the laptop's Lambda environments with functions that misbehave in every way."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ import pytest
 from local.aws import lambda_environments
 from local.aws.lambda_environments import LambdaEnvironments
 from local.aws.runtime_api import Outcome
-from local.template.resolver import load_template
+from local.template.deployment import load_template
 from tests.support.tiny_service import write_service
+from tests.support.waiting import wait_until
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -62,29 +63,22 @@ def _gone(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return True
-    # A child of nobody that waits to be collected is as good as gone.
+    # An orphan that waits to be collected has ended, too.
     return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
 
 
-def _wait_until(held: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 8
-    while not held():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.02)
+def test_context_matches_template(invoke: Invoke, service: Path) -> None:
+    context = _answer(invoke("ProbeFunction"))
+
+    assert context["name"] == "tiny-ProbeFunction"
+    assert context["memory"] == "300"
+    assert context["arn"] == "arn:aws:lambda:eu-west-3:123456789012:function:tiny-ProbeFunction"
+    assert 18_000 < context["remaining"] <= 20_000
+    assert context["cwd"] == str(service / "functions" / "probe")
+    assert context["layer"] == str(service / "layer" / "tiny_layer.py")
 
 
-def test_the_context_tells_what_the_template_says(invoke: Invoke, service: Path) -> None:
-    told = _answer(invoke("ProbeFunction"))
-
-    assert told["name"] == "tiny-ProbeFunction"
-    assert told["memory"] == "300"
-    assert told["arn"] == "arn:aws:lambda:eu-west-3:123456789012:function:tiny-ProbeFunction"
-    assert 18_000 < told["left"] <= 20_000
-    assert told["cwd"] == str(service / "functions" / "probe")
-    assert told["layer"] == str(service / "layer" / "tiny_layer.py")
-
-
-def test_a_function_sees_the_templates_variables_and_none_of_ours(
+def test_function_sees_only_template_and_lambda_variables(
     invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_SECRET", "of the parent")
@@ -102,7 +96,7 @@ def test_a_function_sees_the_templates_variables_and_none_of_ours(
     assert seen["_X_AMZN_TRACE_ID"].startswith("Root=1-")
 
 
-def test_a_warm_process_serves_again(invoke: Invoke) -> None:
+def test_warm_process_serves_again(invoke: Invoke) -> None:
     first = _answer(invoke("ProbeFunction"))
     second = _answer(invoke("ProbeFunction"))
 
@@ -111,7 +105,7 @@ def test_a_warm_process_serves_again(invoke: Invoke) -> None:
     assert second["request"] != first["request"]
 
 
-def test_a_busy_process_is_joined_by_another(invoke: Invoke) -> None:
+def test_busy_process_is_joined_by_another(invoke: Invoke) -> None:
     with ThreadPoolExecutor() as callers:
         sleeping = [callers.submit(invoke, "ProbeFunction", do="sleep", seconds=0.4) for _ in range(2)]
         pids = {_answer(one.result())["pid"] for one in sleeping}
@@ -119,7 +113,7 @@ def test_a_busy_process_is_joined_by_another(invoke: Invoke) -> None:
     assert len(pids) == 2
 
 
-def test_beyond_the_bound_invocations_wait(
+def test_invocations_beyond_concurrency_wait(
     service: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lambda_environments, "CONCURRENCY", 2)
@@ -130,15 +124,15 @@ def test_beyond_the_bound_invocations_wait(
     assert len({_answer(outcome)["pid"] for outcome in outcomes}) == 2
 
 
-def test_a_function_that_overstays_is_killed_and_replaced(invoke: Invoke) -> None:
+def test_function_over_timeout_is_killed_and_replaced(invoke: Invoke) -> None:
     pid = _answer(invoke("HastyFunction"))["pid"]
-    began = time.monotonic()
+    started_at = time.monotonic()
 
     outcome = invoke("HastyFunction", do="sleep", seconds=60)
 
     assert outcome.failed
     assert outcome.error_message.endswith("Task timed out after 1.00 seconds")
-    assert 0.9 < time.monotonic() - began < 3
+    assert 0.9 < time.monotonic() - started_at < 3
     assert _gone(pid)
     assert _answer(invoke("HastyFunction"))["pid"] != pid
 
@@ -147,7 +141,7 @@ def test_a_function_that_overstays_is_killed_and_replaced(invoke: Invoke) -> Non
     ("status", "message"),
     [(3, "Runtime exited with error: exit status 3"), (0, "Runtime exited without providing a reason")],
 )
-def test_a_process_that_ends_fails_its_invocation_only(invoke: Invoke, status: int, message: str) -> None:
+def test_exited_process_fails_only_its_invocation(invoke: Invoke, status: int, message: str) -> None:
     pid = _answer(invoke("ProbeFunction"))["pid"]
 
     outcome = invoke("ProbeFunction", do="exit", status=status)
@@ -157,7 +151,7 @@ def test_a_process_that_ends_fails_its_invocation_only(invoke: Invoke, status: i
     assert _answer(invoke("ProbeFunction"))["pid"] != pid
 
 
-def test_an_exception_is_told_and_the_process_stays(invoke: Invoke) -> None:
+def test_exception_is_reported_and_process_survives(invoke: Invoke) -> None:
     pid = _answer(invoke("ProbeFunction"))["pid"]
 
     outcome = invoke("ProbeFunction", do="raise", message="no such lead")
@@ -168,14 +162,14 @@ def test_an_exception_is_told_and_the_process_stays(invoke: Invoke) -> None:
     assert _answer(invoke("ProbeFunction"))["pid"] == pid
 
 
-def test_a_function_that_cannot_be_imported_fails_each_time(invoke: Invoke) -> None:
+def test_function_without_import_fails_each_time(invoke: Invoke) -> None:
     for _ in range(2):
         outcome = invoke("BrokenFunction")
         assert outcome.failed
         assert "Unable to import module 'app': No module named 'no_such_module'" in outcome.error_message
 
 
-def test_a_response_over_lambdas_limit_fails(invoke: Invoke) -> None:
+def test_response_over_6_mb_fails(invoke: Invoke) -> None:
     assert len(invoke("ProbeFunction", do="big", bytes=6_291_000).payload) == 6_291_002
 
     outcome = invoke("ProbeFunction", do="big", bytes=7_000_000)
@@ -185,16 +179,16 @@ def test_a_response_over_lambdas_limit_fails(invoke: Invoke) -> None:
     assert not invoke("ProbeFunction").failed
 
 
-def test_what_a_function_started_ends_with_it(invoke: Invoke) -> None:
+def test_child_of_exited_function_is_killed(invoke: Invoke) -> None:
     grandchild = _answer(invoke("ProbeFunction", do="spawn"))
     assert not _gone(grandchild)
 
     invoke("ProbeFunction", do="exit", status=1)
 
-    _wait_until(lambda: _gone(grandchild), "the function's own child outlived it")
+    wait_until(lambda: _gone(grandchild))
 
 
-def test_what_a_function_prints_is_in_its_log(invoke: Invoke, service: Path) -> None:
+def test_function_output_is_in_its_log(invoke: Invoke, service: Path) -> None:
     _answer(invoke("ProbeFunction", do="print", text="hello from the probe"))
 
     log = (service / "logs" / "probe.log").read_text()
@@ -202,22 +196,22 @@ def test_what_a_function_prints_is_in_its_log(invoke: Invoke, service: Path) -> 
     assert "REPORT RequestId: " in log
 
 
-def test_a_warm_invocation_costs_milliseconds(invoke: Invoke) -> None:
+def test_warm_invocation_takes_milliseconds(invoke: Invoke) -> None:
     invoke("ProbeFunction")
     durations = []
     for _ in range(50):
-        began = time.perf_counter()
+        started_at = time.perf_counter()
         invoke("ProbeFunction")
-        durations.append(time.perf_counter() - began)
+        durations.append(time.perf_counter() - started_at)
 
     assert sorted(durations)[25] < 0.02, "a warm invocation is slow: is TCP_NODELAY set on both sides?"
 
 
-def test_nothing_outlives_a_killed_parent(service: Path, tmp_path: Path) -> None:
+def test_killed_stack_leaves_no_function_process(service: Path, tmp_path: Path) -> None:
     script = f"""
 import json, pathlib, time
 from local.aws.lambda_environments import LambdaEnvironments
-from local.template.resolver import load_template
+from local.template.deployment import load_template
 path = pathlib.Path({str(service)!r}) / "template.yaml"
 template = load_template(path, {{"JwtIssuer": "x"}}, stack_name="tiny")
 environments = LambdaEnvironments(template.functions, pathlib.Path({str(tmp_path)!r}), {{}})
@@ -232,17 +226,17 @@ time.sleep(60)
         assert len(pids) == 2
         parent.send_signal(signal.SIGKILL)
 
-    _wait_until(lambda: all(map(_gone, pids)), "a function outlived its killed stack")
+    wait_until(lambda: all(map(_gone, pids)))
 
 
-def test_a_closed_stack_invokes_no_more(service: Path, tmp_path: Path) -> None:
+def test_closed_environments_refuse_invocations(service: Path, tmp_path: Path) -> None:
     running = _environments(service, tmp_path)
     with ThreadPoolExecutor() as callers:
         under_way = callers.submit(running.invoke, "ProbeFunction", b'{"do": "sleep", "seconds": 30}')
         time.sleep(0.5)
-        began = time.monotonic()
+        started_at = time.monotonic()
         running.close()
 
         assert under_way.result().failed
     assert running.invoke("ProbeFunction", b"{}").failed
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - started_at < 3

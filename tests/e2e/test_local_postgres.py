@@ -1,4 +1,4 @@
-"""The embedded Postgres: who gets in, what survives, and what happens when its parent is killed."""
+"""Test the embedded Postgres: its logins, its data, and the end of a killed parent."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -19,12 +18,13 @@ import pytest
 
 from local.postgres.embedded import EmbeddedPostgres
 from local.state import DirectoryInUse
+from tests.support.waiting import wait_until
 
 PROJECT = Path(__file__).resolve().parents[2]
 
 
 def _query(uri: str, *statements: str) -> Any:
-    """Run statements in one transaction and give the first cell of the last one's result."""
+    """Run statements in one transaction and return the first cell of the last result."""
     parts = urlsplit(uri)
     with closing(
         pg8000.dbapi.connect(
@@ -49,26 +49,19 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
         yield running
 
 
-def _wait_until(held: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 10
-    while not held():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.02)
-
-
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def test_it_is_postgres_16_in_utf8_and_utc(postgres: EmbeddedPostgres) -> None:
+def test_server_is_postgres_16_in_utf8_and_utc(postgres: EmbeddedPostgres) -> None:
     assert _query(postgres.owner_uri, "SHOW server_version").startswith("16.")
     assert _query(postgres.owner_uri, "SHOW server_encoding") == "UTF8"
     assert _query(postgres.owner_uri, "SHOW TimeZone") == "UTC"
     assert _query(postgres.owner_uri, "SELECT upper('é')") == "É"
 
 
-def test_the_owner_makes_the_functions_role_and_is_no_superuser(postgres: EmbeddedPostgres) -> None:
+def test_owner_creates_roles_without_being_superuser(postgres: EmbeddedPostgres) -> None:
     _query(postgres.owner_uri, "CREATE ROLE leads_app LOGIN PASSWORD 'of the app'", "CREATE TABLE t (n int)")
 
     assert _query(postgres.app_uri("of the app"), "SELECT current_user") == "leads_app"
@@ -78,18 +71,18 @@ def test_the_owner_makes_the_functions_role_and_is_no_superuser(postgres: Embedd
     )
 
 
-def test_nobody_gets_in_without_the_password(postgres: EmbeddedPostgres) -> None:
+def test_connection_without_password_is_refused(postgres: EmbeddedPostgres) -> None:
     for user in ("leads_owner", "postgres"):
         with pytest.raises(pg8000.dbapi.DatabaseError, match="28P01"):
             _query(postgres.uri(user, "wrong"), "SELECT 1")
     assert list((postgres.directory / "data").glob(".s.PGSQL*")) == [], "a socket beside the TCP port"
 
 
-def test_passwords_are_private(postgres: EmbeddedPostgres) -> None:
+def test_password_file_is_private(postgres: EmbeddedPostgres) -> None:
     assert (postgres.directory / "data" / "passwords.json").stat().st_mode & 0o077 == 0
 
 
-def test_no_value_reaches_its_log(postgres: EmbeddedPostgres) -> None:
+def test_server_log_has_no_values(postgres: EmbeddedPostgres) -> None:
     with pytest.raises(pg8000.dbapi.DatabaseError):
         _query(
             postgres.owner_uri,
@@ -102,28 +95,28 @@ def test_no_value_reaches_its_log(postgres: EmbeddedPostgres) -> None:
     assert "33612345678" not in log
 
 
-def test_data_and_passwords_survive_a_restart(tmp_path: Path) -> None:
+def test_data_and_passwords_survive_restart(tmp_path: Path) -> None:
     with EmbeddedPostgres(tmp_path) as postgres:
         assert _query(postgres.owner_uri, "SHOW fsync") == "on", "leads must survive"
-        _query(postgres.owner_uri, "CREATE TABLE kept AS SELECT 42 AS n")
+        _query(postgres.owner_uri, "CREATE TABLE numbers AS SELECT 42 AS n")
         password = postgres.owner_password
     assert not _listens(postgres.port)
 
     with EmbeddedPostgres(tmp_path) as again:
         assert again.owner_password == password
-        assert _query(again.owner_uri, "SELECT n FROM kept") == 42
+        assert _query(again.owner_uri, "SELECT n FROM numbers") == 42
 
 
-def test_one_process_at_a_time(postgres: EmbeddedPostgres) -> None:
+def test_second_server_on_directory_is_refused(postgres: EmbeddedPostgres) -> None:
     with pytest.raises(DirectoryInUse, match=f"already runs on .* \\(process {os.getpid()}\\)"):
         EmbeddedPostgres(postgres.directory).start()
 
-    assert _query(postgres.owner_uri, "SELECT 1") == 1, "the refused start left the running server alone"
+    assert _query(postgres.owner_uri, "SELECT 1") == 1, "the refused start stopped the running server"
 
 
-def test_a_taken_port_is_replaced_by_another(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+def test_port_in_use_is_replaced(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as occupied:
+        port = occupied.getsockname()[1]
         with EmbeddedPostgres(tmp_path, throw_away=True, port=port) as postgres:
             assert postgres.port not in (0, port)
             assert _query(postgres.owner_uri, "SELECT 1") == 1
@@ -135,28 +128,28 @@ from pathlib import Path
 from local.postgres.embedded import EmbeddedPostgres
 postgres = EmbeddedPostgres(Path(sys.argv[1]))
 postgres.start()
-print(postgres.port, postgres._warden._process.pid, flush=True)
+print(postgres.port, postgres._guard._shell.pid, flush=True)
 time.sleep(60)
 """
 
 
-def _killed_parent(directory: Path, *, and_warden: bool) -> int:
-    """Start a server in a process that is then killed; gives the server's port."""
+def _killed_parent(directory: Path, *, and_guard: bool) -> int:
+    """Start a server in a process, kill the process, and return the server's port."""
     command = [sys.executable, "-c", _PARENT, str(directory)]
     with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
-        port, warden = map(int, parent.stdout.readline().split())
-        if and_warden:
-            os.kill(warden, signal.SIGKILL)
+        port, guard = map(int, parent.stdout.readline().split())
+        if and_guard:
+            os.kill(guard, signal.SIGKILL)
         parent.send_signal(signal.SIGKILL)
     return port
 
 
-def test_the_server_ends_with_a_killed_parent_and_starts_again(tmp_path: Path) -> None:
-    port = _killed_parent(tmp_path, and_warden=False)
-    _wait_until(lambda: not _listens(port), "the server outlived its killed parent")
+def test_killed_parent_ends_server_that_starts_again(tmp_path: Path) -> None:
+    port = _killed_parent(tmp_path, and_guard=False)
+    wait_until(lambda: not _listens(port))
 
-    # Even when another process has the old server's number by now.
+    # It starts although another process has the old server's number.
     (tmp_path / "data" / "postmaster.pid").write_text(
         f"{os.getpid()}\n{tmp_path}/data\n1\n5432\n\n\n1 1\nready\n"
     )
@@ -164,16 +157,16 @@ def test_the_server_ends_with_a_killed_parent_and_starts_again(tmp_path: Path) -
         assert _query(postgres.owner_uri, "SELECT 1") == 1
 
 
-def test_a_server_that_was_left_running_does_not_stop_the_next_start(tmp_path: Path) -> None:
-    port = _killed_parent(tmp_path, and_warden=True)
-    assert _listens(port), "this test is about a server that is still there"
+def test_orphaned_server_is_ended_at_next_start(tmp_path: Path) -> None:
+    port = _killed_parent(tmp_path, and_guard=True)
+    assert _listens(port), "the server must still run for this test"
 
     with EmbeddedPostgres(tmp_path) as postgres:
         assert _query(postgres.owner_uri, "SELECT 1") == 1
         assert postgres.port == port or not _listens(port), "two servers on one directory"
 
 
-def test_an_interrupted_first_start_is_begun_anew(tmp_path: Path) -> None:
+def test_interrupted_first_start_is_repeated(tmp_path: Path) -> None:
     (tmp_path / "data.new").mkdir()
     (tmp_path / "data.new" / "PG_VERSION").write_text("16")
 

@@ -1,4 +1,4 @@
-"""What `make invoke` rests on, as far as it goes without Docker: tests/sam_local has the rest."""
+"""Test the parts of `make invoke` that need no Docker. tests/sam_local has the rest."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ import pytest
 from local.commands.invoke import declare_endpoint
 from local.sam.forwarding import forwarded
 from local.stack import Stack
-from local.template.deployment import Function
-from local.template.resolver import load_template, read_document
+from local.template.deployment import Function, load_template
+from local.template.document import read_document
 from tests.support.deployed import PARAMETERS, STACK
 from tests.support.service import ROOT
 
-ELSEWHERE = "127.0.0.2"
-"""Another of this machine's addresses, as Docker's would be."""
+OTHER_ADDRESS = "127.0.0.2"
+"""Another address of this machine, in the place of Docker's."""
 
 TEMPLATE = """
 Globals:
@@ -42,23 +42,23 @@ def _functions() -> dict[str, Function]:
     return {function.logical_id: function for function in template.functions}
 
 
-def test_each_function_gets_its_variables_and_the_hosts_name(stack: Stack) -> None:
+def test_env_vars_have_all_variables_and_host_name(stack: Stack) -> None:
     path = stack.directory / "env-vars.json"
-    told = json.loads(path.read_text())
+    env_vars = json.loads(path.read_text())
 
     assert path.stat().st_mode & 0o077 == 0, "it holds passwords"
     expected = {name: {*one.environment, "AWS_ENDPOINT_URL_S3"} for name, one in _functions().items()}
-    assert {name: set(variables) for name, variables in told.items()} == expected
-    for variables in told.values():
+    assert {name: set(variables) for name, variables in env_vars.items()} == expected
+    for variables in env_vars.values():
         assert variables["DATABASE_HOST"] == "laptop.localhost"
         assert variables["DATABASE_PORT"] == str(urlsplit(stack.database).port)
         s3 = urlsplit(variables["AWS_ENDPOINT_URL_S3"])
         assert (s3.scheme, s3.hostname, s3.port) == ("http", "laptop.localhost", urlsplit(stack.s3.url).port)
-    assert told["ImportLeadsFunction"]["DATABASE_PASSWORD"] == urlsplit(stack.database).password
-    assert told["ImportLeadsFunction"]["BUCKET_NAME"] == stack.bucket
+    assert env_vars["ImportLeadsFunction"]["DATABASE_PASSWORD"] == urlsplit(stack.database).password
+    assert env_vars["ImportLeadsFunction"]["BUCKET_NAME"] == stack.bucket
 
 
-def test_the_copy_of_the_template_declares_the_endpoint_and_nothing_else(tmp_path: Path) -> None:
+def test_template_copy_adds_only_the_endpoint(tmp_path: Path) -> None:
     built = tmp_path / "template.yaml"
     built.write_text(TEMPLATE)
 
@@ -72,7 +72,7 @@ def test_the_copy_of_the_template_declares_the_endpoint_and_nothing_else(tmp_pat
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    """Of a server on loopback that answers a message backwards, once the message has ended."""
+    """Return the port of a loopback server that answers a whole message backwards."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -86,20 +86,20 @@ def port() -> Iterator[int]:
         thread.join(20)
 
 
-def test_a_lent_port_carries_both_directions_and_their_ends(port: int) -> None:
+def test_forwarded_port_carries_both_directions(port: int) -> None:
     message = os.urandom(3_000_000)
 
-    with forwarded(ELSEWHERE, [port]), socket.create_connection((ELSEWHERE, port), 20) as client:
+    with forwarded(OTHER_ADDRESS, [port]), socket.create_connection((OTHER_ADDRESS, port), 20) as client:
         client.sendall(message)
         client.shutdown(socket.SHUT_WR)
         answer = b"".join(iter(lambda: client.recv(65536), b""))
 
     assert answer == message[::-1]
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection((ELSEWHERE, port), 20)
+        socket.create_connection((OTHER_ADDRESS, port), 20)
 
 
-def test_an_address_that_is_not_ours_is_refused() -> None:
+def test_forwarding_foreign_address_is_refused() -> None:
     with pytest.raises(OSError, match="assign"), forwarded("203.0.113.1", [1024]):
         pass
 
@@ -113,7 +113,9 @@ def test_an_address_that_is_not_ours_is_refused() -> None:
         ("ExpireJobsFunction", "events/expire_jobs.json", 1, "start it first (make run)"),
     ],
 )
-def test_what_is_missing_is_told(tmp_path: Path, function: str, event: str, code: int, message: str) -> None:
+def test_invoke_without_arguments_or_stack_is_refused(
+    tmp_path: Path, function: str, event: str, code: int, message: str
+) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "local.commands.invoke", function, event],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""What the laptop reads from a SAM template, and what it refuses to guess."""
+"""Test which parts of a SAM template the laptop reads, and which it refuses."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from local.template.deployment import Route, TemplateError, Trigger
-from local.template.resolver import load_template, parameter_default
+from local.template.deployment import Route, Trigger, load_template
+from local.template.document import TemplateError, parameter_default
 from tests.support.tiny_service import write_service
 
 PROJECT = Path(__file__).resolve().parents[2]
 
 
-def test_the_projects_own_template_is_understood() -> None:
+def test_own_template_is_understood() -> None:
     parameters = dict.fromkeys(
         ("JwtIssuer", "JwtAudience", "DatabaseHost", "DatabasePassword", "DatabaseOwnerPassword"), "value"
     )
@@ -31,7 +31,7 @@ def test_the_projects_own_template_is_understood() -> None:
     assert functions["process_import"].layers == (PROJECT / "layers" / "shared",)
 
 
-def test_a_function_has_its_own_and_the_global_settings(tmp_path: Path) -> None:
+def test_function_has_own_and_global_settings(tmp_path: Path) -> None:
     template = load_template(write_service(tmp_path), {"JwtIssuer": "me"}, stack_name="tiny")
 
     hasty = template.function("HastyFunction")
@@ -46,7 +46,7 @@ def test_a_function_has_its_own_and_the_global_settings(tmp_path: Path) -> None:
     assert template.function("NoSuchFunction") is None
 
 
-def test_a_parameter_without_a_value_is_named(tmp_path: Path) -> None:
+def test_parameter_without_value_is_named(tmp_path: Path) -> None:
     with pytest.raises(TemplateError, match="no value for JwtIssuer"):
         load_template(write_service(tmp_path), {}, stack_name="tiny")
 
@@ -71,7 +71,7 @@ def _with_variable(directory: Path, value: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("value", "meant"),
+    ("value", "expected"),
     [
         ("plain", "plain"),
         ("5", "5"),
@@ -89,10 +89,10 @@ def _with_variable(directory: Path, value: str) -> Path:
         ("!If [Either, a, b]", "a"),
     ],
 )
-def test_references_are_resolved(tmp_path: Path, value: str, meant: str) -> None:
+def test_references_are_resolved(tmp_path: Path, value: str, expected: str) -> None:
     (function,) = load_template(_with_variable(tmp_path, value), {}, stack_name="tiny").functions
 
-    assert function.environment == {"VALUE": meant}
+    assert function.environment == {"VALUE": expected}
 
 
 @pytest.mark.parametrize(
@@ -105,12 +105,12 @@ def test_references_are_resolved(tmp_path: Path, value: str, meant: str) -> None
         "!Sub '${Nobody.Arn}'",
     ],
 )
-def test_what_it_does_not_know_is_refused(tmp_path: Path, value: str) -> None:
+def test_unknown_references_are_refused(tmp_path: Path, value: str) -> None:
     with pytest.raises(TemplateError):
         load_template(_with_variable(tmp_path, value), {}, stack_name="tiny")
 
 
-def test_what_has_a_false_condition_is_not_there(tmp_path: Path) -> None:
+def test_resource_with_false_condition_is_absent(tmp_path: Path) -> None:
     path = _with_variable(tmp_path, "plain")
     path.write_text(
         path.read_text().replace("{Type: AWS::SQS::Queue}", "{Type: AWS::SQS::Queue, Condition: Elsewhere}")
@@ -131,7 +131,7 @@ def _with_events(directory: Path, event: str, retries: int = 0) -> Path:
 @pytest.mark.parametrize(
     ("rate", "seconds"), [("1 minute", 60), ("15 minutes", 900), ("1 hour", 3600), ("2 days", 172_800)]
 )
-def test_a_schedules_rate_is_seconds(tmp_path: Path, rate: str, seconds: float) -> None:
+def test_schedule_rate_becomes_seconds(tmp_path: Path, rate: str, seconds: float) -> None:
     event = f"Type: Schedule, Properties: {{Schedule: rate({rate}), Description: Often}}"
 
     (function,) = load_template(_with_events(tmp_path, event), {}, stack_name="tiny").functions
@@ -140,7 +140,7 @@ def test_a_schedules_rate_is_seconds(tmp_path: Path, rate: str, seconds: float) 
 
 
 @pytest.mark.parametrize(
-    ("event", "retries", "told"),
+    ("event", "retries", "message"),
     [
         *(
             (f"Type: Schedule, Properties: {{Schedule: '{expression}'}}", 0, "rate")
@@ -157,14 +157,12 @@ def test_a_schedules_rate_is_seconds(tmp_path: Path, rate: str, seconds: float) 
         ("Type: ScheduleV2, Properties: {ScheduleExpression: rate(1 minute)}", 0, "ScheduleV2"),
     ],
 )
-def test_events_that_the_laptop_cannot_send_are_refused(
-    tmp_path: Path, event: str, retries: int, told: str
-) -> None:
-    with pytest.raises(TemplateError, match=told):
+def test_unsupported_events_are_refused(tmp_path: Path, event: str, retries: int, message: str) -> None:
+    with pytest.raises(TemplateError, match=message):
         load_template(_with_events(tmp_path, event, retries), {}, stack_name="tiny")
 
 
-def test_a_trigger_matches_as_s3_does() -> None:
+def test_trigger_matches_as_s3_does() -> None:
     trigger = Trigger(("s3:ObjectCreated:*", "s3:ObjectRemoved:Delete"), prefix="in/", suffix=".csv")
 
     assert trigger.matches("ObjectCreated:CompleteMultipartUpload", "in/a.csv")
@@ -174,7 +172,7 @@ def test_a_trigger_matches_as_s3_does() -> None:
     assert not trigger.matches("ObjectCreated:Put", "out/a.csv")
 
 
-def test_a_parameters_default_is_found(tmp_path: Path) -> None:
+def test_parameter_default_is_found(tmp_path: Path) -> None:
     template = write_service(tmp_path)
 
     assert parameter_default(template, "RoleClaim") == "custom:role"

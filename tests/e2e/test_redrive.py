@@ -1,4 +1,4 @@
-"""Dead letters go through again: by `make redrive` here, by operations.md's commands in the cloud."""
+"""Test `make redrive`, and the commands of operations.md that redrive in the cloud."""
 
 import json
 import os
@@ -22,7 +22,7 @@ OPERATIONS = (ROOT / "docs/operations.md").read_text()
 
 @contextmanager
 def refused_for_a_while(stack: Stack, org: str) -> Iterator[None]:
-    """Postgres ends each statement that inserts a lead of the organisation, as in a shutdown."""
+    """Let Postgres refuse each insert of a lead of the organisation, as in a shutdown."""
     name = f"refuse_{uuid4().hex}"
     with closing(connected(stack.postgres.owner_uri)) as owner:
         owner.run(
@@ -52,12 +52,12 @@ def make_redrive(state: Path) -> "subprocess.CompletedProcess[str]":
 
 
 def queues(stack: Stack) -> list[str]:
-    """Where the dead letters wait."""
+    """Return the URLs of the dead-letter queues."""
     found: list[str] = json.loads((stack.directory / "stack.json").read_text())["deadLetters"]
     return found
 
 
-def test_make_redrive_completes_what_failed_three_times(stack: Stack) -> None:
+def test_redrive_completes_import_that_failed_three_times(stack: Stack) -> None:
     client = Client(stack)
     with refused_for_a_while(stack, client.org):
         answer = client.request(
@@ -70,7 +70,7 @@ def test_make_redrive_completes_what_failed_three_times(stack: Stack) -> None:
         assert client.ended_job(id)["status"] == "FAILED"
 
     def look() -> dict[str, Any] | None:
-        # The letter comes a moment after its job has ended.
+        # The letter arrives a moment after the end of its job.
         done = make_redrive(stack.directory)
         assert (done.returncode, done.stderr) == (0, ""), done
         assert re.fullmatch(r"Dead letters sent through again: \d+\n", done.stdout)
@@ -81,7 +81,7 @@ def test_make_redrive_completes_what_failed_three_times(stack: Stack) -> None:
     assert client.export().count(b"\n") == 2
 
 
-def test_make_redrive_sends_exports_through_again(stack: Stack) -> None:
+def test_redrive_completes_export(stack: Stack) -> None:
     client = Client(stack)
     export = client.request("GET", EXPORT, headers={"Prefer": "respond-async"}).json()["id"]
 
@@ -108,25 +108,25 @@ def test_make_redrive_sends_exports_through_again(stack: Stack) -> None:
     assert within(20, ended)["rowCount"] == 0
 
 
-def test_make_redrive_without_dead_letters_sends_none(stack: Stack, tmp_path: Path) -> None:
+def test_redrive_without_dead_letters_sends_none(stack: Stack, tmp_path: Path) -> None:
     queue = stack.s3.create_queue(f"empty-{uuid4().hex}")
     description = {"s3": stack.s3.url, "deadLetters": [queue], "events": queue}
     (tmp_path / "stack.json").write_text(json.dumps(description))
     assert make_redrive(tmp_path).stdout == "Dead letters sent through again: 0\n"
 
 
-def test_make_redrive_without_a_stack_says_so(tmp_path: Path) -> None:
+def test_redrive_without_stack_is_refused(tmp_path: Path) -> None:
     done = make_redrive(tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert "make run" in done.stderr
     (tmp_path / "stack.json").write_text(
         json.dumps({"s3": "http://127.0.0.1:9", "deadLetters": ["http://127.0.0.1:9/q"], "events": ""})
     )
-    assert "make run" in make_redrive(tmp_path).stderr, "that of a stack that was killed"
+    assert "make run" in make_redrive(tmp_path).stderr, "stack.json is that of a killed stack"
 
 
 AWS = '''#!/usr/bin/env python3
-"""The AWS CLI's commands of a redrive, on a folder: what it is asked is noted, the letters are files."""
+"""Act as the AWS CLI on a folder: letters are files, and invocations are recorded in one."""
 import json, pathlib, sys
 here = pathlib.Path(__file__).parent
 words = [word for word in sys.argv[1:] if not word.startswith("--")]
@@ -154,7 +154,7 @@ else:
 
 @pytest.fixture
 def cloud(tmp_path: Path) -> Path:
-    """A folder with an `aws` of its own and two queues."""
+    """Make a folder with an `aws` of its own and two queues."""
     program = tmp_path / "aws"
     program.write_text(AWS)
     program.chmod(0o755)
@@ -164,7 +164,7 @@ def cloud(tmp_path: Path) -> Path:
 
 
 def redrive_in_the_cloud(cloud: Path) -> list[tuple[str, dict[str, Any]]]:
-    """Runs the commands that are told; gives what was invoked."""
+    """Run the documented commands and return the invocations."""
     (commands,) = re.findall(r"```bash\n(redrive\(\).*?)```", OPERATIONS, re.DOTALL)
     subprocess.run(
         ["/bin/bash", "-c", commands],
@@ -177,7 +177,7 @@ def redrive_in_the_cloud(cloud: Path) -> list[tuple[str, dict[str, Any]]]:
     return [tuple(json.loads(line)) for line in (cloud / "invoked").read_text().splitlines()]
 
 
-def test_the_commands_for_the_cloud_send_each_letter_to_its_function(cloud: Path) -> None:
+def test_cloud_redrive_sends_letters_to_their_functions(cloud: Path) -> None:
     for queue, names in (("ImportDeadLettersUrl", "ab"), ("ExportDeadLettersUrl", "c")):
         for name in names:
             (cloud / queue / name).write_text(json.dumps({"Records": [{"it's": f'a "key" é {name}'}]}))
@@ -190,7 +190,7 @@ def test_the_commands_for_the_cloud_send_each_letter_to_its_function(cloud: Path
     assert not [*cloud.glob("*Url/*")]
 
 
-def test_a_letter_that_lambda_refuses_stays(cloud: Path) -> None:
+def test_cloud_redrive_keeps_refused_letter(cloud: Path) -> None:
     (cloud / "ImportDeadLettersUrl" / "a").write_text('{"Records": ["refused"]}')
     assert len(redrive_in_the_cloud(cloud)) == 1
     assert [path.name for path in cloud.glob("*Url/*")] == ["a"]

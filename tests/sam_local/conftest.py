@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import urllib3
 
-from local.stack import Stack
+from local.stack import Deployment, Stack
 from tests.support.sam_local import ORG, RUN_SECONDS, Sam
 from tests.support.service import ROOT
 
@@ -18,7 +18,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """One whose organisation has import 1 and export 1, of which the samples speak, and whose bucket and
     clock invoke nothing any more.
     """
-    with Stack(tmp_path_factory.mktemp("stack"), throw_away=True, schedule_seconds=86_400) as running:
+    still = Deployment(schedule_seconds=86_400)
+    with Stack(tmp_path_factory.mktemp("stack"), throw_away=True, deployment=still) as running:
         headers = {
             "Authorization": f"Bearer {running.token(ORG)}",
             "Content-Type": "application/octet-stream",

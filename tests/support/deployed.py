@@ -1,18 +1,16 @@
-"""template.yaml as CloudFormation sees it in a deployment: with parameters, conditions and references put in.
+"""Resolve template.yaml as CloudFormation does in a deployment.
 
-Unlike local.template.resolver it knows every resource and refuses nothing: what only AWS could tell is a text
-in angle brackets. So a policy reads as IAM gets it.
+The result holds every resource. A value that only AWS knows is a text in angle brackets.
 """
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from local.aws.s3 import ACCOUNT_ID, REGION
 from local.state import PROJECT
-from local.template.conditions import Conditions
-from local.template.resolver import load_template, read_document
+from local.template.deployment import load_template
+from local.template.document import read_document
+from local.template.resolver import Resolver
 
 STACK: Final = "leads-test"
 CLUSTER: Final = "cluster-LEADSTEST"
@@ -28,57 +26,41 @@ PARAMETERS: Final[Mapping[str, str]] = {
     "SubnetIds": "subnet-1",
     "SecurityGroupIds": "sg-1",
 }
-"""What somebody who deploys is asked for."""
+"""The parameters of a deployment into an existing cluster, with tokens of another issuer."""
 
 FUNCTIONS: Final = {
     one.code.name: one
     for one in load_template(PROJECT / "template.yaml", PARAMETERS, stack_name=STACK).functions
 }
-"""What the laptop runs of it, by the name of its folder."""
-
-_NAMES: Final = {
-    "AWS::S3::Bucket": "BucketName",
-    "AWS::Serverless::Function": "FunctionName",
-    "AWS::SQS::Queue": "QueueName",
-}
-"""Under which property a resource is told its name."""
-
-_NO_VALUE: Final = object()
+"""The functions as the laptop runs them, by the name of their folder."""
 
 
 def deployed(
     parameters: Mapping[str, str] = PARAMETERS, path: Path = PROJECT / "template.yaml"
 ) -> dict[str, Any]:
-    """The template, resolved. What has a Condition that is false is left out."""
+    """Return the resolved template, without the members whose condition is false."""
     document = read_document(path)
-    reader = _Reader(document, parameters)
-    there = {
-        part: {
-            name: one
-            for name, one in document.get(part, {}).items()
-            if "Condition" not in one or reader.conditions.hold(one["Condition"])
-        }
-        for part in ("Resources", "Outputs")
-    }
-    resolved: dict[str, Any] = reader.resolve({**document, **there, "Conditions": {}, "Rules": {}})
+    resolver = Resolver(document, parameters, STACK, _placeholder)
+    sections = {section: resolver.existing(section) for section in ("Resources", "Outputs")}
+    resolved: dict[str, Any] = resolver.resolve({**document, **sections, "Conditions": {}, "Rules": {}})
     return resolved
 
 
 def broken_rules(parameters: Mapping[str, str], path: Path = PROJECT / "template.yaml") -> list[str]:
-    """What CloudFormation says of these parameters before it makes anything."""
+    """Return the messages with which CloudFormation refuses these parameters."""
     document = read_document(path)
-    reader = _Reader(document, parameters)
+    resolver = Resolver(document, parameters, STACK, _placeholder)
     return [
         assertion["AssertDescription"]
         for rule in document["Rules"].values()
-        if reader.conditions.hold(rule["RuleCondition"])
+        if resolver.holds(rule["RuleCondition"])
         for assertion in rule["Assertions"]
-        if not reader.conditions.hold(assertion["Assert"])
+        if not resolver.holds(assertion["Assert"])
     ]
 
 
 def of_type(template: Mapping[str, Any], kind: str) -> dict[str, dict[str, Any]]:
-    """The properties of the resources of one type, by logical id."""
+    """Return the properties of the resources of one type, by logical id."""
     return {
         name: resource.get("Properties", {})
         for name, resource in template["Resources"].items()
@@ -87,7 +69,7 @@ def of_type(template: Mapping[str, Any], kind: str) -> dict[str, dict[str, Any]]
 
 
 def functions(template: Mapping[str, Any]) -> dict[str, str]:
-    """The logical id of each function, by the name of its folder."""
+    """Return the logical id of each function, by the name of its folder."""
     return {
         Path(properties["CodeUri"]).name: name
         for name, properties in of_type(template, "AWS::Serverless::Function").items()
@@ -95,8 +77,9 @@ def functions(template: Mapping[str, Any]) -> dict[str, str]:
 
 
 def policies(template: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """The statements of each function's own policies, by the name of its folder. What SAM adds for a VPC, for
-    X-Ray, for logs and for a dead-letter queue is not among them: no code of ours calls for that.
+    """Return the statements of each function's own policies, by the name of its folder.
+
+    SAM adds others for the VPC, X-Ray, logs and the dead-letter queue, whose actions no code here calls.
     """
     found = {}
     for folder, name in functions(template).items():
@@ -110,81 +93,5 @@ def policies(template: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-class _Reader:
-    def __init__(self, document: Mapping[str, Any], parameters: Mapping[str, str]) -> None:
-        self._resources: Mapping[str, Any] = document["Resources"]
-        self.conditions = Conditions(document.get("Conditions", {}), self.resolve)
-        self._values: dict[str, object] = {
-            name: declared.get("Default", f"<{name}>")
-            for name, declared in document.get("Parameters", {}).items()
-        }
-        self._values |= parameters
-        self._values |= {
-            "AWS::AccountId": ACCOUNT_ID,
-            "AWS::NoValue": _NO_VALUE,
-            "AWS::Partition": "aws",
-            "AWS::StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT_ID}:stack/{STACK}/0a1b",
-            "AWS::Region": REGION,
-            "AWS::StackName": STACK,
-            "AWS::URLSuffix": "amazonaws.com",
-        }
-
-    def resolve(self, value: Any) -> Any:
-        match value:
-            case {"Ref": str(name)}:
-                return self._reference(name)
-            case {"Fn::GetAtt": str(name)}:
-                return self._attribute(name)
-            case {"Fn::GetAtt": [str(name), str(attribute)]}:
-                return self._attribute(f"{name}.{attribute}")
-            case {"Fn::Sub": str(pattern)}:
-                return self._substitute(pattern, {})
-            case {"Fn::Sub": [str(pattern), dict(own)]}:
-                return self._substitute(pattern, {name: self.resolve(one) for name, one in own.items()})
-            case {"Fn::Join": [str(between), parts]}:
-                return between.join(map(str, self.resolve(parts)))
-            case {"Fn::Split": [str(between), whole]}:
-                return str(self.resolve(whole)).split(between)
-            case {"Fn::Select": [int(at), {"Fn::Split": _} as parts]}:
-                return self.resolve(parts)[at]
-            case {"Fn::If": [str(condition), then, otherwise]}:
-                return self.resolve(then if self.conditions.hold(condition) else otherwise)
-            case dict():
-                resolved = {name: self.resolve(one) for name, one in value.items()}
-                return {name: one for name, one in resolved.items() if one is not _NO_VALUE}
-            case list():
-                return [one for one in map(self.resolve, value) if one is not _NO_VALUE]
-        return value
-
-    def _existing(self, name: str) -> Mapping[str, Any]:
-        resource: Mapping[str, Any] = self._resources[name]
-        condition = resource.get("Condition")
-        assert condition is None or self.conditions.hold(condition), f"{name} is not made, and asked for"
-        return resource
-
-    def _reference(self, name: str) -> object:
-        if name in self._values:
-            return self._values[name]
-        resource = self._existing(name)
-        named = resource.get("Properties", {}).get(_NAMES.get(resource["Type"], ""))
-        return self.resolve(named) if named else f"{STACK}-{name}"
-
-    def _attribute(self, path: str) -> str:
-        name, _, attribute = path.partition(".")
-        self._existing(name)
-        if attribute == "DBClusterResourceId":
-            return CLUSTER
-        if attribute == "Arn" and self._resources[name]["Type"] == "AWS::S3::Bucket":
-            return f"arn:aws:s3:::{self._reference(name)}"
-        return f"<{path}>"
-
-    def _substitute(self, pattern: str, own: Mapping[str, Any]) -> str:
-        def value(found: re.Match[str]) -> str:
-            name = found[1]
-            if name.startswith("!"):
-                return f"${{{name[1:]}}}"
-            if name in own:
-                return str(own[name])
-            return self._attribute(name) if "." in name else str(self._reference(name))
-
-        return re.sub(r"\$\{([^}]+)\}", value, pattern)
+def _placeholder(name: str) -> str:
+    return CLUSTER if name.endswith(".DBClusterResourceId") else f"<{name}>"

@@ -1,9 +1,9 @@
-"""Prints the CloudFormation template that SAM makes of a SAM template, without an AWS account.
+"""Print the CloudFormation template that SAM makes of a SAM template, without an AWS account.
 
     python tests/support/expand_template.py template.yaml
 
-It runs with the Python of .venv-sam, which has SAM's own translator. What only the expansion shows (a
-circular reference of bucket, trigger and function, say) is then cfn-lint's to find.
+It runs with the Python of .venv-sam, which has SAM's own translator. cfn-lint then finds faults that only the
+expanded template has, such as a circular reference of bucket, trigger and function.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ REGION = "eu-west-3"
 
 
 def expand(template: dict[str, Any]) -> dict[str, Any]:
-    """The template with every AWS::Serverless resource replaced by what it stands for."""
+    """Replace every AWS::Serverless resource by the resources that it stands for."""
     for resource in template["Resources"].values():
-        # In a deployment `sam build` and `sam package` upload the code and put its address here.
+        # In a deployment `sam package` uploads the code and inserts its address.
         properties = resource.get("Properties", {})
         for uri in ("CodeUri", "ContentUri"):
             if uri in properties:
                 properties[uri] = "s3://artifacts/code.zip"
     parameters = {name: _sample(declared) for name, declared in template.get("Parameters", {}).items()}
-    # An empty map of managed policies: the real one would be asked of IAM. A policy's ARN needs none.
+    # The map of managed policies is empty: IAM would have to supply it, and ARNs need none.
     translator = Translator({}, Parser(), boto_session=boto3.Session(region_name=REGION))
     expanded: dict[str, Any] = translator.translate(sam_template=template, parameter_values=parameters)
     return expanded

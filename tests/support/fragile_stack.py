@@ -11,7 +11,7 @@ from pathlib import Path
 from leads.postgres.connection import Connection
 from leads.settings import DatabaseSettings
 from local.postgres.embedded import DATABASE
-from local.stack import STACK_NAME, Stack
+from local.stack import STACK_NAME, Deployment, Stack
 from tests.support.tcp_proxy import TcpProxy
 
 RETRY_SECONDS = (1.0, 10.0)
@@ -22,7 +22,7 @@ class FragileStack(Stack):
     """A stack whose functions reach Postgres through a proxy."""
 
     def __init__(self, directory: Path, *, retry_seconds: Sequence[float] = RETRY_SECONDS) -> None:
-        super().__init__(directory, throw_away=True, retry_seconds=retry_seconds)
+        super().__init__(directory, throw_away=True, deployment=Deployment(retry_seconds=retry_seconds))
         # What was committed survives a hard stop, as it does in a deployment.
         self.postgres._settings["synchronous_commit"] = "on"
         self.proxy = TcpProxy(lambda: (self.postgres.host, self.postgres.port))

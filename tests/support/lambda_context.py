@@ -7,7 +7,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from local.state import PROJECT
-from local.template.resolver import read_document
+from local.template.document import read_document
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Functions invoked by `sam local invoke`, as `make invoke` does it."""
+"""Invoke functions by `make invoke`, which uses `sam local invoke`."""
 
 import json
 import os
@@ -12,42 +12,42 @@ from local.stack import Stack
 from tests.support.service import ROOT
 
 ORG = "acme"
-"""Whose token the samples of events/ hold."""
+"""The organisation of the tokens in the samples of events/."""
 
 RUN_SECONDS = 600
-"""Given to a build or an invocation, which take seconds: a busy machine may be slow, but must not hang."""
+"""The limit of a build or an invocation. They take seconds, but a busy machine may be slow."""
 
 
 class Invoked(NamedTuple):
-    """What a function answered, and the JSON lines of its log."""
+    """Hold the answer of a function and the JSON lines of its log."""
 
     answer: Any
     log: list[dict[str, Any]]
 
     @property
     def body(self) -> Any:
-        """Of an answer to an HTTP request."""
+        """Return the body of an answer to an HTTP request."""
         return json.loads(self.answer["body"]) if self.answer["body"] else None
 
     def logged(self, message: str) -> dict[str, Any]:
-        """The one line with this message."""
+        """Return the only line with this message."""
         (line,) = [line for line in self.log if line.get("message") == message]
         return line
 
 
 class Sam:
-    """`sam local invoke` on a running stack."""
+    """Run `sam local invoke` on a running stack."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
 
     def invoke(self, function: str, event: Path) -> Invoked:
-        """One invocation, which must not fail."""
+        """Invoke a function, which must not fail."""
         command = [sys.executable, "-m", "local.commands.invoke", function, str(event)]
         return self.run(command)
 
     def run(self, command: list[str]) -> Invoked:
-        """A command that invokes a function and gives its answer as the last line of its output."""
+        """Run a command that prints the answer of a function as its last line."""
         done = subprocess.run(
             command,
             cwd=ROOT,
@@ -64,7 +64,7 @@ class Sam:
 
 
 class Like:
-    """Equal to every text that the pattern matches as a whole."""
+    """Equal every text that the pattern matches as a whole."""
 
     def __init__(self, pattern: str) -> None:
         self.pattern = pattern
@@ -80,7 +80,7 @@ class Like:
 
 
 class Positive:
-    """Equal to every whole number above zero, such as the id of a job."""
+    """Equal every whole number above zero, such as the id of a job."""
 
     def __eq__(self, other: object) -> bool:
         return type(other) is int and other > 0

@@ -24,8 +24,7 @@ from leads.settings import DatabaseSettings
 from local.aws.http_event import Request, build_event
 from local.aws.s3 import CREDENTIALS, REGION, S3Emulator
 from local.postgres.embedded import EmbeddedPostgres
-from local.template.deployment import Template
-from local.template.resolver import load_template
+from local.template.deployment import Template, load_template
 from tests.support.aws_calls import AwsCalls
 from tests.support.deployed import PARAMETERS, STACK, deployed, policies
 from tests.support.lambda_context import FakeLambdaContext

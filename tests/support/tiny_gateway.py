@@ -1,4 +1,4 @@
-"""The tiny service behind the laptop's HTTP front, without Postgres and S3."""
+"""Serve the tiny service by the laptop's gateway, without Postgres and S3."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import urllib3
 from local.aws.authorizer import JwtAuthorizer, TokenIssuer
 from local.aws.gateway import Gateway
 from local.aws.lambda_environments import LambdaEnvironments
-from local.template.resolver import load_template
+from local.template.deployment import load_template
 from tests.support.tiny_service import write_service
 
 Ask = Callable[..., urllib3.BaseHTTPResponse]
 
 
 class TinyGateway:
-    """A gateway, who issues its tokens, one of them, and the lines of its access log."""
+    """Hold a gateway, the issuer of its tokens, one token, and the lines of its access log."""
 
     def __init__(self, gateway: Gateway, issuer: TokenIssuer, lines: list[str]) -> None:
         self.gateway = gateway
@@ -46,7 +46,7 @@ def tiny_gateway(directory: Path) -> Iterator[TinyGateway]:
 
 @contextmanager
 def asking(service: TinyGateway) -> Iterator[Ask]:
-    """A function to ask the service: `ask(method, path, token=…, **options of urllib3)`."""
+    """Yield a function that calls the service: `ask(method, path, token=…, **options of urllib3)`."""
     with urllib3.PoolManager(retries=False) as http:
 
         def ask(

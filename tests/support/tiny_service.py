@@ -1,6 +1,4 @@
-"""A throw-away service for tests of the laptop runtime: a template, and functions that do what their event
-says.
-"""
+"""Write a small service for tests of the laptop: a template, and functions that obey their event."""
 
 from __future__ import annotations
 
@@ -39,7 +37,7 @@ def handler(event, context):
         "pid": os.getpid(), "calls": calls, "layer": tiny_layer.__file__, "cwd": os.getcwd(),
         "name": context.function_name, "memory": context.memory_limit_in_mb,
         "arn": context.invoked_function_arn,
-        "left": context.get_remaining_time_in_millis(), "request": context.aws_request_id,
+        "remaining": context.get_remaining_time_in_millis(), "request": context.aws_request_id,
     }
 """
 
@@ -164,7 +162,7 @@ MIGRATING = """
 
 
 def write_service(directory: Path, migrate: str | None = None) -> Path:
-    """Write the service, with a MigrateDatabaseFunction of this code if any, and give its template's path."""
+    """Write the service and return its template. `migrate` is the code of a MigrateDatabaseFunction."""
     codes = {"probe": PROBE, "broken": BROKEN, "tick": TICK}
     if migrate is not None:
         codes["migrate_database"] = migrate

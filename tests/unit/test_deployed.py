@@ -1,9 +1,10 @@
-"""What the tests of template.yaml read is what CloudFormation would make of it."""
+"""Test that `deployed` resolves a template as CloudFormation does."""
 
 from pathlib import Path
 
 import pytest
 
+from local.template.document import TemplateError
 from tests.support.deployed import CLUSTER, deployed, functions, policies
 
 TEMPLATE = """
@@ -43,7 +44,7 @@ Outputs:
 """
 
 
-def test_references_and_conditions_are_put_in(tmp_path: Path) -> None:
+def test_references_and_conditions_are_resolved(tmp_path: Path) -> None:
     path = tmp_path / "template.yaml"
     path.write_text(TEMPLATE)
     usual = deployed({}, path)
@@ -71,8 +72,8 @@ def test_references_and_conditions_are_put_in(tmp_path: Path) -> None:
     assert deployed({"Own": "no"}, path)["Outputs"]["Either"]["Value"] == "b"
 
 
-def test_what_is_asked_of_a_resource_that_is_not_made_is_noticed(tmp_path: Path) -> None:
+def test_reference_to_absent_resource_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "template.yaml"
     path.write_text(TEMPLATE.replace("    Condition: IsOwn\n", ""))
-    with pytest.raises(AssertionError, match="Cluster is not made, and asked for"):
+    with pytest.raises(TemplateError, match="Cluster is referred to, but its condition is false"):
         deployed({"Own": "no"}, path)

@@ -1,7 +1,6 @@
-"""template.yaml against the code: functions, handlers, routes and environments, each way round.
+"""Compare template.yaml with the code, in both directions: functions, handlers, routes, environments.
 
-Every function is started in a process of its own with exactly the variables that Lambda and the template give
-it, so one that is missing is missing.
+Every function is started in a process of its own. It gets exactly the variables of Lambda and the template.
 """
 
 import ast
@@ -17,31 +16,30 @@ import pytest
 
 from local.aws.lambda_environment import lambda_variables
 from local.state import PROJECT
-from local.template.deployment import Function
-from local.template.resolver import load_template
+from local.template.deployment import Function, load_template
 from tests.support.deployed import PARAMETERS, STACK
 
 PROGRAM: Final = PROJECT / "tests" / "support" / "started_function.py"
 
 AUTHS: Final = ("iam", "password")
-"""The values of DatabaseAuth: which variables a function reads depends on it."""
+"""The values of DatabaseAuth, on which the variables depend that a function reads."""
 
 NOT_FOR_PYTHON: Final = {
-    "MALLOC_ARENA_MAX": "glibc reads it before Python begins",
-    "MALLOC_MMAP_THRESHOLD_": "glibc reads it before Python begins",
+    "MALLOC_ARENA_MAX": "glibc reads it before Python starts",
+    "MALLOC_MMAP_THRESHOLD_": "glibc reads it before Python starts",
 }
 
-NOT_DEPLOYED: Final = {"AWS_ENDPOINT_URL_S3": "only the laptop's S3 is elsewhere"}
-"""What a function looks for and finds on the laptop alone."""
+NOT_DEPLOYED: Final = {"AWS_ENDPOINT_URL_S3": "only the laptop's S3 has another address"}
+"""Variables that only the laptop sets."""
 
 READ_LATER: Final = {
-    "leads.import_engine.reader_process": "hands what the process that reads a file needs on to it",
+    "leads.import_engine.reader_process": "passes the variables of the reader process on to it",
 }
-"""Modules whose functions look at the environment, or make a client, after the function has started."""
+"""Modules that read the environment after the start of the function."""
 
 
 def functions_with(auth: str) -> dict[str, Function]:
-    """The template's functions by their folders, with the logins of this kind."""
+    """Return the template's functions by folder, with this kind of login."""
     template = load_template(
         PROJECT / "template.yaml", {**PARAMETERS, "DatabaseAuth": auth}, stack_name=STACK
     )
@@ -54,7 +52,7 @@ NAMES: Final = sorted(FUNCTIONS["iam"])
 
 @pytest.fixture(scope="module")
 def started() -> dict[str, dict[str, Any]]:
-    """What each function found when it started."""
+    """Start each function and return its findings."""
     with ThreadPoolExecutor(2) as processes:
         return dict(zip(NAMES, processes.map(start, NAMES), strict=True))
 
@@ -71,12 +69,12 @@ def start(name: str) -> dict[str, Any]:
         text=True,
         check=False,
     )
-    assert answer.returncode == 0, f"{name} does not start with what the template gives it:\n{answer.stderr}"
+    assert answer.returncode == 0, f"{name} does not start with the template's variables:\n{answer.stderr}"
     found: dict[str, Any] = json.loads(answer.stdout)
     return found
 
 
-def test_every_folder_is_a_function_and_every_function_has_its_folder() -> None:
+def test_folders_and_functions_match() -> None:
     folders = {path.parent.name for path in (PROJECT / "functions").glob("*/app.py")}
     assert set(NAMES) == folders
     for name, function in FUNCTIONS["iam"].items():
@@ -87,52 +85,46 @@ def test_every_folder_is_a_function_and_every_function_has_its_folder() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_handler_is_there(started: dict[str, dict[str, Any]], name: str) -> None:
+def test_handler_exists(started: dict[str, dict[str, Any]], name: str) -> None:
     assert started[name]["callable"], FUNCTIONS["iam"][name].handler
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_gateway_has_the_routes_that_the_resolver_has(
-    started: dict[str, dict[str, Any]], name: str
-) -> None:
+def test_routes_match_the_code(started: dict[str, dict[str, Any]], name: str) -> None:
     gateway = sorted([route.method, route.path] for route in FUNCTIONS["iam"][name].routes)
     assert gateway == started[name]["routes"]
 
 
-def test_no_route_is_of_two_functions_and_every_route_wants_a_token() -> None:
+def test_routes_are_unique_and_authorized() -> None:
     routes = [route for function in FUNCTIONS["iam"].values() for route in function.routes]
     assert len({route.key for route in routes}) == len(routes) > 0
     assert all(route.authorized for route in routes)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_function_is_given_every_variable_that_it_reads(
-    started: dict[str, dict[str, Any]], name: str
-) -> None:
-    given = lambda_variables(FUNCTIONS["iam"][name], "").keys()
-    assert not given & NOT_DEPLOYED.keys()
-    missing = set(started[name]["ours"]) - given - NOT_DEPLOYED.keys()
-    assert not missing, f"{name} reads what the template does not give it"
+def test_function_has_every_variable_that_it_reads(started: dict[str, dict[str, Any]], name: str) -> None:
+    variables = lambda_variables(FUNCTIONS["iam"][name], "").keys()
+    assert not variables & NOT_DEPLOYED.keys()
+    missing = set(started[name]["ours"]) - variables - NOT_DEPLOYED.keys()
+    assert not missing, f"{name} reads variables that the template lacks"
     assert "POWERTOOLS_SERVICE_NAME" in started[name]["powertools"]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_function_is_given_no_variable_that_nobody_reads(
-    started: dict[str, dict[str, Any]], name: str
-) -> None:
+def test_function_has_no_unused_variable(started: dict[str, dict[str, Any]], name: str) -> None:
     reads = {*started[name]["ours"], *started[name]["powertools"], *NOT_FOR_PYTHON}
     unread = FUNCTIONS["iam"][name].environment.keys() - reads
-    assert not unread, f"the template gives {name} what it does not read"
+    assert not unread, f"{name} does not read these variables of the template"
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_function_calls_itself_by_its_name(name: str) -> None:
-    """Its logs and its metrics, by which the alarms find them."""
+def test_function_service_name_is_its_folder(name: str) -> None:
+    """Logs and metrics have this name, by which the alarms find them."""
     assert FUNCTIONS["iam"][name].environment["POWERTOOLS_SERVICE_NAME"] == name
 
 
-def test_the_environment_is_read_when_a_function_starts_and_not_later() -> None:
-    """Or the tests above would not see it."""
+def test_environment_is_read_only_at_start() -> None:
+    """The tests above do not see variables that are read later."""
     layer = PROJECT / "layers" / "shared"
     paths = [*layer.glob("leads/**/*.py"), *(PROJECT / "functions").glob("*/app.py")]
     later = {
@@ -144,7 +136,7 @@ def test_the_environment_is_read_when_a_function_starts_and_not_later() -> None:
 
 
 def within_functions(tree: ast.AST) -> Iterator[ast.AST]:
-    """What runs when a function is called: its body, not its defaults, which are made before."""
+    """Yield the nodes that run in a call of a function: its body, but not its defaults."""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             for statement in node.body:
@@ -154,13 +146,13 @@ def within_functions(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def looks_at_the_environment(node: ast.AST) -> bool:
-    """Whether it is `os.environ`, `os.getenv`, or makes settings out of them."""
+    """Return whether a node is `os.environ`, `os.getenv`, or makes settings of them."""
     if isinstance(node, ast.Attribute):
         return node.attr in ("environ", "environb", "getenv", "from_environment", "from_settings")
     return isinstance(node, ast.alias) and node.name in ("environ", "environb", "getenv")
 
 
-def test_the_walk_sees_what_runs_later(tmp_path: Path) -> None:
+def test_walk_finds_late_reads_of_environment(tmp_path: Path) -> None:
     def later(code: str) -> bool:
         return any(map(looks_at_the_environment, within_functions(ast.parse(code))))
 

@@ -1,4 +1,4 @@
-"""template.yaml's alarms and its dashboard, against what the code counts and what operations.md explains."""
+"""Compare template.yaml's alarms and dashboard with the code's metrics and operations.md."""
 
 import json
 import re
@@ -9,7 +9,7 @@ import pytest
 
 from leads.observability import NAMESPACE
 from local.state import PROJECT
-from tests.support.deployed import FUNCTIONS, PARAMETERS, STACK, deployed, functions, of_type
+from tests.support.deployed import FUNCTIONS, PARAMETERS, deployed, functions, of_type
 
 TOPIC: Final = "arn:aws:sns:eu-west-3:123456789012:alarms"
 TEMPLATE: Final = deployed({**PARAMETERS, "AlarmTopic": TOPIC})
@@ -18,7 +18,7 @@ WITH_EVENTS: Final = sorted(
     for name, logical_id in functions(TEMPLATE).items()
     if TEMPLATE["Resources"][logical_id]["Properties"].get("Events")
 )
-"""What is not invoked by hand."""
+"""The functions that events invoke."""
 
 ALARMS: Final = of_type(TEMPLATE, "AWS::CloudWatch::Alarm")
 
@@ -32,7 +32,7 @@ def alarms_on(namespace: str, metric: str, **dimensions: str) -> list[dict[str, 
     ]
 
 
-def test_every_queue_of_dead_letters_has_its_alarm() -> None:
+def test_every_dead_letter_queue_has_an_alarm() -> None:
     for queue in of_type(TEMPLATE, "AWS::SQS::Queue"):
         (alarm,) = alarms_on(
             "AWS/SQS", "ApproximateNumberOfMessagesVisible", QueueName=f"<{queue}.QueueName>"
@@ -41,13 +41,13 @@ def test_every_queue_of_dead_letters_has_its_alarm() -> None:
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_every_function_has_an_alarm_of_its_errors(name: str) -> None:
+def test_every_function_has_an_errors_alarm(name: str) -> None:
     (alarm,) = alarms_on("AWS/Lambda", "Errors", FunctionName=FUNCTIONS[name].name)
     assert (alarm["Statistic"], alarm["Threshold"]) == ("Sum", 0)
 
 
 @pytest.mark.parametrize("name", WITH_EVENTS)
-def test_every_function_that_events_invoke_has_an_alarm_before_its_time_is_over(name: str) -> None:
+def test_every_event_function_has_a_duration_alarm(name: str) -> None:
     (alarm,) = alarms_on("AWS/Lambda", "Duration", FunctionName=FUNCTIONS[name].name)
     assert alarm["Statistic"] == "Maximum"
     share = alarm["Threshold"] / (FUNCTIONS[name].timeout * 1000)
@@ -55,27 +55,27 @@ def test_every_function_that_events_invoke_has_an_alarm_before_its_time_is_over(
 
 
 @pytest.mark.parametrize("parameters", [{}, PARAMETERS], ids=["alone", "into"])
-def test_the_dashboard_shows_every_function_and_metrics_that_are_counted(parameters: dict[str, str]) -> None:
+def test_dashboard_has_every_function_and_counted_metrics(parameters: dict[str, str]) -> None:
     template = deployed(parameters)
     (dashboard,) = of_type(template, "AWS::CloudWatch::Dashboard").values()
     widgets = json.loads(dashboard["DashboardBody"])["widgets"]
     places = [(one["x"], one["y"]) for one in widgets]
     assert len(set(places)) == len(places)
     lines = [line for one in widgets for line in one["properties"]["metrics"]]
-    shown = {line[3] for line in lines if line[0] == "AWS/Lambda"}
-    assert shown == {FUNCTIONS[name].name for name in WITH_EVENTS}
+    functions_with_lines = {line[3] for line in lines if line[0] == "AWS/Lambda"}
+    assert functions_with_lines == {FUNCTIONS[name].name for name in WITH_EVENTS}
     counted = {(line[1], line[3]) for line in lines if line[0] == NAMESPACE}
     assert counted
     for metric, service in counted:
         assert f'"{metric}"' in counting_code(service)
     clusters = {line[3] for line in lines if line[0] == "AWS/RDS"}
-    assert clusters == ({f"{STACK}-Database"} if not parameters else set())
+    assert clusters == ({"<Database>"} if not parameters else set())
 
 
-def test_alarms_of_our_own_metrics_are_of_what_a_function_counts() -> None:
-    ours = [one for one in ALARMS.values() if not one.get("Namespace", "AWS/").startswith("AWS/")]
-    assert len(ours) >= sum(bool(function.triggers) for function in FUNCTIONS.values())
-    for alarm in ours:
+def test_alarms_on_own_metrics_match_the_code() -> None:
+    own = [one for one in ALARMS.values() if not one.get("Namespace", "AWS/").startswith("AWS/")]
+    assert len(own) >= sum(bool(function.triggers) for function in FUNCTIONS.values())
+    for alarm in own:
         assert alarm["Namespace"] == NAMESPACE
         (dimension,) = alarm["Dimensions"]
         assert dimension["Name"] == "service", "which Powertools adds"
@@ -91,8 +91,8 @@ def counting_code(function: str) -> str:
     return "".join(map(Path.read_text, paths))
 
 
-def test_every_alarm_is_explained_and_no_other() -> None:
-    """By its name, or as one of `…ErrorsAlarm`."""
+def test_operations_explains_exactly_these_alarms() -> None:
+    """The table names each alarm, or a family such as `…ErrorsAlarm`."""
     text = (PROJECT / "docs/operations.md").read_text()
     table = text.partition("\n| alarm |")[2].partition("\n\n")[0]
     explained = {
@@ -105,18 +105,18 @@ def test_every_alarm_is_explained_and_no_other() -> None:
     assert not {one for one in ALARMS.keys() - named if not one.endswith(tuple(families))}
 
 
-def test_jobs_that_nobody_else_ended_raise_an_alarm() -> None:
+def test_broken_off_jobs_raise_an_alarm() -> None:
     (alarm,) = alarms_on(NAMESPACE, "JobsBrokenOff", service="expire_jobs")
     assert (alarm["Statistic"], alarm["Threshold"]) == ("Sum", 0)
 
 
-def test_an_answer_with_a_fault_of_ours_raises_an_alarm() -> None:
-    """The function that gives it has not failed, as far as Lambda knows."""
-    (alarm,) = alarms_on("AWS/ApiGateway", "5xx", ApiId=f"{STACK}-LeadsApi")
+def test_http_5xx_raises_an_alarm() -> None:
+    """Lambda does not see such an answer as an error of the function."""
+    (alarm,) = alarms_on("AWS/ApiGateway", "5xx", ApiId="<LeadsApi>")
     assert (alarm["Statistic"], alarm["Threshold"]) == ("Sum", 0)
 
 
-def test_alarms_tell_the_topic_when_there_is_one() -> None:
+def test_alarms_notify_the_topic_if_there_is_one() -> None:
     silent = of_type(deployed({**PARAMETERS, "AlarmTopic": ""}), "AWS::CloudWatch::Alarm")
     for name, alarm in ALARMS.items():
         assert alarm["AlarmActions"] == [TOPIC], name

@@ -1,14 +1,16 @@
-"""What template.yaml makes by itself and what into an existing VPC, cluster and sign-in: both are whole."""
+"""Test template.yaml deployed alone, and into an existing VPC, cluster and sign-in."""
 
 import json
 import re
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any, Final
 
 import pytest
 
+from local.aws.s3 import ACCOUNT_ID, REGION
 from local.state import PROJECT
-from local.template.resolver import read_document
+from local.template.document import read_document
 from tests.support.deployed import (
     CLUSTER,
     PARAMETERS,
@@ -22,19 +24,19 @@ from tests.support.deployed import (
 from tests.support.iam_policy import allows
 
 ALONE: Final = deployed({})
-"""With no parameter given: what `sam deploy --guided` alone makes."""
+"""A deployment without parameters, as `sam deploy --guided` makes it."""
 INTO: Final = deployed(PARAMETERS)
-"""Into an existing cluster, with tokens of somebody else's."""
+"""A deployment into an existing cluster, with tokens of another issuer."""
 
 FOR_A_DATABASE: Final = {"AWS::EC2", "AWS::RDS"}
 FOR_SIGN_IN: Final = {"AWS::Cognito"}
 FUNCTIONS: Final = functions(ALONE)
-BUCKET: Final = f"arn:aws:s3:::{STACK}-123456789012-eu-west-3"
+BUCKET: Final = f"arn:aws:s3:::{STACK}-{ACCOUNT_ID}-{REGION}"
 CLAIMS: Final = {"custom:org_id", "custom:role"}
 
 
 def kinds(template: Mapping[str, Any]) -> set[str]:
-    """The services of the resources, such as AWS::RDS."""
+    """Return the services of the resources, such as AWS::RDS."""
     return {resource["Type"].rpartition("::")[0] for resource in template["Resources"].values()}
 
 
@@ -43,12 +45,12 @@ def only(template: Mapping[str, Any], kind: str) -> dict[str, Any]:
     return properties
 
 
-def test_network_database_and_user_pool_are_made_unless_they_are_given() -> None:
+def test_network_database_and_pool_are_made_unless_provided() -> None:
     assert kinds(ALONE) >= FOR_A_DATABASE | FOR_SIGN_IN
     assert not kinds(INTO) & (FOR_A_DATABASE | FOR_SIGN_IN)
 
 
-def test_one_of_them_may_be_given_without_the_other() -> None:
+def test_database_and_sign_in_are_independent() -> None:
     database = {name: one for name, one in PARAMETERS.items() if not name.startswith("Jwt")}
     sign_in = {name: one for name, one in PARAMETERS.items() if name.startswith("Jwt")}
     assert kinds(deployed(database)) & (FOR_A_DATABASE | FOR_SIGN_IN) == FOR_SIGN_IN
@@ -57,23 +59,23 @@ def test_one_of_them_may_be_given_without_the_other() -> None:
     assert not broken_rules(sign_in)
 
 
-def test_functions_are_where_their_database_is() -> None:
-    own, given = (template["Globals"]["Function"] for template in (ALONE, INTO))
+def test_functions_are_in_the_network_of_their_database() -> None:
+    own, existing = (template["Globals"]["Function"] for template in (ALONE, INTO))
     assert own["VpcConfig"] == {
-        "SubnetIds": [f"{STACK}-SubnetA", f"{STACK}-SubnetB"],
+        "SubnetIds": ["<SubnetA>", "<SubnetB>"],
         "SecurityGroupIds": ["<FunctionsSecurityGroup.GroupId>"],
     }
-    assert given["VpcConfig"] == {
+    assert existing["VpcConfig"] == {
         "SubnetIds": PARAMETERS["SubnetIds"],
         "SecurityGroupIds": PARAMETERS["SecurityGroupIds"],
     }
     assert own["Environment"]["Variables"]["DATABASE_HOST"] == "<Database.Endpoint.Address>"
-    assert given["Environment"]["Variables"]["DATABASE_HOST"] == PARAMETERS["DatabaseHost"]
+    assert existing["Environment"]["Variables"]["DATABASE_HOST"] == PARAMETERS["DatabaseHost"]
     assert own["Environment"]["Variables"]["DATABASE_AUTH"] == "iam"
     assert own["Environment"]["Variables"]["DATABASE_TLS"] == "on"
 
 
-def test_subnets_are_in_the_zones_that_are_named_or_in_the_regions_first_two() -> None:
+def test_subnets_are_in_named_zones_or_the_first_two() -> None:
     named = deployed({"FirstZone": "eu-west-3b", "SecondZone": "eu-west-3c"})
     zones = [one["AvailabilityZone"] for one in of_type(named, "AWS::EC2::Subnet").values()]
     assert zones == ["eu-west-3b", "eu-west-3c"]
@@ -81,17 +83,17 @@ def test_subnets_are_in_the_zones_that_are_named_or_in_the_regions_first_two() -
     assert zones == [{"Fn::Select": [at, {"Fn::GetAZs": ""}]} for at in (0, 1)]
 
 
-def test_roles_may_do_the_same_in_both() -> None:
+def test_policies_are_the_same_in_both_deployments() -> None:
     assert policies(ALONE) == policies(INTO)
 
 
-def test_a_restored_cluster_is_named_by_its_resource_id() -> None:
+def test_restored_cluster_is_named_by_its_resource_id() -> None:
     text = str(policies(deployed({"DatabaseResourceId": "cluster-RESTORED"})))
     assert text.count("dbuser:cluster-RESTORED/") == len(FUNCTIONS)
     assert CLUSTER not in text
 
 
-def test_nothing_leads_out_of_the_network_but_the_way_to_s3() -> None:
+def test_network_has_no_exit_but_s3() -> None:
     assert not {
         resource["Type"]
         for resource in ALONE["Resources"].values()
@@ -116,7 +118,7 @@ def test_nothing_leads_out_of_the_network_but_the_way_to_s3() -> None:
     )
 
 
-def test_the_way_to_s3_leads_to_our_bucket_and_to_where_custom_resources_answer() -> None:
+def test_s3_endpoint_allows_own_bucket_and_custom_resources() -> None:
     document = only(ALONE, "AWS::EC2::VPCEndpoint")["PolicyDocument"]
     assert {statement["Principal"] for statement in document["Statement"]} == {"*"}
     statements = [
@@ -125,7 +127,7 @@ def test_the_way_to_s3_leads_to_our_bucket_and_to_where_custom_resources_answer(
     ]
     granted = {
         (action, resource.removesuffix("*") + "some/key" if resource.endswith("*") else resource)
-        for statement in sum(policies(ALONE).values(), [])
+        for statement in chain.from_iterable(policies(ALONE).values())
         for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
         for resource in (
             [statement["Resource"]] if isinstance(statement["Resource"], str) else statement["Resource"]
@@ -137,11 +139,11 @@ def test_the_way_to_s3_leads_to_our_bucket_and_to_where_custom_resources_answer(
     answers = "arn:aws:s3:::cloudformation-custom-resource-response-euwest3/answer"
     assert allows(statements, "s3:PutObject", answers)
     assert not allows(statements, "s3:GetObject", answers)
-    assert not allows(statements, "s3:PutObject", "arn:aws:s3:::somebody-elses/key")
-    assert not allows(statements, "s3:PutObject", f"{BUCKET}-of-somebody-else/key")
+    assert not allows(statements, "s3:PutObject", "arn:aws:s3:::another-bucket/key")
+    assert not allows(statements, "s3:PutObject", f"{BUCKET}-of-another-account/key")
 
 
-def test_the_database_lets_in_the_functions_and_nobody_else() -> None:
+def test_database_accepts_only_functions() -> None:
     (rule,) = ALONE["Resources"]["DatabaseSecurityGroup"]["Properties"]["SecurityGroupIngress"]
     assert rule["SourceSecurityGroupId"] == "<FunctionsSecurityGroup.GroupId>"
     assert rule["FromPort"] == rule["ToPort"] == only(ALONE, "AWS::RDS::DBCluster")["Port"]
@@ -149,7 +151,7 @@ def test_the_database_lets_in_the_functions_and_nobody_else() -> None:
     assert only(ALONE, "AWS::RDS::DBInstance")["PubliclyAccessible"] is False
 
 
-def test_the_cluster_is_encrypted_backed_up_and_without_passwords() -> None:
+def test_cluster_is_encrypted_backed_up_and_passwordless() -> None:
     cluster = only(ALONE, "AWS::RDS::DBCluster")
     assert cluster["StorageEncrypted"] is True
     assert cluster["EnableIAMDatabaseAuthentication"] is True
@@ -162,33 +164,33 @@ def test_the_cluster_is_encrypted_backed_up_and_without_passwords() -> None:
 
 
 @pytest.mark.parametrize("policy", ["Delete", "Snapshot"])
-def test_what_becomes_of_the_cluster_is_a_parameter(policy: str) -> None:
+def test_deletion_policy_of_cluster_is_a_parameter(policy: str) -> None:
     cluster = deployed({"DatabaseDeletionPolicy": policy})["Resources"]["Database"]
     assert (cluster["DeletionPolicy"], cluster["UpdateReplacePolicy"]) == (policy, policy)
 
 
-def test_a_first_deployment_that_fails_can_go_unless_protection_was_asked_for() -> None:
+def test_failed_first_deployment_can_be_deleted() -> None:
     protected = deployed({"DeletionProtection": "on"})
     assert only(ALONE, "AWS::RDS::DBCluster")["DeletionProtection"] is False
     assert only(protected, "AWS::RDS::DBCluster")["DeletionProtection"] is True
     assert only(ALONE, "AWS::Cognito::UserPool")["DeletionProtection"] == "INACTIVE"
     assert only(protected, "AWS::Cognito::UserPool")["DeletionProtection"] == "ACTIVE"
-    kept = {name for name, one in ALONE["Resources"].items() if one.get("DeletionPolicy") == "Retain"}
-    assert not kept, "what is kept is in the way of the next try"
+    retained = {name for name, one in ALONE["Resources"].items() if one.get("DeletionPolicy") == "Retain"}
+    assert not retained, "retained resources are in the way of the next try"
 
 
-def test_new_code_meets_the_new_schema() -> None:
+def test_functions_wait_for_the_migration() -> None:
     for folder, name in FUNCTIONS.items():
         waits = ALONE["Resources"][name].get("DependsOn") == "DatabaseMigration"
         assert waits is (folder != "migrate_database"), name
 
 
-def test_the_database_is_migrated_when_layer_code_or_database_change() -> None:
+def test_migration_runs_when_its_inputs_change() -> None:
     migration = only(ALONE, "Custom::DatabaseMigration")
     name = FUNCTIONS["migrate_database"]
-    assert migration["ServiceToken"] == f"<{name}.Arn>"
-    assert migration["Layer"] == f"{STACK}-SharedLayer"
-    assert migration["Database"] == f"{STACK}-DatabaseWriter"
+    assert migration["ServiceToken"] == f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{STACK}-{name}"
+    assert migration["Layer"] == "<SharedLayer>"
+    assert migration["Database"] == "<DatabaseWriter>"
     into = only(INTO, "Custom::DatabaseMigration")
     assert into["Database"] == PARAMETERS["DatabaseHost"]
     assert into["Cluster"] == PARAMETERS["DatabaseResourceId"]
@@ -205,22 +207,22 @@ def test_the_database_is_migrated_when_layer_code_or_database_change() -> None:
     assert only(ALONE, "AWS::Lambda::EventInvokeConfig")["MaximumRetryAttempts"] == 0
 
 
-def test_a_change_of_any_functions_code_is_seen() -> None:
-    """SAM names a layer's version by the checksum of its content, so a reference to it changes with that."""
+def test_migration_sees_changes_of_all_code() -> None:
+    """SAM names a layer's version by a checksum, so references to it change with its content."""
     layers = of_type(ALONE, "AWS::Serverless::LayerVersion")
     migration = only(ALONE, "Custom::DatabaseMigration")
     watched = {
-        (PROJECT / layers[value.removeprefix(f"{STACK}-")]["ContentUri"]).resolve()
+        (PROJECT / layers[value.strip("<>")]["ContentUri"]).resolve()
         for value in migration.values()
-        if isinstance(value, str) and value.removeprefix(f"{STACK}-") in layers
+        if isinstance(value, str) and value.strip("<>") in layers
     }
     shared = {ALONE["Resources"][name]["Properties"]["CodeUri"] for name in FUNCTIONS.values()}
     assert watched >= {(PROJECT / "layers/shared").resolve()}
     assert all(any((PROJECT / code).resolve().is_relative_to(one) for one in watched) for code in shared)
 
 
-def test_the_answer_of_a_stack_that_goes_has_its_way_to_s3_still() -> None:
-    """What nothing else needs is deleted first: the subnets would lose their routes at once."""
+def test_deleted_stack_keeps_network_until_migration_answers() -> None:
+    """CloudFormation deletes unreferenced resources first: the subnets would lose their routes."""
     network = {
         name
         for name, resource in ALONE["Resources"].items()
@@ -231,7 +233,7 @@ def test_the_answer_of_a_stack_that_goes_has_its_way_to_s3_still() -> None:
 
 
 def needed_by(resource: str) -> set[str]:
-    """The resources that it refers to or depends on, and they in their turn."""
+    """Return the resources that one refers to or depends on, directly or indirectly."""
     document = read_document(PROJECT / "template.yaml")
     shared = {"AWS::Serverless::Function": document["Globals"]["Function"]}
     needed: set[str] = set()
@@ -246,7 +248,7 @@ def needed_by(resource: str) -> set[str]:
     return needed
 
 
-def test_only_administrators_make_users_and_say_whose_they_are() -> None:
+def test_only_administrators_create_users_and_set_claims() -> None:
     pool, client = only(ALONE, "AWS::Cognito::UserPool"), only(ALONE, "AWS::Cognito::UserPoolClient")
     assert pool["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"] is True
     assert {f"custom:{one['Name']}" for one in pool["Schema"]} == CLAIMS
@@ -258,17 +260,17 @@ def test_only_administrators_make_users_and_say_whose_they_are() -> None:
     assert {variables["ORGANISATION_CLAIM"], variables["ROLE_CLAIM"]} == CLAIMS
 
 
-def test_the_api_believes_the_tokens_of_the_pool_or_of_the_issuer() -> None:
-    own, given = (
+def test_api_accepts_tokens_of_pool_or_issuer() -> None:
+    own, existing = (
         only(template, "AWS::Serverless::HttpApi")["Auth"]["Authorizers"]["JwtAuthorizer"]["JwtConfiguration"]
         for template in (ALONE, INTO)
     )
-    assert own == {"issuer": "<UserPool.ProviderURL>", "audience": [f"{STACK}-UserPoolClient"]}
-    assert given == {"issuer": PARAMETERS["JwtIssuer"], "audience": PARAMETERS["JwtAudience"]}
+    assert own == {"issuer": "<UserPool.ProviderURL>", "audience": ["<UserPoolClient>"]}
+    assert existing == {"issuer": PARAMETERS["JwtIssuer"], "audience": PARAMETERS["JwtAudience"]}
 
 
 @pytest.mark.parametrize(
-    ("parameters", "told"),
+    ("parameters", "message"),
     [
         ({"DatabaseAuth": "password"}, "leave DatabaseAuth and DatabaseTls out"),
         ({"DatabaseTls": "off"}, "leave DatabaseAuth and DatabaseTls out"),
@@ -287,14 +289,12 @@ def test_the_api_believes_the_tokens_of_the_pool_or_of_the_issuer() -> None:
         ({"JwtIssuer": "https://issuer.example"}, "told apart by JwtAudience; name one"),
     ],
 )
-def test_parameters_that_do_not_go_together_are_refused_at_once(
-    parameters: Mapping[str, str], told: str
-) -> None:
+def test_contradictory_parameters_are_refused(parameters: Mapping[str, str], message: str) -> None:
     (broken,) = broken_rules(parameters)
-    assert told in broken
+    assert message in broken
 
 
-def test_parameters_that_go_together_are_taken() -> None:
+def test_consistent_parameters_are_accepted() -> None:
     assert broken_rules({}) == broken_rules(PARAMETERS) == []
     assert broken_rules({"FirstZone": "eu-west-3a", "SecondZone": "eu-west-3c"}) == []
     assert broken_rules({**PARAMETERS, "DatabaseAuth": "password", "DatabaseResourceId": ""}) == []

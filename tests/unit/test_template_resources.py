@@ -1,7 +1,6 @@
-"""template.yaml around its functions, against the code: triggers, expiry, logs, limits. Alarms are in
-test_template_alarms.py.
+"""Compare template.yaml's triggers, expiry, logs and limits with the code.
 
-Rules rather than lists: a new function has to keep them, too.
+The tests state rules instead of lists, so that a new function has to keep them, too.
 """
 
 import re
@@ -26,32 +25,32 @@ CHOSEN: Final = {
     "ResultDays": "5",
     "SourceDays": "41",
 }
-"""Parameters whose values are found again below."""
+"""Parameters with values that differ from each other and from the defaults."""
 
 TEMPLATE: Final = deployed(CHOSEN)
 NAMES: Final = sorted(FUNCTIONS)
 WITH_FILES: Final = sorted(name for name, function in FUNCTIONS.items() if function.triggers)
 
 ANNOUNCED: Final = {"process_import": {IMPORTS, DROP}, "process_export": {EXPORT_REQUESTS}}
-"""Which folders' new objects are whose events."""
+"""The folders of which each function gets the events."""
 
 
-def test_triggers_are_the_folders_that_the_code_reads_events_of() -> None:
+def test_triggers_match_the_folders_of_the_code() -> None:
     triggers = {name: FUNCTIONS[name].triggers for name in WITH_FILES}
     assert {name: {one.prefix for one in several} for name, several in triggers.items()} == ANNOUNCED
     for trigger in (one for several in triggers.values() for one in several):
         assert (trigger.events, trigger.suffix) == (("s3:ObjectCreated:*",), "")
 
 
-def test_no_trigger_begins_as_another_does() -> None:
+def test_trigger_prefixes_do_not_overlap() -> None:
     """S3 refuses notifications whose prefixes overlap."""
     prefixes = [one.prefix for name in WITH_FILES for one in FUNCTIONS[name].triggers]
     assert not [(one, other) for one, other in permutations(prefixes, 2) if other.startswith(one)]
 
 
 @pytest.mark.parametrize("name", WITH_FILES)
-def test_no_function_may_write_what_invokes_it(name: str) -> None:
-    """It would go round for ever."""
+def test_function_cannot_write_what_invokes_it(name: str) -> None:
+    """Such a function would invoke itself for ever."""
     written = {
         resource.partition("/")[2]
         for action, resource in grants(policies(TEMPLATE)[name])
@@ -67,7 +66,7 @@ def test_no_function_may_write_what_invokes_it(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WITH_FILES)
-def test_a_file_is_tried_as_often_as_the_code_counts_and_then_kept(name: str) -> None:
+def test_retries_match_the_code_and_dead_letters_stay(name: str) -> None:
     function = FUNCTIONS[name]
     assert function.retries == MAX_ATTEMPTS - 1
     assert function.dead_letters is not None
@@ -75,7 +74,7 @@ def test_a_file_is_tried_as_often_as_the_code_counts_and_then_kept(name: str) ->
     assert of_type(TEMPLATE, "AWS::SQS::Queue")[queue]["MessageRetentionPeriod"] == 14 * 24 * 3600
 
 
-def test_the_bucket_is_shut_to_the_public_and_to_whoever_speaks_without_tls() -> None:
+def test_bucket_refuses_public_access_and_plain_http() -> None:
     (name,) = of_type(TEMPLATE, "AWS::S3::Bucket")
     bucket = of_type(TEMPLATE, "AWS::S3::Bucket")[name]
     assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
@@ -95,8 +94,8 @@ def test_the_bucket_is_shut_to_the_public_and_to_whoever_speaks_without_tls() ->
     }
 
 
-def test_pages_that_may_call_the_api_may_use_the_bucket() -> None:
-    """And no others: both are told by one parameter."""
+def test_bucket_and_api_allow_the_same_origins() -> None:
+    """One parameter lists the origins of both."""
     template = deployed({**PARAMETERS, "AllowedOrigins": "https://crm.example"})
     (api,) = of_type(template, "AWS::Serverless::HttpApi").values()
     (bucket,) = of_type(template, "AWS::S3::Bucket").values()
@@ -113,12 +112,12 @@ def test_every_function_is_traced(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["process_import", "process_export"])
-def test_what_works_on_whole_files_has_two_processors(name: str) -> None:
+def test_file_functions_have_two_processors(name: str) -> None:
     """1,769 MB are one (Lambda developer guide, "Configure Lambda function memory")."""
     assert FUNCTIONS[name].memory >= 2 * 1769
 
 
-def test_every_folder_of_the_bucket_expires_and_no_other_rule_is_there() -> None:
+def test_every_folder_of_the_bucket_expires() -> None:
     (bucket,) = of_type(TEMPLATE, "AWS::S3::Bucket").values()
     rules = bucket["LifecycleConfiguration"]["Rules"]
     assert {rule["Status"] for rule in rules} == {"Enabled"}
@@ -132,57 +131,58 @@ def test_every_folder_of_the_bucket_expires_and_no_other_rule_is_there() -> None
     assert leftovers["AbortIncompleteMultipartUpload"]
 
 
-def test_a_stack_may_be_in_several_regions_and_its_name_as_long_as_the_documents_say() -> None:
-    """Names of buckets are the whole world's, and have at most 63 characters (S3 user guide, "General purpose
-    bucket naming rules"); no region's name is longer than ap-southeast-2's.
+def test_bucket_name_fits_longest_documented_stack_name() -> None:
+    """A bucket's name has up to 63 characters (S3 user guide, "General purpose bucket naming rules").
+
+    It is unique in the world, so it holds account and region. ap-southeast-2 is the longest name of a region.
     """
     (bucket,) = of_type(TEMPLATE, "AWS::S3::Bucket").values()
     assert bucket["BucketName"] == f"{STACK}-{ACCOUNT_ID}-{REGION}"
-    (most,) = re.findall(
+    (documented,) = re.findall(
         r"lower case and have at most (\d+) characters", (PROJECT / "docs/deploy.md").read_text()
     )
-    assert int(most) + len(f"-{ACCOUNT_ID}-ap-southeast-2") == 63
+    assert int(documented) + len(f"-{ACCOUNT_ID}-ap-southeast-2") == 63
 
 
-def test_names_that_are_given_begin_with_the_stacks() -> None:
-    """Two stacks may be in one account."""
+def test_explicit_names_start_with_the_stack_name() -> None:
+    """Otherwise one account could not have two stacks."""
     named = ("BucketName", "DashboardName", "LayerName", "LogGroupName", "UserPoolName")
     template = deployed({})
-    given = [
+    names = [
         value.removeprefix("/aws/lambda/").removeprefix("/aws/vendedlogs/")
         for resource in template["Resources"].values()
         for name, value in resource["Properties"].items()
-        if name in named or name.endswith("Name") and resource["Type"].startswith("AWS::Serverless::")
+        if name in named or (name.endswith("Name") and resource["Type"].startswith("AWS::Serverless::"))
     ]
-    assert len(given) >= len(named)
-    assert not [one for one in given if not one.startswith(STACK)]
+    assert len(names) >= len(named)
+    assert not [one for one in names if not one.startswith(STACK)]
     layers = of_type(template, "AWS::Serverless::LayerVersion").values()
     assert all("LayerName" in one for one in layers), "or two stacks add versions to one layer"
 
 
-def test_functions_know_when_the_bucket_expires_what_they_link_to() -> None:
+def test_functions_know_the_expiry_of_their_links() -> None:
     (bucket,) = of_type(TEMPLATE, "AWS::S3::Bucket").values()
     days = {
         rule.get("Prefix"): rule.get("ExpirationInDays") for rule in bucket["LifecycleConfiguration"]["Rules"]
     }
-    told = {
+    configured = {
         one["Properties"]["Environment"]["Variables"].get("RESULT_DAYS")
         for one in TEMPLATE["Resources"].values()
         if one["Type"] == "AWS::Serverless::Function"
         and "BUCKET_NAME" in one["Properties"]["Environment"]["Variables"]
     }
-    assert told == {days["reports/"]} == {days["exports/"]} == {CHOSEN["ResultDays"]}
+    assert configured == {days["reports/"]} == {days["exports/"]} == {CHOSEN["ResultDays"]}
 
 
-def test_parts_of_an_upload_whose_run_was_killed_are_gone_after_a_day() -> None:
-    """Nobody else takes them away: the next run begins an upload of its own."""
+def test_unfinished_uploads_are_aborted_after_a_day() -> None:
+    """Nothing else removes them, because the next run starts an upload of its own."""
     (bucket,) = of_type(TEMPLATE, "AWS::S3::Bucket").values()
     (rule,) = [
         one for one in bucket["LifecycleConfiguration"]["Rules"] if "AbortIncompleteMultipartUpload" in one
     ]
     assert rule["Status"] == "Enabled"
     assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
-    assert not {"Prefix", "Filter"} & rule.keys(), "it is for every folder"
+    assert not {"Prefix", "Filter"} & rule.keys(), "the rule covers every folder"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -192,17 +192,17 @@ def test_every_function_has_logs_that_expire(name: str) -> None:
     assert own["RetentionInDays"] == CHOSEN["LogDays"]
 
 
-def test_no_logs_are_kept_for_ever() -> None:
+def test_all_logs_expire() -> None:
     assert all("RetentionInDays" in one for one in of_type(TEMPLATE, "AWS::Logs::LogGroup").values())
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_function_behind_the_gateway_answers_before_the_gateway_gives_up(name: str) -> None:
-    """After 30 s (API Gateway quotas, HTTP API integration timeout); every other one has Lambda's 900 s."""
+def test_http_functions_time_out_before_the_gateway(name: str) -> None:
+    """The gateway waits 30 s (API Gateway quotas, HTTP API integration timeout). Lambda allows 900 s."""
     assert FUNCTIONS[name].timeout < (30 if FUNCTIONS[name].routes else 901)
 
 
-def test_pages_may_use_every_route() -> None:
+def test_cors_allows_every_route() -> None:
     (api,) = of_type(TEMPLATE, "AWS::Serverless::HttpApi").values()
     cors = api["CorsConfiguration"]
     methods = {route.method for function in FUNCTIONS.values() for route in function.routes}
@@ -214,8 +214,10 @@ def test_pages_may_use_every_route() -> None:
     assert set(cors["ExposeHeaders"]) == {header.lower() for header in answered}
 
 
-def test_what_the_documents_ask_of_the_stacks_outputs_is_there() -> None:
+def test_documented_outputs_exist() -> None:
     texts = [(PROJECT / name).read_text() for name in ("docs/deploy.md", "docs/operations.md")]
-    asked = {output for text in texts for output in re.findall(r"(?:OutputKey=='|\boutput )([A-Z]\w+)", text)}
-    assert asked
-    assert asked <= deployed({})["Outputs"].keys()
+    documented = {
+        output for text in texts for output in re.findall(r"(?:OutputKey=='|\boutput )([A-Z]\w+)", text)
+    }
+    assert documented
+    assert documented <= deployed({})["Outputs"].keys()
