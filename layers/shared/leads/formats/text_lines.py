@@ -25,7 +25,7 @@ memory.
 _NOT_TEXT: Final = (
     (b"PK\x03\x04", "an Excel workbook or a ZIP archive"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
-    # One layer of it is read (gunzip.py), so this is what the layer holds.
+    # One layer of it is read (compression.py), so this is what the layer holds.
     (b"\x1f\x8b", "gzip-compressed twice"),
     (b"%PDF", "a PDF document"),
     (b"\x89PNG", "a picture"),
