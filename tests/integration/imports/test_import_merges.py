@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from leads.formats.text_lines import ByteSource
+from leads.formats.decoding import ByteSource
 from leads.import_engine import batches, import_file, merger, read_ahead
 from leads.import_engine.batches import Batch, FileLayout, ReadTask
 from leads.import_engine.read_ahead import ReadAhead

@@ -18,7 +18,7 @@ from io import FileIO
 from typing import Final
 
 from leads.errors import InvalidFile, ServiceFault
-from leads.formats.text_lines import BLOCK_SIZE, ByteSource
+from leads.formats.decoding import BLOCK_BYTES, ByteSource
 from leads.import_engine import reader_worker
 from leads.import_engine.batches import Batch, FileLayout, ReadTask
 from leads.import_engine.frames import ReadEnd, frame, read_frame
@@ -163,7 +163,7 @@ class _Feeder(threading.Thread):
             try:
                 block = self._task
                 while block and self._write(memoryview(block)):
-                    block = self._source.read(BLOCK_SIZE)
+                    block = self._source.read(BLOCK_BYTES)
             except BaseException as error:
                 self._error = error
 
