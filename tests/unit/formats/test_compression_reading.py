@@ -204,6 +204,12 @@ def test_incompressible_content_is_accepted() -> None:
     assert content_of(gzip.compress(noise)) == noise
 
 
+def test_source_that_dribbles_is_no_file_of_many_members() -> None:
+    content = random.Random(1).randbytes(20_000)  # noqa: S311 (data that does not compress)
+    source = decompress(SourceThatDribbles(gzip.compress(content)))
+    assert b"".join(iter(lambda: source.read(65_536), b"")) == content
+
+
 def test_a_compressed_file_may_hold_as_much_as_one_that_is_not_compressed() -> None:
     assert EXPANDED_LIMIT == UPLOAD_LIMIT
 

@@ -82,7 +82,7 @@ class _CountedSource(io.BufferedIOBase):
         wanted = size or 0
         data = self._block.read(wanted)
         # GzipFile copes with fewer bytes, except for half of the magic bytes.
-        while len(data) < min(wanted, len(_MAGIC)) and (block := self._source.read(_BLOCK_BYTES)):
+        while len(data) < min(wanted, len(_MAGIC)) and (block := self._next_block()):
             self.allowance -= len(block)
             if self.allowance < 0:
                 raise InvalidFile(
@@ -94,6 +94,18 @@ class _CountedSource(io.BufferedIOBase):
             data += self._block.read(wanted - len(data))
         return data
 
+    def _next_block(self) -> bytes:
+        """Return a full block, a shorter one only at the end.
+
+        A source that gives a few bytes at a time must not look like a file of small members.
+        """
+        parts = []
+        missing = _BLOCK_BYTES
+        while missing and (part := self._source.read(missing)):
+            parts.append(part)
+            missing -= len(part)
+        return b"".join(parts)
+
 
 class _ExpandedSource:
     def __init__(self, source: ByteSource, limit: int) -> None:
@@ -101,6 +113,7 @@ class _ExpandedSource:
         self._file = gzip.GzipFile(fileobj=self._compressed, mode="rb")
         self._limit = limit
         self._remaining = limit
+        self._was_small = False
 
     def read(self, size: int, /) -> bytes:
         try:
@@ -113,7 +126,9 @@ class _ExpandedSource:
                 "that.",
             ) from error
         small = len(data) < min(size, _SMALL_READ_BYTES)
-        self._compressed.allowance += -_SMALL_READ_BYTES if small else len(data)
+        # One short read alone may be the end of a block. Many members make one after the other.
+        self._compressed.allowance += -_SMALL_READ_BYTES if small and self._was_small else len(data)
+        self._was_small = small
         self._remaining -= len(data)
         if self._remaining < 0:
             raise InvalidFile(
