@@ -41,13 +41,15 @@ def test_a_role_is_taken_in_any_case(written: str, role: Role) -> None:
     "role", [None, "", "USER", "ADMIN ", "ADMIN,PRO", "[ADMIN]", "ADM\u0131N", ["ADMIN"], 1, True]
 )
 def test_any_other_role_is_refused_with_those_that_are_needed(role: object) -> None:
-    message = "This needs the role ADMIN or PRO (claim custom:role). Ask your administrator."
+    message = "You need the role ADMIN or PRO in the claim custom:role. Ask your administrator to set one."
     assert refusal(CLAIMS | {"custom:role": role}) == message
 
 
 @pytest.mark.parametrize("org", [None, "", "../other", "a/b", "-a", "a" * 65, "ac me", "acme\n", ["acme"], 7])
 def test_a_token_without_a_well_formed_organisation_is_refused(org: object) -> None:
-    message = "Your token names no valid organisation (claim custom:org_id). Ask your administrator for one."
+    message = (
+        "Your token has no valid organisation in the claim custom:org_id. Ask your administrator to set one."
+    )
     assert refusal(CLAIMS | {"custom:org_id": org}) == message
 
 
@@ -63,12 +65,18 @@ def test_without_an_email_the_subject_is_the_user(email: object) -> None:
 
 def test_a_token_that_names_no_user_is_refused() -> None:
     claims = {claim: CLAIMS[claim] for claim in ("custom:org_id", "custom:role")}
-    assert refusal(claims) == "Your token names no user (claim email or sub)."
+    assert (
+        refusal(claims)
+        == "Your token has no valid user in the claim email or sub. Ask your administrator to set one."
+    )
 
 
 @pytest.mark.parametrize("email", [" ", "a\0b@x.example", "a\ud800b", "a\u202eb", "a\nb", "x" * 321])
 def test_a_user_that_cannot_be_kept_or_shown_is_refused(email: str) -> None:
-    assert refusal(CLAIMS | {"email": email}) == "Your token names no user (claim email or sub)."
+    assert (
+        refusal(CLAIMS | {"email": email})
+        == "Your token has no valid user in the claim email or sub. Ask your administrator to set one."
+    )
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def test_an_unknown_parameter_is_refused_with_those_that_exist(name: str) -> Non
 def test_a_time_in_another_form_is_refused(field: str, text: str) -> None:
     assert refusal({field: text}, field) == (
         f"Invalid {field} value: {text[:100] or '(empty)'}. "
-        "Give it as yyyy-MM-dd'T'HH:mm:ss in UTC: 2024-01-15T10:30:00"
+        "Send it as yyyy-MM-dd'T'HH:mm:ss in UTC, such as 2024-01-15T10:30:00"
     )
 
 
@@ -112,7 +112,7 @@ def test_a_time_that_never_was_is_not_told_its_form(field: str, text: str) -> No
 
 def test_a_start_after_the_end_is_refused() -> None:
     query = {"startDate": "2024-01-15T10:30:01", "endDate": "2024-01-15T10:30:00"}
-    assert refusal(query, "startDate") == "startDate is after endDate."
+    assert refusal(query, "startDate") == "startDate is after endDate. Correct one of them."
 
 
 def test_start_and_end_may_be_the_same_second() -> None:
@@ -142,7 +142,9 @@ def test_an_unknown_column_is_refused_with_those_that_exist(columns: str, shown:
 
 
 def test_a_column_named_twice_is_refused() -> None:
-    assert refusal({"columns": "name,phone,name"}, "columns") == "Name each column once."
+    assert (
+        refusal({"columns": "name,phone,name"}, "columns") == "Repeated column: name. Name each column once."
+    )
 
 
 @pytest.mark.parametrize(

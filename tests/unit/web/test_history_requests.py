@@ -13,7 +13,7 @@ from leads.errors import InvalidRequest, NotFound
 from leads.web.history_requests import HISTORY_PATH, next_link, read_history_request, read_job_id
 
 LARGEST_ID = 2**63 - 1
-BAD_CURSOR = "Invalid cursor: take it from the Link header of the page before."
+BAD_CURSOR = "Invalid cursor. Use the one in the Link header of the previous page."
 
 
 def refusal(query: dict[str, str]) -> str:
@@ -110,7 +110,10 @@ def test_a_job_id_is_a_number(text: str, id: int) -> None:
 def test_a_job_id_that_is_no_number_is_refused(text: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         read_job_id(text, "import")
-    assert str(caught.value) == "The import's id must be a number, as the import answered it."
+    assert (
+        str(caught.value)
+        == "The import id must be a number. Use the id that the API returned for the import."
+    )
     assert [error.field for error in caught.value.errors] == ["id"]
 
 

@@ -8,10 +8,7 @@ from leads.domain.filename import clean_filename
 from leads.domain.import_job import ImportOrder, ImportRequest
 from leads.domain.merge_strategy import MergeStrategy
 from leads.errors import FileTooLarge, InvalidRequest, UnsupportedMediaType
-from leads.web.import_requests import (
-    FILE_LIMIT,
-    read_import_request,
-)
+from leads.web.import_requests import MAX_FILE_BYTES, read_import_request
 from tests.unit.web.events import http_event
 
 CSV = b"name,phone,source\nZo\xc3\xa9,06,web\n"
@@ -61,7 +58,7 @@ def test_a_body_of_another_type_is_refused(headers: dict[str, str]) -> None:
 def test_a_body_whose_base64_is_broken_is_refused() -> None:
     event = http_event(CSV, headers=BARE)
     event.raw_event["body"] = "not base64!"
-    with pytest.raises(InvalidRequest, match="body is broken"):
+    with pytest.raises(InvalidRequest, match="body was damaged"):
         read_import_request(event)
 
 
@@ -86,14 +83,14 @@ def test_the_name_in_the_query_goes_before_the_one_in_the_header() -> None:
 
 
 def test_a_file_of_4_mib_is_taken_and_one_byte_more_is_sent_to_the_uploads() -> None:
-    assert FILE_LIMIT == 4 * 1024 * 1024
-    content = b"x" * FILE_LIMIT
+    assert MAX_FILE_BYTES == 4 * 1024 * 1024
+    content = b"x" * MAX_FILE_BYTES
     assert read_import_request(http_event(content, headers=BARE)).content == content
     with pytest.raises(FileTooLarge) as caught:
         read_import_request(http_event(content + b"x", headers=BARE))
     assert str(caught.value) == (
-        "The file has 4,194,305 bytes; a request may carry 4,194,304. "
-        "Larger files go through POST /api/v1/leads/import/uploads."
+        "The file has 4,194,305 bytes; a request may have 4,194,304. "
+        "Nothing was imported; send the file through POST /api/v1/leads/import/uploads."
     )
 
 

@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from leads.domain.import_job import ImportOrder, ImportRequest
 from leads.domain.merge_strategy import MergeStrategy
 from leads.errors import FieldError, FileTooLarge, InvalidRequest
-from leads.web.import_requests import FILE_LIMIT, read_import_request
+from leads.web.import_requests import MAX_FILE_BYTES, read_import_request
 from tests.unit.web.events import http_event
 
 CSV = b"name,phone,source\nZo\xc3\xa9,06,web\n"
 FORM = {"Content-Type": "multipart/form-data; boundary=xyz"}
-BROKEN_FORM = "The form cannot be read: the body is no complete multipart/form-data. Send it again."
+BROKEN_FORM = "The form cannot be read: the body is not complete multipart/form-data. Send the request again."
 
 Part = tuple[str, bytes]
 
@@ -63,13 +63,13 @@ def test_an_option_in_both_places_must_say_the_same() -> None:
     skip = ('"mergeStrategy"', b"SKIP")
     assert read_form(FILE, skip, query={"mergeStrategy": "SKIP"}).order.merge_strategy is MergeStrategy.SKIP
     error = refused_form(FILE, skip, query={"mergeStrategy": "OVERWRITE"})
-    message = "mergeStrategy differs between the query and the form."
+    message = "mergeStrategy differs between the query and the form. Send it in one of them."
     assert error.errors == (FieldError("mergeStrategy", message),)
 
 
 @pytest.mark.parametrize("parts", [(), (('"mergeStrategy"', b"SKIP"),)])
 def test_a_form_without_a_file_is_refused(parts: tuple[Part, ...]) -> None:
-    message = "No file: send it as the form field named file."
+    message = "The form has no file. Send it in the field named file."
     assert refused_form(*parts).errors == (FieldError("file", message),)
 
 
@@ -78,10 +78,10 @@ def test_an_empty_file_is_left_to_the_import_which_says_so() -> None:
 
 
 def test_a_form_with_two_files_or_an_option_twice_is_refused() -> None:
-    assert refused_form(FILE, FILE).errors == (FieldError("file", "Send file once."),)
+    assert refused_form(FILE, FILE).errors == (FieldError("file", "The form has file twice. Send it once."),)
     strategy = ('"mergeStrategy"', b"SKIP")
     assert refused_form(FILE, strategy, strategy).errors == (
-        FieldError("mergeStrategy", "Send mergeStrategy once."),
+        FieldError("mergeStrategy", "The form has mergeStrategy twice. Send it once."),
     )
 
 
@@ -146,7 +146,7 @@ def test_a_boundary_that_is_not_in_the_body_is_refused(boundary: str) -> None:
 
 
 def test_a_form_without_a_boundary_is_refused() -> None:
-    with pytest.raises(InvalidRequest, match="lacks its boundary"):
+    with pytest.raises(InvalidRequest, match="has no boundary"):
         read_import_request(http_event(form(FILE), headers={"Content-Type": "multipart/form-data"}))
 
 
@@ -160,7 +160,7 @@ def test_no_body_of_a_form_makes_us_fail(garbage: bytes, at: int) -> None:
 
 
 def test_a_file_of_4_mib_is_taken_and_one_byte_more_is_not() -> None:
-    content = b"x" * FILE_LIMIT
+    content = b"x" * MAX_FILE_BYTES
     assert read_form(('"file"; filename="a.csv"', content)).content == content
     with pytest.raises(FileTooLarge):
         read_form(('"file"; filename="a.csv"', content + b"x"))

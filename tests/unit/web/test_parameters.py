@@ -9,11 +9,18 @@ from hypothesis import strategies as st
 from leads.domain.lead import LeadSource
 from leads.domain.merge_strategy import MergeStrategy
 from leads.errors import FieldError, InvalidRequest
-from leads.web.parameters import Preference, asks_for_json, choice, flag, preference, refuse_unknown
+from leads.web.parameters import (
+    Preference,
+    asks_for_json,
+    read_choice,
+    read_flag,
+    read_preference,
+    refuse_unknown,
+)
 
 
 def preferred(header: str) -> Preference:
-    return preference({"prefer": header}, default=20.0, most=25)
+    return read_preference({"prefer": header}, default_wait=20.0, max_wait=25)
 
 
 @pytest.mark.parametrize(
@@ -72,17 +79,17 @@ def test_a_preference_that_is_none_of_ours_is_ignored(header: str) -> None:
 
 
 def test_without_the_header_the_default_is_waited() -> None:
-    assert preference({"accept": "*/*"}, default=20.0, most=25) == Preference(20.0, None)
+    assert read_preference({"accept": "*/*"}, default_wait=20.0, max_wait=25) == Preference(20.0, None)
 
 
 def test_the_header_is_found_in_any_case() -> None:
-    assert preference({"Prefer": "wait=1"}, default=20.0, most=25).wait == 1
+    assert read_preference({"Prefer": "wait=1"}, default_wait=20.0, max_wait=25).wait_seconds == 1
     assert asks_for_json({"Accept": "application/json"})
 
 
 @given(st.text(st.sampled_from('wait=respond-async,; "\\0123456789')) | st.text())
 def test_no_header_makes_us_wait_longer_than_the_most(header: str) -> None:
-    assert 0 <= preferred(header).wait <= 25
+    assert 0 <= preferred(header).wait_seconds <= 25
 
 
 @pytest.mark.parametrize("part", [" ", '"', '""', '"\\', "a=", ", ", ";"])
@@ -119,13 +126,13 @@ def test_without_an_accept_header_nobody_asks_for_json() -> None:
 
 @pytest.mark.parametrize("text", ["WALK_IN", "walk_in", " Walk_In "])
 def test_a_choice_is_taken_in_any_case(text: str) -> None:
-    assert choice(LeadSource, "source", text) is LeadSource.WALK_IN
+    assert read_choice(LeadSource, "source", text) is LeadSource.WALK_IN
 
 
 @pytest.mark.parametrize("text", ["", "MERGE", "SKIP,OVERWRITE", "SK\u0131P", "\u017fkip", "x" * 200])
 def test_a_choice_that_does_not_exist_is_refused_with_those_that_do(text: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        choice(MergeStrategy, "mergeStrategy", text)
+        read_choice(MergeStrategy, "mergeStrategy", text)
     message = f"Invalid mergeStrategy value: {text[:100] or '(empty)'}. Allowed: SKIP, OVERWRITE, CREATE_NEW"
     assert caught.value.errors == (FieldError("mergeStrategy", message),)
     assert str(caught.value) == message
@@ -135,13 +142,13 @@ def test_a_choice_that_does_not_exist_is_refused_with_those_that_do(text: str) -
     ("text", "value"), [("true", True), ("TRUE", True), ("false", False), ("False", False)]
 )
 def test_a_flag_is_true_or_false(text: str, value: bool) -> None:
-    assert flag("dryRun", text) is value
+    assert read_flag("dryRun", text) is value
 
 
 @pytest.mark.parametrize("text", ["", "1", "yes", "tru"])
 def test_any_other_flag_is_refused(text: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        flag("dryRun", text)
+        read_flag("dryRun", text)
     assert str(caught.value) == f"Invalid dryRun value: {text or '(empty)'}. Allowed: true, false"
 
 

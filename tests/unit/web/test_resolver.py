@@ -22,11 +22,11 @@ from leads.errors import (
     UnsupportedMediaType,
 )
 from leads.web import resolver
-from leads.web.resolver import answer, api, problem
+from leads.web.resolver import create_resolver, json_response, problem_response
 from tests.support.lambda_context import FakeLambdaContext
 from tests.unit.web.events import raw_event
 
-OUR_FAULT = "Something failed on our side. Try again; if it stays, tell us the requestId."
+INTERNAL_ERROR = "An internal error occurred. Try again; if it persists, contact support with the requestId."
 PRIVATE = "INSERT INTO dossier VALUES ('Ana', '0612345678')"
 
 
@@ -48,17 +48,17 @@ def log(monkeypatch: pytest.MonkeyPatch) -> LogThatIsRead:
 
 
 def answer_to(error: Exception | None, path: str = "/fails") -> dict[str, Any]:
-    app = api()
+    app = create_resolver()
 
     @app.get("/fails")
     def fail() -> Any:
         if error is not None:
             raise error
-        return problem(app, HTTPStatus.BAD_REQUEST, "Row 5: …", importJobId=7)
+        return problem_response(app, HTTPStatus.BAD_REQUEST, "Row 5: …", importJobId=7)
 
     @app.get("/works")
     def work() -> Any:
-        return answer(HTTPStatus.ACCEPTED, '{"a": 1}', {"Retry-After": "1"})
+        return json_response(HTTPStatus.ACCEPTED, '{"a": 1}', {"Retry-After": "1"})
 
     event = raw_event(method="GET", path=path)
     answered: dict[str, Any] = app.resolve(event, FakeLambdaContext("import_leads"))  # type: ignore[arg-type]
@@ -120,7 +120,7 @@ def test_the_faults_of_a_request_are_listed_by_field() -> None:
 def test_a_fault_of_ours_is_a_bare_500_and_logged_once(error: Exception, log: LogThatIsRead) -> None:
     answered = answer_to(error)
     body = json.loads(answered["body"])
-    assert (answered["statusCode"], body["detail"], body["requestId"]) == (500, OUR_FAULT, "request-1")
+    assert (answered["statusCode"], body["detail"], body["requestId"]) == (500, INTERNAL_ERROR, "request-1")
     assert PRIVATE not in answered["body"]
     assert len(log.entries) == 1
 

@@ -83,12 +83,12 @@ def test_faults_are_told_apart_in_the_detail() -> None:
 
 def test_a_filename_that_is_given_is_not_called_missing() -> None:
     ((_, message),) = refused_upload(json.dumps({"filename": "x" * 256}))
-    assert message == "filename must be the file's name, a text of 1 to 255 characters."
+    assert message == "filename must be a text of 1 to 255 characters."
 
 
 @pytest.mark.parametrize("name", ["filename", "mergeStrategy", "dryRun"])
 def test_what_an_upload_wants_in_its_body_is_not_called_unknown_in_the_query(name: str) -> None:
-    with pytest.raises(InvalidRequest, match=f"^{name} belongs in the JSON body here.$"):
+    with pytest.raises(InvalidRequest, match=f"^{name} must be in the JSON body, not in the query.$"):
         read_upload({"filename": "leads.csv"}, query={name: "true"})
 
 
