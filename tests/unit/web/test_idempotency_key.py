@@ -24,7 +24,7 @@ PRINTABLE = st.characters(min_codepoint=0x20, max_codepoint=0x7E)
         (f'"{"x" * MAX_KEY_LENGTH}"', "x" * MAX_KEY_LENGTH),
     ],
 )
-def test_a_key_is_one_text_in_quotes_or_bare(header: str, key: str) -> None:
+def test_key_in_quotes_or_bare_is_read(header: str, key: str) -> None:
     assert read_idempotency_key({"Idempotency-Key": header}) == key
 
 
@@ -53,7 +53,7 @@ def test_a_key_is_one_text_in_quotes_or_bare(header: str, key: str) -> None:
         f'"{"x" * (MAX_KEY_LENGTH + 1)}"',
     ],
 )
-def test_what_is_no_key_is_refused_with_what_to_do(header: str) -> None:
+def test_malformed_key_is_refused_with_advice(header: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         read_idempotency_key({"idempotency-key": header})
     (error,) = refused.value.errors
@@ -61,16 +61,16 @@ def test_what_is_no_key_is_refused_with_what_to_do(header: str) -> None:
     assert "1 to 255 ASCII characters in double quotes" in error.message
 
 
-def test_no_header_is_no_key() -> None:
+def test_missing_key_header_is_none() -> None:
     assert read_idempotency_key({"prefer": "wait=1"}) is None
 
 
 @given(st.text(PRINTABLE, min_size=1, max_size=MAX_KEY_LENGTH))
-def test_every_printable_text_can_be_a_key_in_quotes(key: str) -> None:
+def test_quoted_key_of_any_printable_text_is_read(key: str) -> None:
     escaped = key.replace("\\", "\\\\").replace('"', '\\"')
     assert read_idempotency_key({"idempotency-key": f'"{escaped}"'}) == key
 
 
-def test_a_page_may_send_the_header() -> None:
+def test_cors_allows_the_key_header() -> None:
     (api,) = of_type(deployed(), "AWS::Serverless::HttpApi").values()
     assert "idempotency-key" in api["CorsConfiguration"]["AllowHeaders"]
