@@ -110,7 +110,7 @@ def test_export_whose_request_s3_refuses_fails(
 
     monkeypatch.setattr(Bucket, "put", refuse)
     answer = service.request("GET", ROUTE, caller, headers={"Prefer": "respond-async"})
-    assert_problem(answer, 500, "on our side")
+    assert_problem(answer, 500, "An internal error occurred")
     (export,) = service.request("GET", f"{ROUTE}/history", caller).json
     assert export["status"] == "FAILED"
     assert export["failureReason"] == "An internal error occurred during the export. Ask for it again."
@@ -132,7 +132,7 @@ def test_export_with_failed_commit_fails_without_file(
 ) -> None:
     store(service, caller)
     lose_commits(monkeypatch, kept=False)
-    assert_problem(service.request("GET", ROUTE, caller), 500, "on our side")
+    assert_problem(service.request("GET", ROUTE, caller), 500, "An internal error occurred")
     assert versions(service, f"exports/{caller.org}/") == []
     nothing_is_left(service, caller)
     (export,) = service.request("GET", f"{ROUTE}/history", caller).json

@@ -187,7 +187,7 @@ def test_failed_export_leaves_no_object_and_no_part(
         raise ServiceFault("S3 did not store it")
 
     monkeypatch.setattr(Bucket, "put", refuse)
-    assert_problem(service.request("GET", ROUTE, caller), 500, "on our side")
+    assert_problem(service.request("GET", ROUTE, caller), 500, "An internal error occurred")
     assert service.keys(f"exports/{caller.org}/") == []
     with service.owner() as connection:
         assert (
@@ -209,5 +209,5 @@ def test_export_that_cannot_be_recorded_leaves_no_object(
         commit(transaction)
 
     monkeypatch.setattr(Transaction, "commit", lose_the_second)
-    assert_problem(service.request("GET", ROUTE, caller), 500, "on our side")
+    assert_problem(service.request("GET", ROUTE, caller), 500, "An internal error occurred")
     assert service.keys(f"exports/{caller.org}/") == []

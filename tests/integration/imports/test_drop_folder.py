@@ -233,7 +233,7 @@ def test_refused_drop_result_is_written_by_next_delivery(
     assert [lead["name"] for lead in service.leads(caller)] == ["A", "B"]
 
 
-def test_drop_result_of_locked_job_is_not_written(service: Service, caller: Caller) -> None:
+def test_drop_result_of_locked_job_is_written_by_its_run(service: Service, caller: Caller) -> None:
     file = service.put(f"drop/{caller.org}/x.csv", CSV)
     stalling = ReaderThatStalls(CSV)
     bucket = BucketThatStalls(service.bucket_of("process_import"), stalling)

@@ -23,7 +23,7 @@ def test_repeated_request_restarts_job_without_stored_file(
 
     again = key()
     monkeypatch.setattr(Bucket, "put", store_and_fail)
-    assert_problem(post(service, caller, again), 500, "on our side")
+    assert_problem(post(service, caller, again), 500, "An internal error occurred")
     (job,) = jobs(service, caller)
     assert job["status"] == "FAILED"
     monkeypatch.undo()
@@ -78,7 +78,7 @@ def test_repeated_request_that_cannot_store_ends_no_job(
     id = job_id(post(service, caller, again))
     with monkeypatch.context() as patched:
         patched.setattr(Bucket, "put", refuse)
-        assert_problem(post(service, caller, again), 500, "on our side")
+        assert_problem(post(service, caller, again), 500, "An internal error occurred")
     assert service.job(caller, id)["status"] == "PENDING", "the first request's file is on its way"
     announce_all(service, caller, id)
     assert service.job(caller, id)["status"] == "COMPLETED"

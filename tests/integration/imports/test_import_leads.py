@@ -123,7 +123,7 @@ def test_invalid_import_request_makes_no_job(service: Service, caller: Caller) -
     no_file = multipart(CSV)[1].replace(b'name="file"; ', b'name="mergeStrategy"; ')
     form = multipart(CSV)[0]
     requests: list[tuple[dict[str, Any], int, str]] = [
-        ({"headers": form, "body": no_file}, 400, "No file"),
+        ({"headers": form, "body": no_file}, 400, "The form has no file"),
         ({"headers": form, "body": b""}, 400, "cannot be read"),
         ({"headers": form, "body": multipart(CSV)[1][:-40]}, 400, "cannot be read"),
         ({"headers": {"Content-Type": "multipart/form-data"}, "body": CSV}, 400, "boundary"),
@@ -180,7 +180,7 @@ def test_file_that_s3_refuses_is_500_and_its_job_failed(
 
     monkeypatch.setattr(Bucket, "put", refuse)
     answer = service.request("POST", ROUTE, caller, headers=BINARY, body=CSV)
-    assert_problem(answer, 500, "on our side")
+    assert_problem(answer, 500, "An internal error occurred")
     (job,) = service.request("GET", f"{ROUTE}/history", caller).json
     assert (job["status"], "send it again" in job["failureReason"]) == ("FAILED", True)
 
@@ -196,13 +196,15 @@ def test_stored_file_with_lost_reply_is_not_imported(
 
     monkeypatch.setattr(Bucket, "put", store_and_fail)
     answer = service.request("POST", ROUTE, caller, headers=BINARY, body=CSV)
-    assert_problem(answer, 500, "on our side")
+    assert_problem(answer, 500, "An internal error occurred")
     (key,) = service.keys(f"imports/{caller.org}/")
     service.announce(service.version(key))
     assert service.leads(caller) == [], "the caller was told that nothing was imported"
 
 
-def test_failed_poll_is_repeated(service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_poll_keeps_the_import_pending(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
     connect = Database.connect
     calls = iter(range(100))
 

@@ -58,9 +58,7 @@ def attempts(service: Service, caller: Caller) -> object:
 
 
 @pytest.mark.fault("20 imports of one organisation with the same phones")
-def test_lock_wait_behind_a_long_import_blocks_no_other_org(
-    service: Service, caller: Caller, seen: Seen
-) -> None:
+def test_imports_behind_a_long_one_run_in_order(service: Service, caller: Caller, seen: Seen) -> None:
     long = ReaderThatStalls(CSV)
     neighbour = Caller()
     small = [posted(service, caller, b"name,phone,source\nB%d,%d,web\n" % (n, n)) for n in range(5)]

@@ -189,7 +189,7 @@ def test_stored_white_space_is_no_change(service: Service, caller: Caller, clock
 
 
 @pytest.mark.parametrize("sizes", [Sizes(), Sizes(chunk_rows=1, merge_rows=1)], ids=["one merge", "two"])
-def test_white_space_of_an_earlier_row_is_trimmed(service: Service, caller: Caller, sizes: Sizes) -> None:
+def test_white_space_of_an_earlier_row_is_overwritten(service: Service, caller: Caller, sizes: Sizes) -> None:
     content = HEADER + '"\'\tA",06,,web,,,\nA,06,,web,,,\n'
     run_import(service, posted(service, caller, content, "OVERWRITE"), sizes)
     assert [lead["name"] for lead in service.leads(caller)] == ["A"]
