@@ -1,23 +1,23 @@
-"""make bench-export: whole exports against psql's own copy of the same rows, alternating in one run.
+"""Time whole exports against psql's copy of the same rows, in alternation (make bench-export).
 
-`ratio` is the job from the gateway's event to the answer, `copy` our COPY into a sink that drops it, `upload`
-the same bytes ready-made; each against the mean of the floors right before and after it.
+The floor is psql's copy. Each value is a ratio to the mean of the floors right before and after it:
+
+- `ratio`: the job, from the gateway's event to its answer
+- `copy`: the service's COPY into a sink that discards the rows
+- `upload`: the upload of the same bytes from a file
 """
 
 import argparse
 import json
-import os
-import platform
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import urlencode
 
+from bench.console import describe_run, print_line
 from bench.environment import ORG, Environment
 from bench.floor import run_psql
 from bench.memory import PeakMemory
@@ -32,18 +32,18 @@ from local.aws.http_event import Request, build_event
 _FUNCTION: Final = "ExportLeadsFunction"
 _ROUTE: Final = "/api/v1/leads/export"
 _CLAIMS: Final = {"sub": "bench", "custom:org_id": ORG, "custom:role": "ADMIN"}
-_BLOCK: Final = 256 * 1024
+_BLOCK_BYTES: Final = 256 * 1024
 
 _LINE: Final = "{:>9}  {:<22}  {:>9}  {:>7}  {:>9}  {:>5}  {:>11}  {:>5}  {:>6}  {:>4}"
 _TITLES: Final = ("leads", "what", "rows", "seconds", "rows/s", "ratio", "(from-to)", "copy", "upload", "MB")
 
 
 class Case(NamedTuple):
-    """One line of the result: a query of the route, and the same as psql is told it."""
+    """One line of the result: a query of the route, and the same filter in SQL for psql."""
 
     name: str
     query: dict[str, str]
-    where: str
+    condition: str
 
 
 _CASES: Final = (
@@ -62,32 +62,31 @@ _CASES: Final = (
 
 
 class Round(NamedTuple):
-    """Seconds of the job, its floor, the COPY and the upload; the job's peak memory and rows."""
+    """Times of the job, its floor, the COPY and the upload, with the job's peak memory and rows."""
 
-    job: float
-    floor: float
-    copy: float
-    upload: float
+    job_seconds: float
+    floor_seconds: float
+    copy_seconds: float
+    upload_seconds: float
     megabytes: float
     rows: int
 
 
 def main() -> None:
-    """Prints a line for each case."""
+    """Print a line for each case."""
     parser = argparse.ArgumentParser(prog="make bench-export")
     parser.add_argument("--rows", type=int, nargs="+", default=(100_000, 1_000_000))
     parser.add_argument("--case", nargs="+", default=[case.name for case in _CASES])
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
-    _say(f"{datetime.now(UTC):%Y-%m-%d}, {machine}, {options.rounds} rounds\n{_LINE.format(*_TITLES)}")
+    print_line(f"{describe_run()}, {options.rounds} rounds\n{_LINE.format(*_TITLES)}")
     for rows in options.rows:
         with tempfile.TemporaryDirectory() as directory, Environment(Path(directory)) as environment:
             run_psql(environment.uri, "export_leads", org=ORG, rows=str(rows))
             for case in _CASES:
                 if case.name in options.case:
                     rounds = [_round(environment, case, Path(directory)) for _ in range(options.rounds)]
-                    _say(_line(rows, case, rounds))
+                    print_line(_line(rows, case, rounds))
 
 
 def _round(environment: Environment, case: Case, directory: Path) -> Round:
@@ -98,18 +97,23 @@ def _round(environment: Environment, case: Case, directory: Path) -> Round:
         columns = ", ".join(order.columns)
         return _timed(
             lambda: run_psql(
-                environment.uri, "export_floor", file=str(file), columns=columns, org=ORG, where=case.where
+                environment.uri,
+                "export_floor",
+                file=str(file),
+                columns=columns,
+                org=ORG,
+                where=case.condition,
             )
         )
 
-    # A function that is warm, but whose memory no job before has grown.
+    # The function is warm, but an earlier job's memory would count in this one's peak. So start it anew.
     environment.functions.cool(_FUNCTION)
     _export(environment, {"startDate": "2030-01-01T00:00:00"})
     before = floor()
     with PeakMemory("awslambdaric") as memory:
-        began = time.perf_counter()
+        started_at = time.perf_counter()
         rows = _export(environment, case.query)
-        job = time.perf_counter() - began
+        job = time.perf_counter() - started_at
     after = floor()
     copy = _timed(lambda: _copy(environment, order))
     upload = _timed(lambda: _upload(environment, file))
@@ -128,14 +132,14 @@ def _export(environment: Environment, query: dict[str, str]) -> int:
     return int(json.loads(answer["body"])["rowCount"])
 
 
-class _Nowhere:
+class _DiscardingSink:
     def write(self, data: bytes, rows: int, /) -> None:
         pass
 
 
 def _copy(environment: Environment, order: ExportOrder) -> None:
     with environment.app().connect() as connection, connection.transaction(ORG):
-        copy_leads(connection, ORG, order, _Nowhere())
+        copy_leads(connection, ORG, order, _DiscardingSink())
 
 
 def _upload(environment: Environment, file: Path) -> None:
@@ -143,20 +147,20 @@ def _upload(environment: Environment, file: Path) -> None:
         Bucket(environment.s3.client, environment.bucket), "exports/ready-made.csv", "text/csv"
     )
     with writer, file.open("rb") as content:
-        while block := content.read(_BLOCK):
+        while block := content.read(_BLOCK_BYTES):
             writer.write(block)
         writer.close()
 
 
 def _timed(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
+    started_at = time.perf_counter()
     work()
-    return time.perf_counter() - began
+    return time.perf_counter() - started_at
 
 
 def _line(leads: int, case: Case, rounds: list[Round]) -> str:
-    seconds = statistics.median(one.job for one in rounds)
-    ratios = [one.job / one.floor for one in rounds]
+    seconds = statistics.median(one.job_seconds for one in rounds)
+    ratios = [one.job_seconds / one.floor_seconds for one in rounds]
     return _LINE.format(
         f"{leads:,}",
         case.name,
@@ -165,16 +169,11 @@ def _line(leads: int, case: Case, rounds: list[Round]) -> str:
         f"{rounds[0].rows / seconds:,.0f}",
         f"{statistics.median(ratios):.2f}",
         f"({min(ratios):.2f}-{max(ratios):.2f})",
-        f"{statistics.median(one.copy / one.floor for one in rounds):.2f}",
-        f"{statistics.median(one.upload / one.floor for one in rounds):.2f}",
-        # One that ends between two looks at its memory has no peak.
+        f"{statistics.median(one.copy_seconds / one.floor_seconds for one in rounds):.2f}",
+        f"{statistics.median(one.upload_seconds / one.floor_seconds for one in rounds):.2f}",
+        # An export shorter than the sampling interval has no peak.
         f"{peak:.0f}" if (peak := max(one.megabytes for one in rounds)) else "",
     )
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

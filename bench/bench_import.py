@@ -1,25 +1,22 @@
-"""make bench-import: whole jobs against what Postgres alone takes, alternating in one run.
+"""Time whole import jobs against Postgres alone, in alternation (make bench-import).
 
-A machine is slower in one minute than in the next, so every job has floors of its own, right before and after
-it, and what counts is the median of the rounds' ratios.
+The machine's speed changes from one minute to the next. So each job has its own floors, right before and
+after it. The result is the median of the rounds' ratios.
 """
 
 import argparse
-import os
-import platform
 import statistics
-import sys
 import tempfile
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from bench.console import describe_run, print_line
 from bench.environment import ORG
 from bench.floor import FloorTable, time_floor
 from bench.import_environment import ImportEnvironment
 from bench.lead_files import Phones, write_leads, write_wrong_rows
-from bench.waiting import time_waiting
+from bench.waiting import time_small_file
 from leads.domain.merge_strategy import MergeStrategy
 
 _SIZES: Final = (10_000, 100_000, 1_000_000)
@@ -39,7 +36,7 @@ _TITLES: Final = (
 )
 
 _WRONG: Final = "wrong"
-"""Instead of how the phones are written: a file in which every row is wrong."""
+"""Value of --phones for a file in which every row is faulty."""
 
 
 class Case(NamedTuple):
@@ -49,22 +46,21 @@ class Case(NamedTuple):
     phones: str
     strategy: MergeStrategy
     table: str
-    """`empty`, or `stored`: every row of the file has a lead already, of `--stored` in all."""
+    """`empty`, or `stored`: every row of the file has a lead among the `--stored` leads of the table."""
 
 
 class Round(NamedTuple):
-    """Seconds of a job and of the floors beside it, in their own table and in ours."""
+    """Times of a job, of the floors beside it, and of the floor that writes to dossier."""
 
-    job: float
-    floor: float
-    own_floor: float
+    job_seconds: float
+    floor_seconds: float
+    dossier_floor_seconds: float
 
 
 def main() -> None:
-    """Prints a line for each case, then what waiting costs a small file."""
+    """Print a line for each case, and then the times of a small file."""
     options = _options()
-    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
-    _say(f"{datetime.now(UTC):%Y-%m-%d}, {machine}, {options.rounds} rounds\n{_LINE.format(*_TITLES)}")
+    print_line(f"{describe_run()}, {options.rounds} rounds\n{_LINE.format(*_TITLES)}")
     with tempfile.TemporaryDirectory() as directory, ImportEnvironment(Path(directory)) as environment:
         stored = ""
         for case in _cases(options):
@@ -74,9 +70,9 @@ def main() -> None:
             file = _file(Path(directory), case.rows, case.phones)
             rounds = [_round(environment, file, case) for _ in range(options.rounds)]
             environment.reset(case.table)
-            _say(_line(case, rounds, environment.peak(file, case.strategy)))
+            print_line(_line(case, rounds, environment.measure_peak(file, case.strategy)))
     with tempfile.TemporaryDirectory() as directory:
-        _say(f"\nA small file by HTTP: {time_waiting(Path(directory))}")
+        print_line(f"\nA small file by HTTP: {time_small_file(Path(directory))}")
 
 
 def _options() -> argparse.Namespace:
@@ -112,7 +108,7 @@ def _file(directory: Path, rows: int, phones: str, *, town: str = "Lyon") -> Pat
 
 def _round(environment: ImportEnvironment, file: Path, case: Case) -> Round:
     def floor(table: FloorTable) -> float:
-        # What is wrong in every row Postgres would refuse, so there is no floor.
+        # Postgres would refuse the faulty rows, so there is no floor.
         return time_floor(environment.uri, file, case.strategy, table, ORG) if case.phones != _WRONG else 0.0
 
     def fresh(measure: Callable[[], float]) -> float:
@@ -123,14 +119,14 @@ def _round(environment: ImportEnvironment, file: Path, case: Case) -> Round:
     environment.reset(case.table)
     measured = environment.run(file, case.strategy)
     after = fresh(lambda: floor(FloorTable.PLAIN))
-    own = fresh(lambda: floor(FloorTable.OURS))
-    return Round(measured.seconds, (before + after) / 2, own)
+    dossier = fresh(lambda: floor(FloorTable.DOSSIER))
+    return Round(measured.seconds, (before + after) / 2, dossier)
 
 
 def _line(case: Case, rounds: list[Round], megabytes: float) -> str:
-    seconds = statistics.median(one.job for one in rounds)
-    ratios = [one.job / one.floor for one in rounds if one.floor]
-    own = [one.job / one.own_floor for one in rounds if one.own_floor]
+    seconds = statistics.median(one.job_seconds for one in rounds)
+    ratios = [one.job_seconds / one.floor_seconds for one in rounds if one.floor_seconds]
+    own = [one.job_seconds / one.dossier_floor_seconds for one in rounds if one.dossier_floor_seconds]
     return _LINE.format(
         f"{case.rows:,}",
         case.phones,
@@ -143,11 +139,6 @@ def _line(case: Case, rounds: list[Round], megabytes: float) -> str:
         f"{statistics.median(own):.2f}" if own else "",
         f"{megabytes:.0f}",
     )
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a benchmark runs in: Postgres, S3 and the functions, each in processes of its own."""
+"""Run Postgres, S3 and the functions for a benchmark, each in its own processes."""
 
 import secrets
 from contextlib import ExitStack
@@ -20,7 +20,7 @@ _STACK: Final = "leads-bench"
 
 
 class Environment:
-    """Runs in a `with` block, and nothing of it survives. The server does without fsync, for floors, too."""
+    """A context manager that runs the service and removes it all. Postgres runs without fsync, floors too."""
 
     def __init__(self, directory: Path) -> None:
         self.postgres = EmbeddedPostgres(directory / "postgres", throw_away=True)
@@ -50,23 +50,23 @@ class Environment:
         self._parts.close()
 
     def prepare(self) -> None:
-        """What comes between the migrations and the functions."""
+        """Run after the migrations and before the functions start. Subclasses override it."""
 
     @property
     def uri(self) -> str:
-        """Where psql finds the database, as its owner."""
+        """Return the URI with which psql connects to the database as its owner."""
         return self.postgres.owner_uri
 
     def owner(self) -> Database:
-        """The database as its owner sees it."""
+        """Return the database for its owner's role."""
         return Database(database_settings(self.postgres.owner_uri), "bench")
 
     def app(self) -> Database:
-        """The database as the functions see it."""
+        """Return the database for the functions' role."""
         return Database(database_settings(self.postgres.app_uri(self._app_password)), "bench")
 
     def superuser(self) -> Connection:
-        """Beside the database, for what needs nobody in it."""
+        """Connect to another database, for statements that refuse a database in use."""
         return Connection(database_settings(self.postgres.superuser_uri, database="postgres"), "bench")
 
     def _parameters(self) -> dict[str, str]:
@@ -85,7 +85,7 @@ class Environment:
 
 
 def database_settings(uri: str, *, database: str = DATABASE) -> DatabaseSettings:
-    """What a libpq URI says."""
+    """Parse a libpq URI."""
     parts = urlsplit(uri)
     return DatabaseSettings(
         host=parts.hostname or "",

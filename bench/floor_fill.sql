@@ -1,4 +1,4 @@
--- What dossier holds, for the floor's table: the same leads under the floor's own key.
+-- Copy the leads of dossier to the floor's table, with the floor's phone key.
 INSERT INTO floor (org_id, name, phone, phone_key, email, source, lead_source, score, notes, created_by, updated_by)
 SELECT org_id, name, phone, translate(phone, ' .-()', ''), email, source, lead_source, score, notes, created_by, updated_by
 FROM dossier

@@ -1,4 +1,4 @@
-"""Run import jobs for a benchmark, one after another, from states of the database to come back to."""
+"""Run import jobs for a benchmark, each from a saved state of the database."""
 
 import json
 import time
@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from bench.environment import ORG, Environment
-from bench.floor import BY, make_floor_table
+from bench.floor import BY, create_floor_table
 from bench.lead_files import Phones, write_leads
 from bench.memory import PeakMemory
 from leads.domain.import_job import ImportJob
@@ -21,14 +21,14 @@ _FUNCTION: Final = "ProcessImportFunction"
 
 
 class Measured(NamedTuple):
-    """One job."""
+    """A job that has ended, and its time from the event on."""
 
     seconds: float
     job: ImportJob
 
 
 class ImportEnvironment(Environment):
-    """Its database is `empty`, with the floor's table beside dossier, or holds what was stored."""
+    """An environment with two states of its database: `empty`, and `stored` with the leads of a file."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
@@ -36,35 +36,36 @@ class ImportEnvironment(Environment):
         write_leads(self._warm_up, 1, Phones.CANONICAL)
 
     def prepare(self) -> None:
-        make_floor_table(self.uri)
-        self._keep_as("empty")
+        """Save the state `empty`, with the floor's table."""
+        create_floor_table(self.uri)
+        self._save_state("empty")
 
     def store(self, file: Path) -> None:
-        """Makes `reset("stored")` give tables that hold the leads of a file."""
+        """Save the state `stored`: dossier and the floor's table have the leads of a file."""
         self.reset("empty")
         self.run(file, MergeStrategy.SKIP)
         with self.owner().connect() as connection:
             connection.execute("DROP TABLE floor")
-            make_floor_table(self.uri)
-            # Only now: with the statistics of an empty table the floor would be planned badly.
+            create_floor_table(self.uri)
+            # With the statistics of an empty table, Postgres would plan the floor badly.
             connection.execute("ANALYZE")
-        self._keep_as("stored")
+        self._save_state("stored")
 
     def reset(self, state: str) -> None:
-        """Puts the database back to `empty` or `stored`, files and statistics as they were then."""
+        """Restore the state `empty` or `stored`, with the files and statistics that it had."""
         with self.superuser() as connection:
             connection.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
         self._copy(state)
 
     def run(self, file: Path, strategy: MergeStrategy) -> Measured:
-        """One job, from its event to its end, in a function that is warm but has imported one lead only."""
+        """Run one job from its event to its end, in a warm function that has imported one lead only."""
         self._warm(strategy)
         return self._run(file, strategy, ORG)
 
-    def peak(self, file: Path, strategy: MergeStrategy) -> float:
-        """Peak memory of one job, in MB: of one that is not timed, for to look at a process keeps it waiting.
+    def measure_peak(self, file: Path, strategy: MergeStrategy) -> float:
+        """Run one job and return its peak memory in MB, without that of earlier jobs.
 
-        What a job before left in memory is not counted.
+        The job is not timed: reading a process's memory delays the process.
         """
         self._warm(strategy)
         with PeakMemory("awslambdaric") as memory:
@@ -87,9 +88,9 @@ class ImportEnvironment(Environment):
         event = {
             "Records": [{"eventSource": "aws:s3", "s3": {"bucket": {"name": self.bucket}, "object": stored}}]
         }
-        began = time.perf_counter()
+        started_at = time.perf_counter()
         outcome = self.functions.invoke(_FUNCTION, json.dumps(event).encode())
-        seconds = time.perf_counter() - began
+        seconds = time.perf_counter() - started_at
         with database.connect() as connection:
             job = get_import_job(connection, org_id, job_id)
         self.s3.client.delete_object(Bucket=self.bucket, Key=key, VersionId=version)
@@ -97,8 +98,8 @@ class ImportEnvironment(Environment):
             raise RuntimeError(f"the import failed: {outcome.error_message} {job and job.failure_reason}")
         return Measured(seconds, job)
 
-    def _keep_as(self, state: str) -> None:
-        """Makes what the database holds now a state to come back to."""
+    def _save_state(self, state: str) -> None:
+        """Save the database as a state for `reset`."""
         with self.superuser() as connection:
             connection.execute(f"ALTER DATABASE {DATABASE} RENAME TO {state}")
         self._copy(state)

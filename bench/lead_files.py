@@ -1,4 +1,4 @@
-"""The files of the benchmarks: generated, and the same for the same numbers."""
+"""Generate the files of the benchmarks. The same arguments give the same file."""
 
 import random
 from enum import StrEnum
@@ -7,7 +7,7 @@ from typing import Final
 
 HEADER: Final = "name,phone,email,source,lead_source,score,notes\n"
 DUPLICATES: Final = 0.05
-"""Share of the rows that have the phone of an earlier one, anywhere in the file."""
+"""Share of the rows that have the phone of an earlier row, anywhere in the file."""
 
 _FIRST: Final = ("Jean", "Marie", "Élodie", "Luc", "Zoé", "Paul", "Anne")
 _LAST: Final = ("Martin", "Bernard", "Dupré", "Petit", "Durand", "Leroy")
@@ -15,16 +15,16 @@ _SOURCES: Final = ("web", "mobile", "phone", "email", "referral", "walk_in", "so
 
 
 class Phones(StrEnum):
-    """How the phones of a file are written."""
+    """Notation of the phones in a file."""
 
     CANONICAL = "canonical"  # +33612345678
     NATIONAL = "national"  # 06 12 34 56 78
-    LANDLINE = "landline"  # 01 12 34 56 78, of which the reader does not know for sure which come again
+    LANDLINE = "landline"  # 01 12 34 56 78: the reader recognises no certain duplicates
 
 
 def write_leads(path: Path, rows: int, phones: Phones, *, town: str = "Lyon", seed: int = 1) -> None:
-    """A file of valid rows, about 95 bytes each. Another `town` makes the same leads with other notes."""
-    # Not for secrets: the same seed must give the same file.
+    """Write a file of valid rows of about 95 bytes. Another `town` writes the same leads with other notes."""
+    # S311 is about secrets. Here the same seed must produce the same file.
     choose = random.Random(seed)  # noqa: S311
     with path.open("w", encoding="utf-8") as file:
         file.write(HEADER)
@@ -37,7 +37,7 @@ def write_leads(path: Path, rows: int, phones: Phones, *, town: str = "Lyon", se
 
 
 def write_wrong_rows(path: Path, rows: int) -> None:
-    """A file in which every row is wrong, as when the columns of an export were mixed up."""
+    """Write a file in which every row is faulty, as after a mistake with its columns."""
     with path.open("w", encoding="utf-8") as file:
         file.write(HEADER)
         for row in range(rows):
@@ -47,7 +47,7 @@ def write_wrong_rows(path: Path, rows: int) -> None:
 
 
 def _phone(lead: int, phones: Phones) -> str:
-    # 7919 and the number of phones have no common divisor: no two leads share one, none follows another.
+    # 7919 and the number of phones have no common divisor, so each lead has its own phone, in no order.
     first = 100_000_000 if phones is Phones.LANDLINE else 600_000_000
     number = first + lead * 7919 % 199_999_991
     if phones is Phones.CANONICAL:

@@ -1,5 +1,6 @@
-"""How much memory some processes take together: of each its share of what is in memory (PSS), so that what
-two have in common counts once. Linux only; elsewhere it is 0.
+"""Measure the memory of processes together. Linux only; elsewhere the result is 0.
+
+It is the sum of their proportional set sizes (PSS), so memory that two processes share counts once.
 """
 
 import os
@@ -8,12 +9,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
-_EVERY: Final = 0.05
-"""Seconds between two looks."""
+_INTERVAL_SECONDS: Final = 0.05
+"""Time between two samples. Less slows the processes down, and more misses short peaks."""
 
 
 class PeakMemory:
-    """The peak of our children of this program, with all that they started, while a `with` block runs."""
+    """Peak memory of the children that run a program, with their descendants, in a `with` block."""
 
     def __init__(self, program: str) -> None:
         self._program = program.encode()
@@ -30,7 +31,7 @@ class PeakMemory:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._done.wait(_EVERY):
+        while not self._done.wait(_INTERVAL_SECONDS):
             watched = [child for child in _children(os.getpid()) if self._program in _command(child)]
             family = {pid for child in watched for pid in _family(child)}
             self.megabytes = max(self.megabytes, sum(map(_pss, family)) / 1024)
@@ -45,7 +46,7 @@ def _children(pid: int) -> list[int]:
 
 
 def _family(pid: int) -> list[int]:
-    return [pid, *(one for child in _children(pid) for one in _family(child))]
+    return [pid, *(member for child in _children(pid) for member in _family(child))]
 
 
 def _command(pid: int) -> bytes:
@@ -55,7 +56,7 @@ def _command(pid: int) -> bytes:
 
 
 def _pss(pid: int) -> int:
-    """Kilobytes; 0 for a process that is gone."""
+    """Return the kilobytes of a process, or 0 if it has ended."""
     with suppress(OSError):
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
             if line.startswith("Pss:"):

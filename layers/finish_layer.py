@@ -1,10 +1,12 @@
-"""The last step of `make build`: takes out of the built layer what no function reads, and compiles the rest.
+"""Finish the built layer: remove the files that no function reads, and compile the others.
 
     python3.13 layers/finish_layer.py .aws-sam/build/SharedLayer/python
 
-Each cold start would pay for both. botocore comes with the descriptions of all of AWS, which it lists to find
-one, and with the manual of each operation. And Lambda mounts a layer read-only, so that Python would compile
-it anew. It runs on the functions' own Python, so nothing but the standard library may be imported here.
+It is the last step of `make build`, and it shortens each cold start. botocore has descriptions of all AWS
+services, which it lists to find one, and a manual of each operation. Lambda mounts a layer read-only, so
+Python could not store the compiled modules and would compile them at each start.
+
+The script runs on the functions' Python version, so it imports only the standard library.
 """
 
 import compileall
@@ -17,15 +19,18 @@ from py_compile import PycInvalidationMode
 from typing import Final
 
 SERVICES: Final = frozenset({"s3"})
-"""Of which clients are made: botocore knows no others in the deployed functions."""
+"""Services that the functions create clients of. In the deployed layer botocore knows no others."""
 
 
 def finish_layer(python: Path) -> None:
-    """Slims and compiles the libraries of a folder. Raises FileNotFoundError when botocore is not there, and
-    RuntimeError for what does not compile.
+    """Slim and compile the libraries in a folder.
+
+    Raises:
+        FileNotFoundError: The folder has no botocore.
+        RuntimeError: A module does not compile.
     """
     slim_descriptions(python / "botocore" / "data")
-    # Not by time stamps: those of a layer's files are not kept.
+    # A layer's files lose their time stamps, so Python must not compare them.
     compiled = compileall.compile_dir(
         python,
         quiet=1,
@@ -38,7 +43,7 @@ def finish_layer(python: Path) -> None:
 
 
 def slim_descriptions(data: Path) -> None:
-    """Leaves of botocore's data what a client of one of SERVICES is made from."""
+    """Remove the data that a client of one of SERVICES does not need from botocore's."""
     for folder in [path for path in data.iterdir() if path.is_dir() and path.name not in SERVICES]:
         shutil.rmtree(folder)
     endpoints = data / "endpoints.json"
@@ -60,7 +65,7 @@ def _without_manual(description: object) -> object:
     if isinstance(description, list):
         return [_without_manual(item) for item in description]
     if isinstance(description, dict):
-        # Emptied, for some must be there. A member of that name would be a dict.
+        # Emptied, not removed: some are required. A member named documentation would be a dict, and stays.
         return {
             name: "" if name == "documentation" and isinstance(value, str) else _without_manual(value)
             for name, value in description.items()

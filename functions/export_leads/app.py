@@ -1,6 +1,4 @@
-"""GET /api/v1/leads/export: filters and columns in, a link to the CSV file out. …/{id} and …/history show
-exports.
-"""
+"""Serve GET /api/v1/leads/export, which exports leads, and …/{id} and …/history, which return exports."""
 
 from leads.cold_start import started
 
@@ -30,24 +28,29 @@ from leads.web.history_requests import (
     read_history_request,
     read_job_id,
 )
-from leads.web.parameters import Preference, asks_for_json, preference, refuse_unknown
-from leads.web.resolver import answer, api
+from leads.web.parameters import Preference, asks_for_json, read_preference, refuse_unknown
+from leads.web.resolver import create_resolver, json_response
 
 MAX_WAIT_SECONDS = 20
-"""Seconds that an export may stream before its caller gets an answer (our API): the rest of the gateway's
-30 s is for handing over and a cold start.
+"""Longest wait for the export's end, and the default. Clients of the API rely on it.
+
+The gateway times out after 30 s: the other 10 are for a cold start and RESERVED_SECONDS. With more, callers
+get the gateway's 503. With less, more of them must poll.
 """
 
 RESERVED_SECONDS = 8.0
-"""Kept of the function's time to drop what was uploaded and hand over."""
+"""Reserved of the function's time to abort the upload and hand the export over to process_export.
+
+With less, Lambda may kill the function first; expire_jobs then ends the export as FAILED.
+"""
 
 ANSWER_SECONDS = 4.0
-"""Kept of them to tell that the export failed, when S3 has taken the others."""
+"""Part of RESERVED_SECONDS that S3 must not use: time to record that the export failed, and to respond."""
 
 _NO_STORE = {"Cache-Control": "no-store"}
-"""The answer holds a link that needs no sign-in: it must not stay in a cache."""
+"""The response holds a link that needs no sign-in, so no cache may store it."""
 
-app = api()
+app = create_resolver()
 claims = ClaimSettings.from_environment()
 database = Database(DatabaseSettings.from_environment(), "export_leads")
 bucket = Bucket.from_settings(BucketSettings.from_environment(), INTERACTIVE)
@@ -55,14 +58,17 @@ bucket = Bucket.from_settings(BucketSettings.from_environment(), INTERACTIVE)
 
 @app.get(EXPORT_PATH)
 def get_leads() -> Response[str]:
-    """Makes the file and points to it: a redirect for who follows links, 200 for who asks for JSON; 202 and
-    where to ask again when it takes longer.
+    """Write the file and return its link: as a redirect, or as JSON if the Accept header asks for it.
+
+    An export that takes longer than the wait is answered with 202 and the address to poll.
     """
     principal = principal_of(app.current_event, claims)
     order = read_export_request(app.current_event.query_string_parameters)
-    wished = preference(app.current_event.headers, default=MAX_WAIT_SECONDS, most=MAX_WAIT_SECONDS)
+    preference = read_preference(
+        app.current_event.headers, default_wait=MAX_WAIT_SECONDS, max_wait=MAX_WAIT_SECONDS
+    )
     remaining = app.lambda_context.get_remaining_time_in_millis() / 1000
-    wait = max(0.0, min(wished.wait, remaining - RESERVED_SECONDS))
+    wait = max(0.0, min(preference.wait_seconds, remaining - RESERVED_SECONDS))
     started_at = time.monotonic()
     view = export_leads(
         principal, order, Stores(database, bucket.within(remaining - ANSWER_SECONDS)), wait=wait
@@ -75,43 +81,43 @@ def get_leads() -> Response[str]:
         record_duration("ExportSeconds", time.monotonic() - started_at)
     else:
         increment("ExportsHandedOver")
-    return _answer(view, wished)
+    return _answer(view, preference)
 
 
 @app.get(EXPORT_HISTORY_PATH)
 def get_history() -> Response[str]:
-    """Who exported what and when: a page of exports, and a link to the next one when there is one."""
+    """Return a page of exports with their users, and a link to the next page if there is one."""
     principal = principal_of(app.current_event, claims)
     page = read_history_request(app.current_event.query_string_parameters)
     jobs, next_before = list_exports(principal, page, Stores(database, bucket))
     body = f"[{','.join(ExportSummary.of(job).to_json() for job in jobs)}]"
-    return answer(HTTPStatus.OK, body, next_link(EXPORT_HISTORY_PATH, page, next_before))
+    return json_response(HTTPStatus.OK, body, next_link(EXPORT_HISTORY_PATH, page, next_before))
 
 
 @app.get(f"{EXPORT_PATH}/<id>")
 def get_one(id: str) -> Response[str]:
-    """One export, with a fresh link once its file is there."""
+    """Return one export, with a new link if its file is complete."""
     principal = principal_of(app.current_event, claims)
     refuse_unknown(app.current_event.query_string_parameters, ())
     view = get_export(principal, read_job_id(id, "export"), Stores(database, bucket))
     waiting = {} if view.job.ended else {"Retry-After": "1"}
-    return answer(HTTPStatus.OK, ExportResult.of(view).to_json(), _NO_STORE | waiting)
+    return json_response(HTTPStatus.OK, ExportResult.of(view).to_json(), _NO_STORE | waiting)
 
 
-def _answer(view: ExportView, wished: Preference) -> Response[str]:
+def _answer(view: ExportView, preference: Preference) -> Response[str]:
     body = ExportResult.of(view).to_json()
-    headers = _NO_STORE | wished.headers
+    headers = _NO_STORE | preference.headers
     if view.job.status is not JobStatus.COMPLETED or view.url is None:
         headers |= {"Location": f"{EXPORT_PATH}/{view.job.id}", "Retry-After": "1"}
-        return answer(HTTPStatus.ACCEPTED, body, headers)
+        return json_response(HTTPStatus.ACCEPTED, body, headers)
     if asks_for_json(app.current_event.headers):
-        return answer(HTTPStatus.OK, body, headers)
-    return answer(HTTPStatus.SEE_OTHER, body, headers | {"Location": view.url})
+        return json_response(HTTPStatus.OK, body, headers)
+    return json_response(HTTPStatus.SEE_OTHER, body, headers | {"Location": view.url})
 
 
 @logger.inject_lambda_context(correlation_id_path=correlation_paths.API_GATEWAY_HTTP, clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Entry point of the Lambda; an API Gateway HTTP API event, payload format 2.0."""
+    """Handle an event of an API Gateway HTTP API, payload format 2.0."""
     try:
         return app.resolve(event, context)
     finally:

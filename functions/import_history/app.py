@@ -1,4 +1,4 @@
-"""GET /api/v1/leads/import/history and …/{id}: an organisation's imports, newest first, or one of them."""
+"""Serve GET /api/v1/leads/import/history, an organisation's imports, and …/{id}, one of them."""
 
 from leads.cold_start import started
 
@@ -19,9 +19,9 @@ from leads.use_cases.import_history import get_import, list_imports
 from leads.web.auth import principal_of
 from leads.web.history_requests import HISTORY_PATH, next_link, read_history_request, read_job_id
 from leads.web.parameters import refuse_unknown
-from leads.web.resolver import answer, api
+from leads.web.resolver import create_resolver, json_response
 
-app = api()
+app = create_resolver()
 claims = ClaimSettings.from_environment()
 database = Database(DatabaseSettings.from_environment(), "import_history")
 bucket = Bucket.from_settings(BucketSettings.from_environment())
@@ -29,26 +29,26 @@ bucket = Bucket.from_settings(BucketSettings.from_environment())
 
 @app.get(HISTORY_PATH)
 def get_history() -> Response[str]:
-    """A page of jobs, and a link to the next one when there is one."""
+    """Return a page of imports, newest first, and a link to the next page if there is one."""
     principal = principal_of(app.current_event, claims)
     page = read_history_request(app.current_event.query_string_parameters)
     views, next_before = list_imports(principal, page, Stores(database, bucket))
     body = f"[{','.join(ImportSummary.of(view).to_json() for view in views)}]"
-    return answer(HTTPStatus.OK, body, next_link(HISTORY_PATH, page, next_before))
+    return json_response(HTTPStatus.OK, body, next_link(HISTORY_PATH, page, next_before))
 
 
 @app.get(f"{HISTORY_PATH}/<id>")
 def get_history_item(id: str) -> Response[str]:
-    """One job with its first faults."""
+    """Return one import with its first faults."""
     principal = principal_of(app.current_event, claims)
     refuse_unknown(app.current_event.query_string_parameters, ())
     view = get_import(principal, read_job_id(id, "import"), Stores(database, bucket))
-    return answer(HTTPStatus.OK, ImportDetails.of(view).to_json())
+    return json_response(HTTPStatus.OK, ImportDetails.of(view).to_json())
 
 
 @logger.inject_lambda_context(correlation_id_path=correlation_paths.API_GATEWAY_HTTP, clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Entry point of the Lambda; an API Gateway HTTP API event, payload format 2.0."""
+    """Handle an event of an API Gateway HTTP API, payload format 2.0."""
     return app.resolve(event, context)
 
 

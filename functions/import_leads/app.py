@@ -1,4 +1,4 @@
-"""POST /api/v1/leads/import: a file in, its job out. POST …/uploads: a job in, where to put its file out."""
+"""Serve POST /api/v1/leads/import, which starts the import of a file, and …/uploads for larger files."""
 
 from leads.cold_start import started
 
@@ -21,20 +21,27 @@ from leads.use_cases.import_leads import create_upload, import_leads
 from leads.web.auth import principal_of
 from leads.web.history_requests import HISTORY_PATH
 from leads.web.import_requests import read_import_request
-from leads.web.parameters import Preference, idempotency_key, preference
-from leads.web.resolver import answer, api, problem
+from leads.web.parameters import Preference, read_idempotency_key, read_preference
+from leads.web.resolver import create_resolver, json_response, problem_response
 from leads.web.upload_requests import read_upload_request
 
 DEFAULT_WAIT_SECONDS = 20.0
+"""Wait for the job's end without a Prefer header. With less, more callers must poll."""
+
 MAX_WAIT_SECONDS = 25
-"""Seconds to wait for the job (our API): the rest of the gateway's 30 s is for storing the file and a cold
-start. S3 may take longer for the file, and then the wait is shorter.
+"""Longest wait for the job's end. Clients of the API rely on it.
+
+The gateway times out after 30 s: the other 5 are for a cold start and for storing the file. With more,
+callers get the gateway's 503 instead of their job. If S3 needs longer for the file, the wait is shorter.
 """
 
 RESERVED_SECONDS = 4.0
-"""Kept of the function's time for the last look at the job, which may take three, and to answer."""
+"""Reserved of the function's time for the last poll of the job and for the response.
 
-app = api()
+The poll may take 3 s. With less, Lambda may kill the function before it responds.
+"""
+
+app = create_resolver()
 claims = ClaimSettings.from_environment()
 database = Database(DatabaseSettings.from_environment(), "import_leads")
 bucket = Bucket.from_settings(BucketSettings.from_environment(), INTERACTIVE)
@@ -42,49 +49,53 @@ bucket = Bucket.from_settings(BucketSettings.from_environment(), INTERACTIVE)
 
 @app.post("/api/v1/leads/import")
 def post_import() -> Response[str]:
-    """Stores the file and answers with its job, ended or not; again, with the job of the first time."""
+    """Store the file and return its job, ended or not. A repeated request returns the first one's job."""
     principal = principal_of(app.current_event, claims)
     request = read_import_request(app.current_event)
-    wished = preference(app.current_event.headers, default=DEFAULT_WAIT_SECONDS, most=MAX_WAIT_SECONDS)
+    preference = read_preference(
+        app.current_event.headers, default_wait=DEFAULT_WAIT_SECONDS, max_wait=MAX_WAIT_SECONDS
+    )
     view = import_leads(
         principal,
         request,
         Stores(database, bucket),
-        wait=wished.wait,
+        wait=preference.wait_seconds,
         seconds=app.lambda_context.get_remaining_time_in_millis() / 1000 - RESERVED_SECONDS,
     )
     logger.info("file stored", status=view.job.status, bytes=len(request.content))
-    return _answer(view, wished)
+    return _answer(view, preference)
 
 
 @app.post("/api/v1/leads/import/uploads")
 def post_upload() -> Response[str]:
-    """Records a job whose file is too large for a request, and says where to put it."""
+    """Record a job, and return the form to upload its file with, which may be larger than a request."""
     principal = principal_of(app.current_event, claims)
-    key = idempotency_key(app.current_event.headers)
+    key = read_idempotency_key(app.current_event.headers)
     order = read_upload_request(app.current_event)
     upload = create_upload(principal, order, Stores(database, bucket), key=key)
     logger.info("upload prepared")
     headers = {"Location": f"{HISTORY_PATH}/{upload.job_id}"}
-    return answer(HTTPStatus.CREATED, UploadCreated.of(upload).to_json(), headers)
+    return json_response(HTTPStatus.CREATED, UploadCreated.of(upload).to_json(), headers)
 
 
-def _answer(view: ImportView, wished: Preference) -> Response[str]:
+def _answer(view: ImportView, preference: Preference) -> Response[str]:
     job = view.job
     if job.status is JobStatus.FAILED:
-        ours = job.failure_code is not None and job.failure_code.internal
-        status = HTTPStatus.INTERNAL_SERVER_ERROR if ours else HTTPStatus.BAD_REQUEST
-        return problem(app, status, job.failure_reason or "", headers=wished.headers, importJobId=job.id)
+        internal = job.failure_code is not None and job.failure_code.internal
+        status = HTTPStatus.INTERNAL_SERVER_ERROR if internal else HTTPStatus.BAD_REQUEST
+        return problem_response(
+            app, status, job.failure_reason or "", headers=preference.headers, importJobId=job.id
+        )
     body = ImportResult.of(view).to_json()
     if job.status is JobStatus.COMPLETED:
-        return answer(HTTPStatus.OK, body, wished.headers)
-    headers = {"Location": f"{HISTORY_PATH}/{job.id}", "Retry-After": "1"} | wished.headers
-    return answer(HTTPStatus.ACCEPTED, body, headers)
+        return json_response(HTTPStatus.OK, body, preference.headers)
+    headers = {"Location": f"{HISTORY_PATH}/{job.id}", "Retry-After": "1"} | preference.headers
+    return json_response(HTTPStatus.ACCEPTED, body, headers)
 
 
 @logger.inject_lambda_context(correlation_id_path=correlation_paths.API_GATEWAY_HTTP, clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Entry point of the Lambda; an API Gateway HTTP API event, payload format 2.0."""
+    """Handle an event of an API Gateway HTTP API, payload format 2.0."""
     try:
         return app.resolve(event, context)
     finally:

@@ -25,9 +25,7 @@ MIGRATIONS = [
 
 
 @pytest.mark.fault("Postgres stopped hard and started again")
-def test_postgres_that_is_stopped_hard_in_the_middle_costs_a_retry_and_no_row(
-    fragile: FragileStack, seen: Seen
-) -> None:
+def test_postgres_killed_during_an_import_loses_no_row(fragile: FragileStack, seen: Seen) -> None:
     client = Client(fragile)
     client.import_file(SMALL)
     held = fragile.proxy.hold(CHUNK, CHUNK)
@@ -67,9 +65,7 @@ def small_disk(fragile: FragileStack, tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.slow_fault
 @pytest.mark.fault("a full disk")
-def test_disk_that_is_full_costs_retries_and_no_row(
-    fragile: FragileStack, small_disk: Path, seen: Seen
-) -> None:
+def test_full_disk_during_an_import_loses_no_row(fragile: FragileStack, small_disk: Path, seen: Seen) -> None:
     client = Client(fragile)
     rows = 40_000
     content = b"name,phone,source\n" + b"".join(b"Ana Martin,06%08d,web\n" % n for n in range(rows))
@@ -103,7 +99,7 @@ def test_disk_that_is_full_costs_retries_and_no_row(
 
 
 @pytest.mark.fault("a new migration while jobs run")
-def test_migration_waits_for_a_running_job_and_lets_others_go_on(
+def test_migration_waits_for_a_running_job_only(
     fragile: FragileStack, monkeypatch: pytest.MonkeyPatch, seen: Seen
 ) -> None:
     monkeypatch.setattr(migrations, "LOCK_WAIT", 300)

@@ -65,7 +65,7 @@ def client(stack: Stack) -> Client:
     return Client(stack)
 
 
-def test_an_import_whose_client_is_gone_ends_as_any(stack: Stack, client: Client) -> None:
+def test_import_of_a_disconnected_client_completes(stack: Stack, client: Client) -> None:
     with leads_locked(stack):
         with asked(stack, client, f"POST {IMPORT}?filename=many.csv", MANY) as connection:
             waits_for_the_lock(stack, "process_import")
@@ -92,7 +92,7 @@ def test_an_import_whose_client_is_gone_ends_as_any(stack: Stack, client: Client
     assert attempts == [[1]]
 
 
-def test_an_export_whose_client_is_gone_ends_as_any(stack: Stack, client: Client) -> None:
+def test_export_of_a_disconnected_client_completes(stack: Stack, client: Client) -> None:
     client.import_file(CSV)
     with leads_locked(stack), asked(stack, client, f"GET {EXPORT}") as connection:
         waits_for_the_lock(stack, "export_leads")

@@ -62,7 +62,7 @@ def endings(stack: FragileStack, id: int) -> int:
         ),
     ],
 )
-def test_run_that_is_killed_is_delivered_again_and_imports_every_lead_once(
+def test_killed_run_is_redelivered_and_imports_each_lead_once(
     fragile: FragileStack, seen: Seen, texts: tuple[bytes, ...], answer_lost: bool, attempts_made: int
 ) -> None:
     client = Client(fragile)
@@ -83,7 +83,7 @@ def test_run_that_is_killed_is_delivered_again_and_imports_every_lead_once(
 
 
 @pytest.mark.fault("the same event at the same instant in two processes")
-def test_one_event_in_two_processes_at_once_runs_once(fragile: FragileStack, seen: Seen) -> None:
+def test_one_event_in_two_processes_runs_once(fragile: FragileStack, seen: Seen) -> None:
     client = Client(fragile)
     held = fragile.proxy.hold(CHUNK)
     id = post(client)
@@ -111,7 +111,7 @@ def test_one_event_in_two_processes_at_once_runs_once(fragile: FragileStack, see
 
 
 @pytest.mark.fault("the two events of one multipart upload")
-def test_multipart_upload_that_is_announced_twice_is_one_job(fragile: FragileStack, seen: Seen) -> None:
+def test_multipart_upload_announced_twice_is_one_job(fragile: FragileStack, seen: Seen) -> None:
     client = Client(fragile)
     s3, bucket, key = fragile.s3.client, fragile.bucket, f"drop/{client.org}/CREATE_NEW/a.csv"
     upload = s3.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]

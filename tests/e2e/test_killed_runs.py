@@ -96,7 +96,7 @@ def dead_letter(stack: Stack, key: str) -> bytes:
 
 
 @pytest.mark.fault("SIGKILL of every attempt")
-def test_a_job_whose_every_run_is_killed_is_ended_and_a_redrive_completes_it(
+def test_job_with_every_run_killed_ends_and_redrive_completes(
     stack: Stack, owner: pg8000.native.Connection
 ) -> None:
     client = Client(stack)

@@ -31,7 +31,7 @@ def lines_of(stack: Stack) -> Iterator[dict[str, Any]]:
                 yield line
 
 
-def test_lines_of_one_request_are_found_by_its_id_in_all_functions(stack: Stack, client: Client) -> None:
+def test_log_lines_of_all_functions_have_the_request_id(stack: Stack, client: Client) -> None:
     headers, body = multipart(CSV, f"{MARK}.csv")
     answer = client.request("POST", IMPORT, headers=headers | {"User-Agent": MARK}, body=body)
     job = answer.json()["importJobId"]

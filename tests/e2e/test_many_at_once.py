@@ -72,7 +72,7 @@ def import_all(stack: FragileStack, files: list[tuple[Client, bytes]]) -> list[t
 
 @pytest.mark.slow_fault
 @pytest.mark.fault("20 imports of one organisation with the same phones")
-def test_twenty_imports_of_one_organisation_at_once_make_no_double(fragile: FragileStack, seen: Seen) -> None:
+def test_20_imports_of_one_organisation_add_no_duplicate(fragile: FragileStack, seen: Seen) -> None:
     client = Client(fragile)
     with most_connections(fragile) as most:
         results = import_all(fragile, [(client, content(0, str(n))) for n in range(20)])
@@ -84,7 +84,7 @@ def test_twenty_imports_of_one_organisation_at_once_make_no_double(fragile: Frag
 
 @pytest.mark.slow_fault
 @pytest.mark.fault("50 organisations at once")
-def test_fifty_organisations_at_once_are_all_served(fragile: FragileStack, seen: Seen) -> None:
+def test_50_organisations_at_once_are_all_served(fragile: FragileStack, seen: Seen) -> None:
     clients = [Client(fragile) for _ in range(50)]
     with most_connections(fragile) as most:
         results = import_all(fragile, [(client, content(n)) for n, client in enumerate(clients)])

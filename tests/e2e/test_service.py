@@ -84,7 +84,7 @@ def client(stack: Stack) -> Client:
     return Client(stack)
 
 
-def test_a_file_goes_in_twice_and_comes_out_and_goes_in_again(stack: Stack, client: Client) -> None:
+def test_file_is_imported_exported_and_imported_again(stack: Stack, client: Client) -> None:
     content = AUTHORITIES.read_bytes()
     for expected in [(4910, 14, 76), (0, 14, 4986)]:
         result = client.import_file(content)
@@ -102,7 +102,7 @@ def test_a_file_goes_in_twice_and_comes_out_and_goes_in_again(stack: Stack, clie
     assert stranger.export().count(b"\n") == 1
 
 
-def test_curl_saves_the_named_file(client: Client, tmp_path: Path) -> None:
+def test_curl_saves_the_named_export(client: Client, tmp_path: Path) -> None:
     client.import_file(CSV)
     curl = ["curl", "-sS", "-L", "-O", "-J", "-H", f"Authorization: Bearer {client._token}"]
     subprocess.run([*curl, f"{client.stack.api}{EXPORT}"], cwd=tmp_path, check=True)  # noqa: S603
@@ -111,7 +111,7 @@ def test_curl_saves_the_named_file(client: Client, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-def test_every_route_needs_a_valid_token(stack: Stack, method: str, path: str) -> None:
+def test_route_without_valid_token_is_401(stack: Stack, method: str, path: str) -> None:
     good = {"sub": "u", "custom:org_id": "acme", "custom:role": "ADMIN"}
     now = int(time.time())
     tokens = {
@@ -129,7 +129,7 @@ def test_every_route_needs_a_valid_token(stack: Stack, method: str, path: str) -
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-def test_every_route_needs_a_role_and_an_organisation(stack: Stack, method: str, path: str) -> None:
+def test_route_without_role_or_organisation_is_403(stack: Stack, method: str, path: str) -> None:
     for claims in [
         {"sub": "u", "custom:org_id": "acme", "custom:role": "USER"},
         {"sub": "u", "custom:role": "ADMIN"},
@@ -141,7 +141,7 @@ def test_every_route_needs_a_role_and_an_organisation(stack: Stack, method: str,
         assert answer.headers["Content-Type"] == "application/problem+json"
 
 
-def test_what_the_gateway_answers_itself(client: Client) -> None:
+def test_gateway_refuses_unknown_routes_and_large_events(client: Client) -> None:
     missing = client.request("GET", "/api/v1/leads")
     assert (missing.status, missing.json()) == (404, {"message": "Not Found"})
     huge = client.request(
@@ -150,7 +150,7 @@ def test_what_the_gateway_answers_itself(client: Client) -> None:
     assert (huge.status, set(huge.json())) == (413, {"message"})
 
 
-def test_file_over_the_limit_is_sent_to_the_uploads_route(client: Client) -> None:
+def test_file_over_the_limit_is_413_with_uploads_route(client: Client) -> None:
     content = CSV + b"A,0612345678,web\n" * 250_000
     headers = {"Content-Type": "application/octet-stream"}
     answer = client.request("POST", IMPORT, headers=headers, body=content)
@@ -169,7 +169,7 @@ def test_file_over_the_limit_is_sent_to_the_uploads_route(client: Client) -> Non
     assert (job["status"], job["successCount"], job["filename"]) == ("COMPLETED", 250_001, "big.csv")
 
 
-def test_export_that_nobody_waits_for_is_made_and_polled(client: Client) -> None:
+def test_export_with_respond_async_is_completed_by_polling(client: Client) -> None:
     client.import_file(CSV)
     asked = client.request("GET", f"{EXPORT}?format=excel&gzip=true", headers={"Prefer": "respond-async"})
     assert (asked.status, asked.json()["status"]) == (202, "PENDING")
@@ -196,9 +196,7 @@ def test_dropped_file_is_imported(stack: Stack, client: Client) -> None:
     assert job["filename"] == "fichier du lundi é.csv"
 
 
-def test_sender_of_a_compressed_file_reads_its_result_and_its_faulty_rows(
-    stack: Stack, client: Client
-) -> None:
+def test_dropped_gzip_has_result_and_report_for_its_sender(stack: Stack, client: Client) -> None:
     content = gzip.compress(CSV + b",0612345679,web\n")
     stack.s3.client.put_object(Bucket=stack.bucket, Key=f"drop/{client.org}/leads.csv.gz", Body=content)
     job = client.ended_job()
@@ -220,7 +218,7 @@ def test_sender_of_a_compressed_file_reads_its_result_and_its_faulty_rows(
         )
 
 
-def test_text_body_with_destroyed_bytes_is_refused_with_a_hint(client: Client) -> None:
+def test_text_body_with_lost_characters_is_400(client: Client) -> None:
     answer = client.request(
         "POST", IMPORT, headers={"Content-Type": "text/csv"}, body="name\né".encode("cp1252")
     )

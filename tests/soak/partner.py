@@ -29,9 +29,9 @@ GIVEN_UP = 300.0
 
 ANSWER_SECONDS = 40
 OVER = ("COMPLETED", "FAILED")
-OUR_FAULT = "on our side"
-NOT_STORED = "could not be stored"
-"""In the reason of a job whose file never came to S3; nobody goes on with it."""
+INTERNAL_ERROR = "An internal error"
+NOT_STORED = "while storing the file"
+"""Part of the reason of a job whose file S3 did not store. No run continues it."""
 KINDS = ("import", "import", "upload", "drop", "drop", "export", "nothing")
 COLUMNS = ("name", "phone", "email", "source", "lead_source", "score", "notes", "status")
 
@@ -146,10 +146,10 @@ class Partner(threading.Thread):
             answer = self._ask("GET", f"{IMPORT}/history/{id}")
             if answer is not None and answer.status == 200:
                 job: dict[str, Any] = answer.json()
-                ours = job["status"] == "FAILED" and OUR_FAULT in job["failureReason"]
-                if job["status"] in OVER and (not ours or NOT_STORED in job["failureReason"]):
+                internal = job["status"] == "FAILED" and INTERNAL_ERROR in job["failureReason"]
+                if job["status"] in OVER and (not internal or NOT_STORED in job["failureReason"]):
                     return job
-                if ours or time.monotonic() > last + PATIENCE:
+                if internal or time.monotonic() > last + PATIENCE:
                     last = time.monotonic()
                     self._announce(file)
                     self.done["redriven"] += 1

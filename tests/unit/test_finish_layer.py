@@ -53,7 +53,7 @@ def client(data: Path, region: str) -> "S3Client":
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "eu-west-3", "cn-north-1", "us-gov-west-1", "eu-central-2"])
-def test_links_lead_where_they_did(slim: Path, region: str) -> None:
+def test_slim_botocore_signs_the_same_links(slim: Path, region: str) -> None:
     links = [
         urlsplit(
             client(data, region).generate_presigned_url("get_object", Params={"Bucket": "leads", "Key": "k"})
@@ -78,7 +78,7 @@ def without_documentation(description: object) -> object:
 
 
 @pytest.mark.parametrize("kind", ["service-2", "endpoint-rule-set-1", "paginators-1", "waiters-2"])
-def test_the_description_of_s3_is_whole_but_for_its_manual(slim: Path, kind: str) -> None:
+def test_slim_description_of_s3_lacks_only_its_manual(slim: Path, kind: str) -> None:
     whole, slimmed = (
         Loader(extra_search_paths=[str(data)], include_default_search_paths=False).load_service_model(
             "s3", kind
@@ -88,14 +88,14 @@ def test_the_description_of_s3_is_whole_but_for_its_manual(slim: Path, kind: str
     assert without_documentation(slimmed) == without_documentation(whole)
 
 
-def test_forms_and_pages_are_made_of_it(slim: Path) -> None:
+def test_slim_botocore_makes_forms_and_paginators(slim: Path) -> None:
     s3 = client(slim, "eu-west-3")
     assert s3.can_paginate("list_object_versions")
     post = s3.generate_presigned_post("leads", "k", Conditions=[["content-length-range", 1, 9]])
     assert urlsplit(post["url"]).netloc.startswith("leads.s3.") and post["fields"]["key"] == "k"
 
 
-def test_it_knows_no_other_service(slim: Path) -> None:
+def test_slim_botocore_knows_s3_only(slim: Path) -> None:
     with pytest.raises(UnknownServiceError):
         Loader(extra_search_paths=[str(slim)], include_default_search_paths=False).load_service_model(
             "sqs", "service-2"
@@ -105,7 +105,7 @@ def test_it_knows_no_other_service(slim: Path) -> None:
     assert not re.search('"documentation":"[^"]', next(slim.glob("s3/*/service-2.json")).read_text())
 
 
-def test_the_functions_make_clients_of_the_services_that_are_left() -> None:
+def test_functions_create_clients_of_remaining_services_only() -> None:
     used = set()
     for folder in ("layers/shared/leads", "functions"):
         for path in (PROJECT / folder).rglob("*.py"):

@@ -13,7 +13,7 @@ cells = st.one_of(st.text(alphabet="'=+-@\t\r\n0123456789 .,()ab"), st.text()).f
 
 @given(st.lists(cells, max_size=30))
 @settings(max_examples=100, deadline=None)
-def test_sql_and_python_guard_alike(service: Service, texts: list[str]) -> None:
+def test_sql_guard_agrees_with_python(service: Service, texts: list[str]) -> None:
     with service.owner() as connection:
         for text in texts:
             guarded = connection.query_value("SELECT csv_guard(:text)", text=text)

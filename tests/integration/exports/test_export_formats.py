@@ -60,7 +60,7 @@ def text_of(content: bytes) -> str:
 
 
 @pytest.mark.parametrize("query", FORMATS, ids=str)
-def test_every_format_is_imported_elsewhere_with_the_same_cells(
+def test_export_in_every_format_is_imported_with_same_cells(
     service: Service, caller: Caller, query: dict[str, str]
 ) -> None:
     store_odd_ones(service, caller)
@@ -75,9 +75,7 @@ def test_every_format_is_imported_elsewhere_with_the_same_cells(
 
 
 @pytest.mark.parametrize("leads", [0, 10])
-def test_file_for_excel_begins_with_a_mark_and_has_semicolons(
-    service: Service, caller: Caller, leads: int
-) -> None:
+def test_excel_export_has_bom_and_semicolons(service: Service, caller: Caller, leads: int) -> None:
     if leads:
         store_odd_ones(service, caller)
     plain = service.export_csv(caller)
@@ -90,7 +88,7 @@ def test_file_for_excel_begins_with_a_mark_and_has_semicolons(
 
 
 @pytest.mark.parametrize("query", [{}, {"format": "excel"}], ids=str)
-def test_compressed_file_is_named_so_and_holds_the_same_bytes(
+def test_gzip_export_has_its_name_and_the_same_bytes(
     service: Service, caller: Caller, query: dict[str, str]
 ) -> None:
     store_odd_ones(service, caller)
@@ -112,7 +110,7 @@ def test_compressed_file_is_named_so_and_holds_the_same_bytes(
 
 
 @pytest.mark.parametrize("query", FORMATS, ids=str)
-def test_file_that_is_handed_over_is_written_as_it_was_ordered(
+def test_handed_over_export_has_the_ordered_format(
     service: Service, caller: Caller, query: dict[str, str]
 ) -> None:
     store_odd_ones(service, caller)
@@ -125,7 +123,7 @@ def test_file_that_is_handed_over_is_written_as_it_was_ordered(
     assert export["filename"].partition(".")[2] == at_once["filename"].partition(".")[2]
 
 
-def test_large_compressed_export_comes_back_whole(service: Service, caller: Caller) -> None:
+def test_large_gzip_export_is_complete(service: Service, caller: Caller) -> None:
     leads = 3000
     store_many(service, caller, leads)
     with service.owner() as connection:

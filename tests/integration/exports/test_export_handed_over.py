@@ -50,12 +50,12 @@ def assert_handed_over(service: Service, caller: Caller, shown: ExportView) -> N
     assert len(names(exported(export).decode())) == export["rowCount"] == len(service.leads(caller))
 
 
-def test_export_whose_rows_come_too_late_is_handed_over(service: Service, caller: Caller) -> None:
+def test_export_with_late_rows_is_handed_over(service: Service, caller: Caller) -> None:
     store(service, caller)
     assert_handed_over(service, caller, export_within(service, caller, 1e-9))
 
 
-def test_export_that_is_too_long_when_parts_are_uploaded_already_leaves_none(
+def test_handed_over_export_leaves_no_uploaded_parts(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store_many(service, caller)
@@ -77,7 +77,7 @@ def test_export_that_is_too_long_when_parts_are_uploaded_already_leaves_none(
     assert_handed_over(service, caller, shown)
 
 
-def test_export_whose_statement_stalls_is_handed_over(service: Service, caller: Caller) -> None:
+def test_export_with_stalled_statement_is_handed_over(service: Service, caller: Caller) -> None:
     store(service, caller)
     with service.owner() as other:
         other.execute("START TRANSACTION; LOCK TABLE dossier")
@@ -85,7 +85,7 @@ def test_export_whose_statement_stalls_is_handed_over(service: Service, caller: 
     assert_handed_over(service, caller, shown)
 
 
-def test_caller_who_waits_zero_seconds_gets_where_to_ask_again(service: Service, caller: Caller) -> None:
+def test_export_with_wait_0_is_202_with_its_location(service: Service, caller: Caller) -> None:
     answer = service.request("GET", ROUTE, caller, headers={"Prefer": "wait=0", "Accept": "application/json"})
     assert answer.status == 202
     assert (answer.json["status"], answer.json["url"]) == ("PENDING", None)
@@ -94,7 +94,7 @@ def test_caller_who_waits_zero_seconds_gets_where_to_ask_again(service: Service,
     nothing_is_left(service, caller)
 
 
-def test_caller_who_waits_longer_gets_the_file(service: Service, caller: Caller) -> None:
+def test_export_within_a_longer_wait_is_completed(service: Service, caller: Caller) -> None:
     store(service, caller)
     answer = service.request("GET", ROUTE, caller, headers={"Prefer": "respond-async, wait=15"})
     assert (answer.status, answer.json["status"]) == (303, "COMPLETED")
@@ -102,7 +102,7 @@ def test_caller_who_waits_longer_gets_the_file(service: Service, caller: Caller)
     assert service.keys(f"export-requests/{caller.org}/") == []
 
 
-def test_request_that_s3_refuses_fails_the_export(
+def test_export_whose_request_s3_refuses_fails(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
@@ -110,14 +110,14 @@ def test_request_that_s3_refuses_fails_the_export(
 
     monkeypatch.setattr(Bucket, "put", refuse)
     answer = service.request("GET", ROUTE, caller, headers={"Prefer": "respond-async"})
-    assert_problem(answer, 500, "on our side")
+    assert_problem(answer, 500, "An internal error occurred")
     (export,) = service.request("GET", f"{ROUTE}/history", caller).json
     assert export["status"] == "FAILED"
     assert export["failureReason"] == "An internal error occurred during the export. Ask for it again."
     assert service.keys(f"export-requests/{caller.org}/") == []
 
 
-def test_export_whose_answer_to_commit_was_lost_answers_with_its_file(
+def test_export_with_lost_commit_reply_returns_its_file(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store(service, caller, name="Ana")
@@ -127,12 +127,12 @@ def test_export_whose_answer_to_commit_was_lost_answers_with_its_file(
     assert names(exported(answer.json).decode()) == ["Ana"]
 
 
-def test_export_whose_commit_failed_is_failed_and_leaves_no_file(
+def test_export_with_failed_commit_fails_without_file(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store(service, caller)
     lose_commits(monkeypatch, kept=False)
-    assert_problem(service.request("GET", ROUTE, caller), 500, "on our side")
+    assert_problem(service.request("GET", ROUTE, caller), 500, "An internal error occurred")
     assert versions(service, f"exports/{caller.org}/") == []
     nothing_is_left(service, caller)
     (export,) = service.request("GET", f"{ROUTE}/history", caller).json
@@ -143,7 +143,7 @@ def poll(service: Service, caller: Caller, id: object) -> Answer:
     return service.request("GET", f"{ROUTE}/{id}", caller)
 
 
-def test_another_organisations_export_is_not_there(service: Service, caller: Caller) -> None:
+def test_export_of_another_organisation_is_not_found(service: Service, caller: Caller) -> None:
     store(service, caller)
     done = service.request("GET", ROUTE, caller).json["id"]
     assert poll(service, Caller(org=caller.org, role="PRO"), done).status == 200
@@ -155,11 +155,13 @@ def test_another_organisations_export_is_not_there(service: Service, caller: Cal
 @pytest.mark.parametrize(
     ("id", "status"), [("abc", 400), ("1.5", 400), ("-1", 400), ("9" * 30, 404), ("0", 404)]
 )
-def test_ids_that_are_none(service: Service, caller: Caller, id: str, status: int) -> None:
+def test_invalid_export_id_is_refused_or_not_found(
+    service: Service, caller: Caller, id: str, status: int
+) -> None:
     assert_problem(poll(service, caller, id), status, "export")
 
 
-def test_each_look_at_an_export_signs_its_link_afresh(
+def test_export_link_is_signed_anew_for_each_answer(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request = asked(service, caller)
@@ -177,7 +179,7 @@ def test_each_look_at_an_export_signs_its_link_afresh(
     assert all(look["expiresAt"] for look in looks)
 
 
-def test_routes_of_one_job_take_no_parameters(service: Service, caller: Caller) -> None:
+def test_job_route_with_parameter_is_refused(service: Service, caller: Caller) -> None:
     for route in (f"{ROUTE}/1", "/api/v1/leads/import/history/1"):
         answer = service.request("GET", route, caller, query={"format": "excel"})
         assert_problem(answer, 400, "Unknown parameter: format. Allowed: none")

@@ -12,7 +12,7 @@ from tests.support.service import Caller, Service
 HISTORY = f"{ROUTE}/history"
 
 
-def test_administrator_sees_who_took_out_what_and_when(service: Service, caller: Caller) -> None:
+def test_export_history_has_user_filters_and_time(service: Service, caller: Caller) -> None:
     store(service, caller, status="WON", source="web")
     colleague = Caller(org=caller.org, role="PRO", user="bob@agency.example")
     query = {
@@ -50,7 +50,7 @@ def test_administrator_sees_who_took_out_what_and_when(service: Service, caller:
     }
 
 
-def test_pending_and_failed_exports_are_shown_too(service: Service, caller: Caller) -> None:
+def test_export_history_has_pending_and_failed_exports(service: Service, caller: Caller) -> None:
     pending, failed = asked(service, caller), asked(service, caller)
     run_export(service, failed, seconds=-1)
     newest, oldest = service.request("GET", HISTORY, caller).json
@@ -61,7 +61,7 @@ def test_pending_and_failed_exports_are_shown_too(service: Service, caller: Call
     assert (newest["format"], newest["gzip"], newest["filters"]) == ("csv", False, {})
 
 
-def test_pages_follow_the_link_to_the_end_newest_first(service: Service, caller: Caller) -> None:
+def test_export_pages_are_newest_first_to_the_end(service: Service, caller: Caller) -> None:
     ids = [job_id(asked(service, caller)) for _ in range(5)]
     query = {"limit": "2", "status": "pending"}
     seen = []
@@ -73,14 +73,14 @@ def test_pages_follow_the_link_to_the_end_newest_first(service: Service, caller:
     assert seen == [ids[:2:-1], ids[2:0:-1], ids[:1]]
 
 
-def test_page_that_is_just_full_has_no_next_one(service: Service, caller: Caller) -> None:
+def test_exactly_full_export_page_has_no_next_link(service: Service, caller: Caller) -> None:
     ids = [job_id(asked(service, caller)) for _ in range(2)]
     answer = service.request("GET", HISTORY, caller, query={"limit": "2"})
     assert [item["id"] for item in answer.json] == ids[::-1]
     assert "Link" not in answer.headers
 
 
-def test_status_filters(service: Service, caller: Caller) -> None:
+def test_export_history_is_filtered_by_status(service: Service, caller: Caller) -> None:
     pending = job_id(asked(service, caller))
     done = service.request("GET", ROUTE, caller).json["id"]
     for status, id in (("completed", done), ("PENDING", pending)):
@@ -89,13 +89,13 @@ def test_status_filters(service: Service, caller: Caller) -> None:
     assert service.request("GET", HISTORY, caller, query={"status": "FAILED"}).json == []
 
 
-def test_history_is_for_the_administrator(service: Service, caller: Caller) -> None:
+def test_export_history_without_admin_role_is_refused(service: Service, caller: Caller) -> None:
     asked(service, caller)
     pro = Caller(org=caller.org, role="PRO")
     assert_problem(service.request("GET", HISTORY, pro), 403, "ADMIN")
 
 
-def test_another_organisations_exports_are_not_shown(service: Service, caller: Caller) -> None:
+def test_export_history_omits_other_organisations(service: Service, caller: Caller) -> None:
     asked(service, caller)
     assert service.request("GET", HISTORY, Caller()).json == []
     assert len(service.request("GET", HISTORY, caller).json) == 1
@@ -110,7 +110,7 @@ def test_another_organisations_exports_are_not_shown(service: Service, caller: C
         ({"page": "2"}, "limit, cursor, status"),
     ],
 )
-def test_bad_queries_say_what_is_allowed(
+def test_invalid_export_history_query_is_refused(
     service: Service, caller: Caller, query: dict[str, str], word: str
 ) -> None:
     assert_problem(service.request("GET", HISTORY, caller, query=query), 400, word)

@@ -85,7 +85,7 @@ def store_as_imported(service: Service, caller: Caller, made: list[Lead]) -> Non
 @example(made=[LONGEST], format={}, columns={})
 @example(made=[LONGEST], format={"format": "excel", "gzip": "true"}, columns={})
 @settings(max_examples=12, deadline=None)
-def test_importing_an_export_adds_nothing_changes_nothing_and_makes_the_same_leads_elsewhere(
+def test_import_of_an_export_changes_nothing(
     service: Service, made: list[Lead], format: dict[str, str], columns: dict[str, str]
 ) -> None:
     caller, other = Caller(), Caller()

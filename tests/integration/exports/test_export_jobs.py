@@ -15,7 +15,7 @@ from tests.support.service import Caller, Service
 from tests.support.waiting import wait_until
 
 
-def test_commit_that_is_still_under_way_is_waited_for(service: Service, caller: Caller) -> None:
+def test_running_commit_of_an_export_is_waited_for(service: Service, caller: Caller) -> None:
     request = asked(service, caller)
     id = job_id(request)
     found: list[JobStatus] = []
@@ -41,7 +41,7 @@ def test_commit_that_is_still_under_way_is_waited_for(service: Service, caller: 
     assert found == [JobStatus.COMPLETED]
 
 
-def test_job_that_was_ended_meanwhile_stays_ended_and_gets_no_file(
+def test_export_ended_by_another_run_has_no_file(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store(service, caller)

@@ -17,7 +17,7 @@ from tests.support.exports import ROUTE, names, store
 from tests.support.service import Caller, Service
 
 
-def test_redirect_leads_to_the_named_file(service: Service, caller: Caller) -> None:
+def test_export_redirects_to_the_named_file(service: Service, caller: Caller) -> None:
     store(service, caller)
     answer = service.request("GET", ROUTE, caller)
     assert answer.status == 303
@@ -35,18 +35,18 @@ def test_redirect_leads_to_the_named_file(service: Service, caller: Caller) -> N
     assert content.decode().splitlines()[0] == ",".join(DEFAULT_COLUMNS)
 
 
-def test_program_gets_json(service: Service, caller: Caller) -> None:
+def test_export_with_accept_json_is_json(service: Service, caller: Caller) -> None:
     answer = service.request("GET", ROUTE, caller, headers={"Accept": "application/json"})
     assert answer.status == 200
     assert {"id", "status", "url", "filename", "rowCount", "sizeBytes", "expiresAt"} == answer.json.keys()
     assert answer.json["status"] == "COMPLETED"
 
 
-def test_no_leads_is_a_file_with_its_header(service: Service, caller: Caller) -> None:
+def test_export_without_leads_is_a_header_line(service: Service, caller: Caller) -> None:
     assert service.export_csv(caller, columns="phone,id") == "phone,id\n"
 
 
-def test_every_column_is_written_as_promised(service: Service, caller: Caller) -> None:
+def test_export_writes_every_column(service: Service, caller: Caller) -> None:
     moment = datetime(2024, 1, 15, 10, 30, 0, 999_999, tzinfo=UTC)
     texts = {name: f"{name}, é" for name in EXPORT_COLUMNS[11:]} | {"created_by": "a@x", "updated_by": "=b"}
     store(
@@ -84,7 +84,7 @@ def test_every_column_is_written_as_promised(service: Service, caller: Caller) -
     }
 
 
-def test_filters_select(service: Service, caller: Caller) -> None:
+def test_export_filters_select_leads(service: Service, caller: Caller) -> None:
     start = datetime(2024, 1, 15, 10, 30, tzinfo=UTC)
     for name, status, source, seconds in [
         ("before", "NEW", "web", -0.001),
@@ -105,14 +105,14 @@ def test_filters_select(service: Service, caller: Caller) -> None:
     assert names(service.export_csv(caller, endDate="9999-12-31T23:59:59", source="PHONE")) == ["phoned"]
 
 
-def test_rows_come_by_date_and_then_by_id(service: Service, caller: Caller) -> None:
+def test_export_rows_are_by_date_then_id(service: Service, caller: Caller) -> None:
     moment = datetime(2024, 1, 1, tzinfo=UTC)
     for name, days in [("c", 2), ("a", 0), ("b1", 1), ("b2", 1)]:
         store(service, caller, name=name, created_at=moment + timedelta(days=days))
     assert names(service.export_csv(caller)) == ["a", "b1", "b2", "c"]
 
 
-def test_other_organisations_leads_stay_out(service: Service, caller: Caller) -> None:
+def test_export_omits_other_organisations(service: Service, caller: Caller) -> None:
     store(service, Caller(), name="Theirs")
     store(service, caller, name="Ours")
     assert names(service.export_csv(caller)) == ["Ours"]
@@ -142,7 +142,7 @@ def test_other_organisations_leads_stay_out(service: Service, caller: Caller) ->
         ({"Status": "NEW"}, "status, source, startDate, endDate, columns, format, gzip"),
     ],
 )
-def test_mistyped_requests_are_refused(
+def test_mistyped_export_request_is_refused(
     service: Service, caller: Caller, query: dict[str, str], words: str
 ) -> None:
     assert_problem(service.request("GET", ROUTE, caller, query=query), 400, words)
@@ -166,7 +166,7 @@ def test_export_is_recorded(service: Service, caller: Caller) -> None:
     }
 
 
-def test_large_export_goes_up_in_parts_and_comes_back_whole(service: Service, caller: Caller) -> None:
+def test_large_export_is_uploaded_in_parts(service: Service, caller: Caller) -> None:
     with service.owner() as connection:
         connection.query(
             "INSERT INTO dossier (org_id, name, phone, notes) "
@@ -178,7 +178,7 @@ def test_large_export_goes_up_in_parts_and_comes_back_whole(service: Service, ca
     assert len(text) > 2 * 5 * 1024 * 1024
 
 
-def test_export_that_fails_leaves_no_object_and_no_part(
+def test_failed_export_leaves_no_object_and_no_part(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store(service, caller)
@@ -187,7 +187,7 @@ def test_export_that_fails_leaves_no_object_and_no_part(
         raise ServiceFault("S3 did not store it")
 
     monkeypatch.setattr(Bucket, "put", refuse)
-    assert_problem(service.request("GET", ROUTE, caller), 500, "on our side")
+    assert_problem(service.request("GET", ROUTE, caller), 500, "An internal error occurred")
     assert service.keys(f"exports/{caller.org}/") == []
     with service.owner() as connection:
         assert (
@@ -209,5 +209,5 @@ def test_export_that_cannot_be_recorded_leaves_no_object(
         commit(transaction)
 
     monkeypatch.setattr(Transaction, "commit", lose_the_second)
-    assert_problem(service.request("GET", ROUTE, caller), 500, "on our side")
+    assert_problem(service.request("GET", ROUTE, caller), 500, "An internal error occurred")
     assert service.keys(f"exports/{caller.org}/") == []

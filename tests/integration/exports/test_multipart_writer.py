@@ -29,7 +29,7 @@ class ClientThatHoldsParts:
 
 
 @pytest.mark.parametrize("size", [0, 1, PART_SIZE - 1, PART_SIZE, PART_SIZE + 1, 3 * PART_SIZE + 7])
-def test_object_is_what_was_written(service: Service, caller: Caller, size: int) -> None:
+def test_multipart_object_has_the_written_bytes(service: Service, caller: Caller, size: int) -> None:
     key = f"exports/{caller.org}/x"
     content = bytes(range(256)) * (size // 256 + 1)
     with MultipartWriter(service.leads_bucket, key, "text/csv") as writer:
@@ -51,7 +51,7 @@ def test_object_is_what_was_written(service: Service, caller: Caller, size: int)
     ],
 )
 @pytest.mark.fault("a part upload fails")
-def test_failure_leaves_neither_object_nor_parts(
+def test_failed_multipart_upload_leaves_nothing(
     service: Service, caller: Caller, operation: str, after: int, size: int
 ) -> None:
     key = f"exports/{caller.org}/x"
@@ -64,7 +64,7 @@ def test_failure_leaves_neither_object_nor_parts(
     assert pending_uploads(service, key) == []
 
 
-def test_leaving_without_close_leaves_nothing(service: Service, caller: Caller) -> None:
+def test_unclosed_multipart_upload_leaves_nothing(service: Service, caller: Caller) -> None:
     key = f"exports/{caller.org}/x"
     with MultipartWriter(service.leads_bucket, key, "text/csv") as writer:
         writer.write(b"x" * (2 * PART_SIZE))
@@ -72,7 +72,7 @@ def test_leaving_without_close_leaves_nothing(service: Service, caller: Caller) 
     assert pending_uploads(service, key) == []
 
 
-def test_no_more_parts_live_than_promised(service: Service, caller: Caller) -> None:
+def test_multipart_parts_in_memory_are_bounded(service: Service, caller: Caller) -> None:
     client = ClientThatHoldsParts(service.s3.client)
     writer = MultipartWriter(Bucket(client, service.bucket), f"exports/{caller.org}/x", "text/csv")  # type: ignore[arg-type]
 

@@ -29,7 +29,7 @@ from tests.support.lambda_context import FakeLambdaContext
 from tests.support.service import Caller, Service
 
 
-def test_export_that_nobody_waits_for_is_handed_over(service: Service, caller: Caller) -> None:
+def test_export_with_respond_async_is_handed_over(service: Service, caller: Caller) -> None:
     store(service, caller)
     answer = service.request("GET", ROUTE, caller, headers={"Prefer": "respond-async"})
     id = answer.json["id"]
@@ -56,9 +56,7 @@ def test_export_that_nobody_waits_for_is_handed_over(service: Service, caller: C
     assert (polled.status, polled.json, polled.headers["Retry-After"]) == (200, answer.json, "1")
 
 
-def test_event_of_the_request_makes_the_file_and_the_polled_route_links_to_it(
-    service: Service, caller: Caller
-) -> None:
+def test_export_request_event_writes_the_file(service: Service, caller: Caller) -> None:
     store(service, caller, name="Ana", status="NEW")
     store(service, caller, name="Zoé", status="WON")
     store(service, Caller(), name="Theirs", status="WON")
@@ -80,7 +78,7 @@ def test_event_of_the_request_makes_the_file_and_the_polled_route_links_to_it(
 
 @pytest.mark.parametrize("other_version", [False, True], ids=["the same object", "another object"])
 @pytest.mark.fault("the same event again")
-def test_another_event_for_a_finished_export_does_nothing(
+def test_repeated_event_of_an_ended_export_does_nothing(
     service: Service, caller: Caller, other_version: bool
 ) -> None:
     store(service, caller)
@@ -103,7 +101,7 @@ def test_another_event_for_a_finished_export_does_nothing(
     assert attempts_of(service, request) == 1
 
 
-def test_foreign_and_malformed_keys_do_nothing(service: Service, caller: Caller) -> None:
+def test_export_event_of_malformed_key_does_nothing(service: Service, caller: Caller) -> None:
     request = asked(service, caller)
     org, id = caller.org, job_id(request)
     foreign = [
@@ -128,7 +126,7 @@ def test_foreign_and_malformed_keys_do_nothing(service: Service, caller: Caller)
     assert export_of(service, caller, request)["status"] == "PENDING"
 
 
-def test_ids_that_are_nobodys_or_another_organisations_do_nothing(service: Service, caller: Caller) -> None:
+def test_export_event_of_unknown_or_foreign_id_does_nothing(service: Service, caller: Caller) -> None:
     request = asked(service, caller)
     other = Caller()
     for key in (
@@ -143,11 +141,11 @@ def test_ids_that_are_nobodys_or_another_organisations_do_nothing(service: Servi
 
 @pytest.mark.parametrize("event", [{}, {"Records": []}, {"Service": "Amazon S3", "Event": "s3:TestEvent"}])
 @pytest.mark.fault("s3:TestEvent")
-def test_events_without_files_do_nothing(service: Service, event: dict[str, Any]) -> None:
+def test_export_event_without_files_does_nothing(service: Service, event: dict[str, Any]) -> None:
     service.handler("process_export")(event, FakeLambdaContext("process_export"))
 
 
-def test_one_event_may_carry_several_requests(service: Service, caller: Caller) -> None:
+def test_event_of_several_requests_exports_each(service: Service, caller: Caller) -> None:
     requests = [asked(service, caller, columns=column) for column in ("id", "name")]
     announce_export(service, *requests)
     files = [exported(export_of(service, caller, request)) for request in requests]
@@ -155,7 +153,7 @@ def test_one_event_may_carry_several_requests(service: Service, caller: Caller) 
 
 
 @pytest.mark.fault("the same event at the same instant")
-def test_export_that_another_run_works_on_is_left_alone(service: Service, caller: Caller) -> None:
+def test_export_locked_by_another_run_is_not_changed(service: Service, caller: Caller) -> None:
     store(service, caller)
     request = asked(service, caller)
     with service.app() as another_run, ThreadPoolExecutor() as threads:
@@ -174,9 +172,7 @@ def test_export_that_another_run_works_on_is_left_alone(service: Service, caller
     assert run_export(service, request).ended == COMPLETED
 
 
-def test_export_is_what_it_was_ordered_to_be_whoever_changes_the_request(
-    service: Service, caller: Caller
-) -> None:
+def test_export_ignores_a_changed_request_object(service: Service, caller: Caller) -> None:
     store(service, caller)
     request = asked(service, caller, status="WON", columns="name")
     wider = json.dumps({"columns": ["notes"], "org_id": Caller().org}).encode()
@@ -185,7 +181,7 @@ def test_export_is_what_it_was_ordered_to_be_whoever_changes_the_request(
     assert exported(export) == b"name\n"
 
 
-def test_leads_of_the_moment_of_the_run_are_in_the_file(service: Service, caller: Caller) -> None:
+def test_export_has_the_leads_at_the_time_of_the_run(service: Service, caller: Caller) -> None:
     request = asked(service, caller)
     store(service, caller, name="Late")
     announce_export(service, request)

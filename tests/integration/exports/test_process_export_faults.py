@@ -55,7 +55,7 @@ def three_attempts(service: Service, caller: Caller, request: StoredFile, attemp
         assert attempts_of(service, request) == number
 
 
-def test_a_database_that_goes_away_once_costs_no_attempt_of_lambdas(service: Service, caller: Caller) -> None:
+def test_database_lost_once_is_retried_within_the_export(service: Service, caller: Caller) -> None:
     request = asked(service, caller)
     assert (
         run_export(service, request, database=DatabaseThatGoesAway(service.database, {1})).ended == COMPLETED
@@ -63,7 +63,7 @@ def test_a_database_that_goes_away_once_costs_no_attempt_of_lambdas(service: Ser
     assert attempts_of(service, request) == 1
 
 
-def test_a_connection_that_is_lost_while_copying_is_tried_once_more_within_the_run(
+def test_connection_lost_while_copying_is_retried_in_the_run(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store(service, caller, name="Ana")
@@ -86,7 +86,7 @@ def test_a_connection_that_is_lost_while_copying_is_tried_once_more_within_the_r
     assert names(exported(export_of(service, caller, request)).decode()) == ["Ana"]
 
 
-def test_the_third_attempt_ends_the_export_and_a_redrive_completes_it(
+def test_third_attempt_fails_the_export_and_redrive_completes(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store(service, caller, name="Ana")
@@ -119,7 +119,7 @@ def test_the_third_attempt_ends_the_export_and_a_redrive_completes_it(
     ],
 )
 @pytest.mark.fault("a part upload fails")
-def test_export_that_s3_refuses_to_the_last_fails_and_leaves_no_part(
+def test_export_refused_at_every_attempt_leaves_no_part(
     service: Service, caller: Caller, operation: str, after: int
 ) -> None:
     store_many(service, caller)
@@ -139,7 +139,7 @@ def test_export_that_s3_refuses_to_the_last_fails_and_leaves_no_part(
     assert (export["status"], export["failureReason"]) == ("FAILED", OUR_FAULT)
 
 
-def test_what_the_database_would_only_refuse_again_ends_the_export_for_good(
+def test_permanent_database_fault_fails_the_export(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request = asked(service, caller)
@@ -155,7 +155,7 @@ def test_what_the_database_would_only_refuse_again_ends_the_export_for_good(
 
 
 @pytest.mark.parametrize("leads", [0, 3])
-def test_export_that_is_out_of_time_says_to_narrow_it(service: Service, caller: Caller, leads: int) -> None:
+def test_export_beyond_its_deadline_fails_with_advice(service: Service, caller: Caller, leads: int) -> None:
     store_many(service, caller, leads)
     request = asked(service, caller)
     outcome = run_export(service, request, seconds=-1)
@@ -169,7 +169,7 @@ def test_export_that_is_out_of_time_says_to_narrow_it(service: Service, caller: 
     assert export_of(service, caller, request)["status"] == "FAILED", "it would be too long again"
 
 
-def test_large_export_that_runs_out_of_time_between_two_parts_leaves_none(
+def test_large_export_beyond_its_deadline_leaves_no_part(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store_many(service, caller)
@@ -194,7 +194,7 @@ def test_large_export_that_runs_out_of_time_between_two_parts_leaves_none(
     nothing_is_left(service, caller)
 
 
-def test_export_whose_answer_to_commit_was_lost_is_completed_and_keeps_its_file(
+def test_process_export_with_lost_commit_reply_has_its_file(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store(service, caller, name="Ana")
@@ -205,7 +205,7 @@ def test_export_whose_answer_to_commit_was_lost_is_completed_and_keeps_its_file(
     assert len(versions(service, f"exports/{caller.org}/")) == 1
 
 
-def test_export_whose_commit_failed_leaves_no_file_and_is_done_again(
+def test_process_export_with_failed_commit_is_repeated(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store(service, caller, name="Ana")
@@ -222,7 +222,7 @@ def test_export_whose_commit_failed_leaves_no_file_and_is_done_again(
     assert names(exported(export_of(service, caller, request)).decode()) == ["Ana"]
 
 
-def test_one_export_that_fails_keeps_no_other_waiting_and_nothing_personal_is_logged(
+def test_failing_export_of_an_event_delays_no_other(
     service: Service,
     caller: Caller,
     monkeypatch: pytest.MonkeyPatch,
@@ -245,7 +245,7 @@ def test_one_export_that_fails_keeps_no_other_waiting_and_nothing_personal_is_lo
     assert "Zaphod" not in logged
 
 
-def test_a_fault_that_nobody_thought_of_ends_the_job_at_the_last_attempt(
+def test_unexpected_fault_fails_the_export_at_last_attempt(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request = asked(service, caller)
@@ -263,7 +263,7 @@ def test_a_fault_that_nobody_thought_of_ends_the_job_at_the_last_attempt(
     assert (export["status"], export["failureReason"]) == ("FAILED", OUR_FAULT)
 
 
-def test_a_run_with_little_time_left_leaves_the_second_try_to_the_next_delivery(
+def test_run_near_its_deadline_does_not_retry(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store(service, caller, name="Ana")

@@ -32,7 +32,7 @@ LEADS = 22_000
 """More than the parts that may be alive at once hold: 22 MB."""
 
 
-def test_running_export_shows_its_rows_so_far_and_is_left_alone_by_others(
+def test_running_export_reports_rows_and_is_not_changed(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(progress, "_INTERVAL_SECONDS", 0.0)
@@ -63,7 +63,7 @@ def test_running_export_shows_its_rows_so_far_and_is_left_alone_by_others(
 
 
 @pytest.mark.parametrize("query", [{}, {"format": "excel"}])
-def test_rows_so_far_are_those_in_the_file_whatever_their_line_breaks(
+def test_rows_so_far_count_cells_with_line_breaks_once(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, query: dict[str, str]
 ) -> None:
     leads = 4000

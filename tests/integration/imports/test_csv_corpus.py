@@ -28,20 +28,20 @@ def expectation(path: Path) -> dict[str, Any]:
     return expected
 
 
-def test_every_file_has_its_expectation_and_says_why_it_is_there() -> None:
+def test_corpus_file_has_its_expectation_and_reason() -> None:
     assert len(set(NAMES)) == len(NAMES) > 35
     assert sorted(path.stem for path in FOLDER.glob("*.json")) == sorted(NAMES)
     assert [path.name for path in FILES if not expectation(path)["why"]] == []
 
 
 @pytest.mark.parametrize("path", FILES, ids=NAMES)
-def test_file_becomes_what_a_person_expects(service: Service, caller: Caller, path: Path) -> None:
+def test_corpus_file_is_imported_as_expected(service: Service, caller: Caller, path: Path) -> None:
     job = service.import_csv(caller, path.read_bytes(), filename=path.name)
     check(service, caller, job, expectation(path))
 
 
 @pytest.mark.parametrize("path", FILES, ids=NAMES)
-def test_file_is_read_the_same_in_chunks_of_one_row(path: Path) -> None:
+def test_corpus_file_in_chunks_of_one_row_is_read_the_same(path: Path) -> None:
     assert read(path.read_bytes(), chunk_rows=1) == read(path.read_bytes(), chunk_rows=10_000)
 
 

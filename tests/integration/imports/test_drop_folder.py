@@ -69,7 +69,7 @@ def assert_result(service: Service, caller: Caller, filename: str) -> dict[str, 
     return job
 
 
-def test_dropped_files_are_imported_each_put_once(service: Service, caller: Caller) -> None:
+def test_dropped_file_is_imported_once_per_put(service: Service, caller: Caller) -> None:
     key = f"drop/{caller.org}/fichier du lundi, été.csv"
     first = service.put(key, f"{HEADER}A,1,,web,,,\n".encode())
     second = service.put(key, f"{HEADER}B,2,,web,,,\n".encode())
@@ -96,7 +96,7 @@ def test_dropped_files_are_imported_each_put_once(service: Service, caller: Call
         ),
     ],
 )
-def test_folder_names_the_strategy(
+def test_drop_folder_selects_the_strategy(
     service: Service,
     caller: Caller,
     folder: str,
@@ -124,7 +124,7 @@ def test_folder_names_the_strategy(
     ],
     ids=["gz", "capitals", "two members", "gz by its bytes", "gz by its name alone", "CSV", "spaces"],
 )
-def test_suffix_may_be_csv_or_csv_gz_and_the_bytes_tell_which(
+def test_dropped_gzip_is_recognised_by_its_bytes(
     service: Service, caller: Caller, path: str, content: bytes
 ) -> None:
     drop(service, caller, path, content)
@@ -146,7 +146,7 @@ def test_suffix_may_be_csv_or_csv_gz_and_the_bytes_tell_which(
         ("/x.csv", ", ".join(MergeStrategy)),
     ],
 )
-def test_file_of_another_shape_fails_and_its_sender_reads_what_to_do(
+def test_dropped_file_with_another_key_fails_with_advice(
     service: Service, caller: Caller, path: str, reason: str
 ) -> None:
     drop(service, caller, path)
@@ -166,7 +166,7 @@ def test_file_of_another_shape_fails_and_its_sender_reads_what_to_do(
         (b'name,phone,source\nA,1,"web\n', "Row 2: a quote"),
     ],
 )
-def test_file_that_is_no_csv_has_a_result_that_says_why(
+def test_dropped_file_that_is_no_csv_has_a_result_with_reason(
     service: Service, caller: Caller, content: bytes, reason: str
 ) -> None:
     drop(service, caller, "x.csv", content)
@@ -176,18 +176,18 @@ def test_file_that_is_no_csv_has_a_result_that_says_why(
 
 
 @pytest.mark.fault("an event for an object that is gone")
-def test_object_that_is_gone_has_a_result_that_says_so(service: Service, caller: Caller) -> None:
+def test_missing_dropped_object_has_a_result_with_reason(service: Service, caller: Caller) -> None:
     service.announce(StoredFile(f"drop/{caller.org}/gone.csv", "no-such-version"))
     assert "deleted before it was imported" in assert_result(service, caller, "gone.csv")["failureReason"]
 
 
-def test_links_in_a_result_need_no_token(service: Service, caller: Caller) -> None:
+def test_drop_result_link_needs_no_token(service: Service, caller: Caller) -> None:
     drop(service, caller, "x.csv")
     (result,) = results(service, caller).values()
     assert download(result["reportUrl"]).data.startswith(b"row,outcome,reason,name")
 
 
-def test_result_comes_with_the_third_failing_attempt_and_not_before(
+def test_drop_result_of_fault_comes_with_the_third_attempt(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
@@ -207,7 +207,7 @@ def test_result_comes_with_the_third_failing_attempt_and_not_before(
     assert assert_result(service, caller, "x.csv")["status"] == "COMPLETED", "a redrive tells its result, too"
 
 
-def test_result_that_is_missing_is_written_by_the_next_delivery(service: Service, caller: Caller) -> None:
+def test_missing_drop_result_is_written_by_next_delivery(service: Service, caller: Caller) -> None:
     file = drop(service, caller, "CREATE_NEW/x.csv")
     for key in service.keys(f"drop-results/{caller.org}/"):
         service.s3.client.delete_object(Bucket=service.bucket, Key=key)
@@ -216,7 +216,7 @@ def test_result_that_is_missing_is_written_by_the_next_delivery(service: Service
     assert [lead["name"] for lead in service.leads(caller)] == ["A", "B"]
 
 
-def test_result_that_s3_refuses_is_written_by_the_next_delivery(
+def test_refused_drop_result_is_written_by_next_delivery(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, log: io.StringIO
 ) -> None:
     file = service.put(f"drop/{caller.org}/CREATE_NEW/x.csv", CSV)
@@ -233,7 +233,7 @@ def test_result_that_s3_refuses_is_written_by_the_next_delivery(
     assert [lead["name"] for lead in service.leads(caller)] == ["A", "B"]
 
 
-def test_result_waits_for_the_run_that_has_the_job(service: Service, caller: Caller) -> None:
+def test_drop_result_of_locked_job_is_written_by_its_run(service: Service, caller: Caller) -> None:
     file = service.put(f"drop/{caller.org}/x.csv", CSV)
     stalling = ReaderThatStalls(CSV)
     bucket = BucketThatStalls(service.bucket_of("process_import"), stalling)

@@ -31,7 +31,7 @@ CSV = b"name,phone,source\nA,1,web\n"
         f"{'n' * 300}.csv.gz",
     ],
 )
-def test_result_stays_in_its_folder_whatever_the_file_is_called(
+def test_drop_result_stays_in_its_folder_for_any_filename(
     service: Service, caller: Caller, name: str
 ) -> None:
     bucket = BucketThatNotes(service.bucket_of("process_import"))
@@ -62,9 +62,7 @@ def test_result_stays_in_its_folder_whatever_the_file_is_called(
         "dropped/acme/a.csv",
     ],
 )
-def test_without_a_well_formed_organisation_there_is_neither_job_nor_result(
-    service: Service, key: str
-) -> None:
+def test_drop_without_valid_organisation_makes_no_job(service: Service, key: str) -> None:
     bucket = BucketThatNotes(service.bucket_of("process_import"))
     with service.owner() as connection:
         count = "SELECT count(*) FROM import_job"
@@ -76,7 +74,7 @@ def test_without_a_well_formed_organisation_there_is_neither_job_nor_result(
     assert bucket.asked == []
 
 
-def test_uploads_leave_no_result(service: Service, caller: Caller) -> None:
+def test_upload_has_no_drop_result(service: Service, caller: Caller) -> None:
     service.import_csv(caller, CSV)
     service.import_csv(caller, b"")
     assert service.keys(f"drop-results/{caller.org}/") == []

@@ -15,7 +15,7 @@ from tests.support.waiting import wait_until
 DAY = 24 * 3600
 
 
-def test_sent_again_a_request_gets_the_first_job_and_its_result(service: Service, caller: Caller) -> None:
+def test_repeated_request_returns_the_first_job_and_result(service: Service, caller: Caller) -> None:
     again = key()
     first = post(service, caller, again, mergeStrategy="CREATE_NEW")
     repeated = post(service, caller, again, mergeStrategy="CREATE_NEW")
@@ -30,7 +30,7 @@ def test_sent_again_a_request_gets_the_first_job_and_its_result(service: Service
     assert len(service.leads(caller)) == len(jobs(service, caller)) == 1
 
 
-def test_forms_of_one_file_are_one_request_whatever_their_boundary(service: Service, caller: Caller) -> None:
+def test_repeated_form_with_another_boundary_is_same_request(service: Service, caller: Caller) -> None:
     again = key()
     ids = []
     for boundary in (b"----leads-io-test", b"----another-one"):
@@ -45,7 +45,7 @@ def test_forms_of_one_file_are_one_request_whatever_their_boundary(service: Serv
     assert ids[0] == ids[1]
 
 
-def test_a_file_that_is_none_is_told_again(service: Service, caller: Caller) -> None:
+def test_repeated_request_of_invalid_file_is_the_same_400(service: Service, caller: Caller) -> None:
     again = key()
     id = job_id(post(service, caller, again, b"PK\x03\x04"))
     announce_all(service, caller, id)
@@ -62,7 +62,7 @@ def test_a_file_that_is_none_is_told_again(service: Service, caller: Caller) -> 
         (CSV, {"filename": "another.csv"}),
     ],
 )
-def test_a_key_of_another_request_is_refused(
+def test_key_with_another_request_is_refused(
     service: Service, caller: Caller, content: bytes, query: dict[str, str]
 ) -> None:
     again = key()
@@ -72,7 +72,7 @@ def test_a_key_of_another_request_is_refused(
     assert job_id(post(service, caller, again)) == first
 
 
-def test_a_key_of_the_other_route_is_refused(service: Service, caller: Caller) -> None:
+def test_key_of_the_other_route_is_refused(service: Service, caller: Caller) -> None:
     imported, uploaded = key(), key()
     first = job_id(post(service, caller, imported, filename="a.csv"))
     second = job_id(upload(service, caller, uploaded))
@@ -81,16 +81,14 @@ def test_a_key_of_the_other_route_is_refused(service: Service, caller: Caller) -
     assert {job["id"] for job in jobs(service, caller)} == {first, second}
 
 
-def test_a_malformed_key_leaves_nothing_behind(service: Service, caller: Caller) -> None:
+def test_malformed_key_makes_no_job(service: Service, caller: Caller) -> None:
     for bad in ("", '"a', "a b", "x" * 256):
         assert_problem(post(service, caller, bad), 400, "Idempotency-Key must be one text")
         assert_problem(upload(service, caller, bad), 400, "Idempotency-Key must be one text")
     assert jobs(service, caller) == []
 
 
-def test_an_upload_asked_for_again_is_the_same_job_with_a_form_for_its_file(
-    service: Service, caller: Caller
-) -> None:
+def test_repeated_upload_is_the_same_job_with_a_form(service: Service, caller: Caller) -> None:
     again = key()
     first, repeated = (upload(service, caller, again, mergeStrategy="OVERWRITE") for _ in range(2))
     assert repeated.status == 201
@@ -103,7 +101,7 @@ def test_an_upload_asked_for_again_is_the_same_job_with_a_form_for_its_file(
     assert len(jobs(service, caller)) == 1
 
 
-def test_requests_at_the_same_instant_have_one_job(service: Service, caller: Caller) -> None:
+def test_simultaneous_requests_with_one_key_have_one_job(service: Service, caller: Caller) -> None:
     service.handler("import_leads")
     again = key()
     with ThreadPoolExecutor(8) as callers:
@@ -113,7 +111,7 @@ def test_requests_at_the_same_instant_have_one_job(service: Service, caller: Cal
     assert len(service.leads(caller)) == len(jobs(service, caller)) == 1
 
 
-def test_a_request_waits_for_one_that_has_not_committed(service: Service, caller: Caller) -> None:
+def test_repeated_request_waits_for_uncommitted_first_one(service: Service, caller: Caller) -> None:
     """The constraint decides, not what the second request can see: it sees nothing of the first one's job."""
     again = key()
     with service.owner() as other, ThreadPoolExecutor(1) as callers:
@@ -133,20 +131,20 @@ def test_a_request_waits_for_one_that_has_not_committed(service: Service, caller
     assert [job["id"] for job in jobs(service, caller)] == [id]
 
 
-def test_organisations_share_no_keys(service: Service) -> None:
+def test_key_of_another_organisation_is_another_key(service: Service) -> None:
     ours, theirs, again = Caller(), Caller(), key()
     assert job_id(post(service, ours, again)) != job_id(post(service, theirs, again, CSV + b"B,1,web\n"))
     for caller in (ours, theirs):
         assert len(jobs(service, caller)) == 1
 
 
-def test_users_of_an_organisation_share_its_keys(service: Service, caller: Caller) -> None:
+def test_key_of_another_user_is_the_same_key(service: Service, caller: Caller) -> None:
     again = key()
     colleague = Caller(org=caller.org, role="PRO", user="bob@agency.example")
     assert job_id(post(service, caller, again)) == job_id(post(service, colleague, again))
 
 
-def test_a_key_lives_a_day_and_then_begins_another_job(service: Service, caller: Caller) -> None:
+def test_key_after_a_day_makes_another_job(service: Service, caller: Caller) -> None:
     again, other = key(), key()
     first = job_id(post(service, caller, again))
     old = job_id(post(service, caller, other))
@@ -161,5 +159,5 @@ def test_a_key_lives_a_day_and_then_begins_another_job(service: Service, caller:
     assert [job["file_digest"] is None for job in kept] == [True, True, False]
 
 
-def test_requests_without_a_key_are_jobs_of_their_own(service: Service, caller: Caller) -> None:
+def test_requests_without_a_key_have_separate_jobs(service: Service, caller: Caller) -> None:
     assert posted(service, caller, CSV).key != posted(service, caller, CSV).key

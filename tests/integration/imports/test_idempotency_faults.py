@@ -12,7 +12,7 @@ from tests.support.keyed import announce_all, job_id, jobs, key, post, upload
 from tests.support.service import Caller, Service
 
 
-def test_a_job_whose_file_was_not_stored_begins_again(
+def test_repeated_request_restarts_job_without_stored_file(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put = Bucket.put
@@ -23,7 +23,7 @@ def test_a_job_whose_file_was_not_stored_begins_again(
 
     again = key()
     monkeypatch.setattr(Bucket, "put", store_and_fail)
-    assert_problem(post(service, caller, again), 500, "on our side")
+    assert_problem(post(service, caller, again), 500, "An internal error occurred")
     (job,) = jobs(service, caller)
     assert job["status"] == "FAILED"
     monkeypatch.undo()
@@ -34,9 +34,7 @@ def test_a_job_whose_file_was_not_stored_begins_again(
     assert len(service.leads(caller)) == 1, "though two objects were stored"
 
 
-def test_a_job_that_failed_by_a_fault_of_ours_begins_again_and_its_redrive_does_nothing(
-    service: Service, caller: Caller
-) -> None:
+def test_repeated_request_restarts_job_of_internal_fault(service: Service, caller: Caller) -> None:
     again = key()
     id = job_id(post(service, caller, again, mergeStrategy="CREATE_NEW"))
     letter = service.version(import_key(caller.org, id))
@@ -57,7 +55,7 @@ def test_a_job_that_failed_by_a_fault_of_ours_begins_again_and_its_redrive_does_
     assert (job["status"], job["successCount"], len(service.leads(caller))) == ("COMPLETED", 1, 1)
 
 
-def test_a_request_whose_run_died_before_it_stored_the_file_is_made_good(
+def test_repeated_request_stores_file_of_killed_run(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     again = key()
@@ -70,7 +68,7 @@ def test_a_request_whose_run_died_before_it_stored_the_file_is_made_good(
     assert service.job(caller, id)["status"] == "COMPLETED"
 
 
-def test_a_repeated_request_that_cannot_store_the_file_ends_no_job(
+def test_repeated_request_that_cannot_store_ends_no_job(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
@@ -80,13 +78,13 @@ def test_a_repeated_request_that_cannot_store_the_file_ends_no_job(
     id = job_id(post(service, caller, again))
     with monkeypatch.context() as patched:
         patched.setattr(Bucket, "put", refuse)
-        assert_problem(post(service, caller, again), 500, "on our side")
+        assert_problem(post(service, caller, again), 500, "An internal error occurred")
     assert service.job(caller, id)["status"] == "PENDING", "the first request's file is on its way"
     announce_all(service, caller, id)
     assert service.job(caller, id)["status"] == "COMPLETED"
 
 
-def test_an_upload_asked_for_again_has_another_hour(service: Service, caller: Caller) -> None:
+def test_repeated_upload_has_another_hour(service: Service, caller: Caller) -> None:
     again = key()
     id = job_id(upload(service, caller, again))
     make_past(service, IMPORT, id, created_at=UPLOAD_GONE + 1)

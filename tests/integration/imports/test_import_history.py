@@ -11,7 +11,7 @@ ROUTE = "/api/v1/leads/import/history"
 CSV = "name,phone,source\nA,0612345678,web\n"
 
 
-def test_details_are_as_the_api_promises(service: Service, caller: Caller) -> None:
+def test_import_details_have_every_field(service: Service, caller: Caller) -> None:
     job = service.import_csv(caller, CSV + ",1,x\n", filename="leads_2024.csv")
     times = {"createdAt", "startedAt", "finishedAt"}
     for time in times:
@@ -34,7 +34,7 @@ def test_details_are_as_the_api_promises(service: Service, caller: Caller) -> No
     }
 
 
-def test_list_is_newest_first_without_reports(service: Service, caller: Caller) -> None:
+def test_import_list_is_newest_first_without_error_reports(service: Service, caller: Caller) -> None:
     ids = [service.import_csv(caller, CSV)["id"] for _ in range(3)]
     answer = service.request("GET", ROUTE, caller)
     assert [job["id"] for job in answer.json] == ids[::-1]
@@ -42,7 +42,7 @@ def test_list_is_newest_first_without_reports(service: Service, caller: Caller) 
     assert "Link" not in answer.headers
 
 
-def test_pages_follow_the_link_to_the_end(service: Service, caller: Caller) -> None:
+def test_import_pages_follow_the_link_to_the_end(service: Service, caller: Caller) -> None:
     ids = [service.post_csv(caller, CSV) for _ in range(5)]
     query = {"limit": "2", "status": "pending"}
     seen = []
@@ -54,7 +54,7 @@ def test_pages_follow_the_link_to_the_end(service: Service, caller: Caller) -> N
     assert seen == [ids[:2:-1], ids[2:0:-1], ids[:1]]
 
 
-def test_status_filters(service: Service, caller: Caller) -> None:
+def test_import_list_is_filtered_by_status(service: Service, caller: Caller) -> None:
     service.post_csv(caller, CSV)
     done = service.import_csv(caller, CSV)["id"]
     answer = service.request("GET", ROUTE, caller, query={"status": "COMPLETED"})
@@ -73,13 +73,13 @@ def test_status_filters(service: Service, caller: Caller) -> None:
         ({"page": "2"}, "limit, cursor, status"),
     ],
 )
-def test_bad_queries_say_what_is_allowed(
+def test_invalid_import_query_is_refused_with_allowed_ones(
     service: Service, caller: Caller, query: dict[str, str], word: str
 ) -> None:
     assert_problem(service.request("GET", ROUTE, caller, query=query), 400, word)
 
 
-def test_another_organisations_jobs_are_not_there(service: Service, caller: Caller) -> None:
+def test_import_of_another_organisation_is_not_found(service: Service, caller: Caller) -> None:
     job_id = service.import_csv(caller, CSV)["id"]
     other = Caller()
     assert_problem(service.request("GET", f"{ROUTE}/{job_id}", other), 404, str(job_id))
@@ -89,5 +89,7 @@ def test_another_organisations_jobs_are_not_there(service: Service, caller: Call
 @pytest.mark.parametrize(
     ("id", "status"), [("abc", 400), ("1.5", 400), ("-1", 400), ("9" * 30, 404), ("0", 404)]
 )
-def test_ids_that_are_none(service: Service, caller: Caller, id: str, status: int) -> None:
+def test_invalid_import_id_is_refused_or_not_found(
+    service: Service, caller: Caller, id: str, status: int
+) -> None:
     assert_problem(service.request("GET", f"{ROUTE}/{id}", caller), status)

@@ -44,7 +44,7 @@ def assert_problem(answer: Answer, status: int, *words: str) -> dict[str, Any]:
     return document
 
 
-def test_waits_for_the_job_and_answers_with_its_result(service: Service, caller: Caller) -> None:
+def test_import_that_ends_in_time_is_200_with_its_result(service: Service, caller: Caller) -> None:
     s3 = announce_when_stored(service, caller)
     headers, body = multipart(CSV)
     answer = service.request("POST", ROUTE, caller, headers=headers, body=body)
@@ -65,7 +65,7 @@ def test_waits_for_the_job_and_answers_with_its_result(service: Service, caller:
     }
 
 
-def test_file_that_is_no_csv_is_a_400_and_its_job_failed(service: Service, caller: Caller) -> None:
+def test_invalid_file_is_400_and_its_job_failed(service: Service, caller: Caller) -> None:
     s3 = announce_when_stored(service, caller)
     answer = service.request("POST", ROUTE, caller, headers=BINARY, body=b"PK\x03\x04")
     s3.join()
@@ -73,7 +73,7 @@ def test_file_that_is_no_csv_is_a_400_and_its_job_failed(service: Service, calle
     assert service.job(caller, document["importJobId"])["status"] == "FAILED"
 
 
-def test_job_that_goes_on_is_a_202_with_where_to_look(service: Service, caller: Caller) -> None:
+def test_running_import_is_202_with_its_location(service: Service, caller: Caller) -> None:
     answer = service.request("POST", ROUTE, caller, headers=BINARY | {"Prefer": "wait=0"}, body=CSV)
     assert answer.status == 202
     assert answer.headers["Location"] == f"{ROUTE}/history/{answer.json['importJobId']}"
@@ -92,7 +92,7 @@ def test_job_that_goes_on_is_a_202_with_where_to_look(service: Service, caller: 
         ({"mergeStrategy": "overwrite"}, {"mergeStrategy": "overwrite"}, "OVERWRITE"),
     ],
 )
-def test_strategy_comes_from_the_form_or_the_query(
+def test_import_strategy_in_form_or_query_is_applied(
     service: Service, caller: Caller, query: dict[str, str], form: dict[str, str], strategy: str
 ) -> None:
     headers, body = multipart(CSV, **form)
@@ -111,7 +111,7 @@ def test_strategy_comes_from_the_form_or_the_query(
         ({"Content-Type": "text/csv"}, {"filename": "C:\\x\\..\\é.csv"}, "é.csv"),
     ],
 )
-def test_bare_body_has_its_name_from_header_or_query(
+def test_bare_import_is_named_by_header_or_query(
     service: Service, caller: Caller, headers: dict[str, str], query: dict[str, str], filename: str
 ) -> None:
     headers = headers | {"Prefer": "respond-async"}
@@ -119,11 +119,11 @@ def test_bare_body_has_its_name_from_header_or_query(
     assert service.job(caller, answer.json["importJobId"])["filename"] == filename
 
 
-def test_bad_requests_leave_nothing_behind(service: Service, caller: Caller) -> None:
+def test_invalid_import_request_makes_no_job(service: Service, caller: Caller) -> None:
     no_file = multipart(CSV)[1].replace(b'name="file"; ', b'name="mergeStrategy"; ')
     form = multipart(CSV)[0]
     requests: list[tuple[dict[str, Any], int, str]] = [
-        ({"headers": form, "body": no_file}, 400, "No file"),
+        ({"headers": form, "body": no_file}, 400, "The form has no file"),
         ({"headers": form, "body": b""}, 400, "cannot be read"),
         ({"headers": form, "body": multipart(CSV)[1][:-40]}, 400, "cannot be read"),
         ({"headers": {"Content-Type": "multipart/form-data"}, "body": CSV}, 400, "boundary"),
@@ -161,18 +161,18 @@ def test_bad_requests_leave_nothing_behind(service: Service, caller: Caller) -> 
         ("GET", "/api/v1/leads/export"),
     ],
 )
-def test_every_route_needs_an_organisation_a_role_and_a_user(
+def test_import_route_without_valid_claims_is_refused(
     service: Service, claims: dict[str, str], word: str, method: str, path: str
 ) -> None:
     assert_problem(service.request(method, path, claims=claims), 403, word)
 
 
 @pytest.mark.parametrize("role", ["ADMIN", "admin", "PRO", "Pro"])
-def test_role_is_taken_in_any_case(service: Service, role: str) -> None:
+def test_import_with_role_in_any_case_is_accepted(service: Service, role: str) -> None:
     assert service.request("GET", f"{ROUTE}/history", Caller(role=role)).status == 200
 
 
-def test_file_that_cannot_be_stored_is_a_500_and_its_job_failed(
+def test_file_that_s3_refuses_is_500_and_its_job_failed(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
@@ -180,12 +180,12 @@ def test_file_that_cannot_be_stored_is_a_500_and_its_job_failed(
 
     monkeypatch.setattr(Bucket, "put", refuse)
     answer = service.request("POST", ROUTE, caller, headers=BINARY, body=CSV)
-    assert_problem(answer, 500, "on our side")
+    assert_problem(answer, 500, "An internal error occurred")
     (job,) = service.request("GET", f"{ROUTE}/history", caller).json
     assert (job["status"], "send it again" in job["failureReason"]) == ("FAILED", True)
 
 
-def test_file_that_was_stored_though_s3_failed_to_say_so_is_not_imported(
+def test_stored_file_with_lost_reply_is_not_imported(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put = Bucket.put
@@ -196,13 +196,13 @@ def test_file_that_was_stored_though_s3_failed_to_say_so_is_not_imported(
 
     monkeypatch.setattr(Bucket, "put", store_and_fail)
     answer = service.request("POST", ROUTE, caller, headers=BINARY, body=CSV)
-    assert_problem(answer, 500, "on our side")
+    assert_problem(answer, 500, "An internal error occurred")
     (key,) = service.keys(f"imports/{caller.org}/")
     service.announce(service.version(key))
     assert service.leads(caller) == [], "the caller was told that nothing was imported"
 
 
-def test_poll_that_fails_hides_no_import(
+def test_failed_poll_keeps_the_import_pending(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connect = Database.connect
@@ -218,7 +218,7 @@ def test_poll_that_fails_hides_no_import(
     assert (answer.status, answer.json["status"]) == (202, "PENDING")
 
 
-def test_upload_is_bound_to_one_key_a_size_and_an_hour(service: Service, caller: Caller) -> None:
+def test_upload_form_is_bound_to_key_size_and_hour(service: Service, caller: Caller) -> None:
     answer = service.request(
         "POST",
         f"{ROUTE}/uploads",
@@ -250,7 +250,9 @@ def test_upload_is_bound_to_one_key_a_size_and_an_hour(service: Service, caller:
         (b'{"filename": "x.csv", "strategy": "SKIP"}', "strategy"),
     ],
 )
-def test_bad_upload_requests_say_what_to_do(service: Service, caller: Caller, body: bytes, word: str) -> None:
+def test_invalid_upload_request_is_refused_with_advice(
+    service: Service, caller: Caller, body: bytes, word: str
+) -> None:
     headers = {"Content-Type": "application/json"}
     assert_problem(service.request("POST", f"{ROUTE}/uploads", caller, headers=headers, body=body), 400, word)
     assert service.request("GET", f"{ROUTE}/history", caller).json == []

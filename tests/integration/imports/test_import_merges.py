@@ -34,7 +34,7 @@ class AllAtOnce(ReadAhead[FileLayout, Batch]):
 
 
 @pytest.mark.parametrize("ahead", [ReadAhead, AllAtOnce])
-def test_rows_that_are_staged_take_no_memory_while_they_are_merged(
+def test_merge_releases_the_staged_rows_first(
     service: Service,
     caller: Caller,
     monkeypatch: pytest.MonkeyPatch,
@@ -75,7 +75,7 @@ def test_rows_that_are_staged_take_no_memory_while_they_are_merged(
     assert max(kept) <= 1 < len(kept)
 
 
-def test_long_rows_are_merged_before_they_are_as_many_as_usual(
+def test_merge_of_long_rows_has_fewer_rows(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ten thousand characters of notes in forty thousand rows would be four hundred megabytes."""
@@ -96,7 +96,7 @@ def test_long_rows_are_merged_before_they_are_as_many_as_usual(
 
 
 @pytest.mark.parametrize("strategy", ["SKIP", "OVERWRITE", "CREATE_NEW"])
-def test_each_merge_is_planned_for_its_own_rows(
+def test_merge_is_planned_for_its_own_rows(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, strategy: str
 ) -> None:
     """One plan for all of them would look its possible duplicates up number by number: ten times as long."""

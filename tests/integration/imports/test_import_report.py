@@ -45,16 +45,14 @@ def listed(service: Service, caller: Caller) -> list[dict[str, Any]]:
     return jobs
 
 
-def test_rows_that_were_not_imported_are_there_in_file_order_with_all_their_cells(
-    service: Service, caller: Caller
-) -> None:
+def test_report_has_rejected_rows_in_file_order_with_all_cells(service: Service, caller: Caller) -> None:
     job = service.import_csv(caller, MIXED)
     assert counts(job) == (7, 2, 3, 2)
     assert report_of(job).text == MIXED_REPORT
 
 
 @pytest.mark.parametrize("chunk_rows", [1, 2, 3, 20])
-def test_duplicates_are_in_file_order_whoever_found_them(
+def test_report_has_duplicates_of_reader_and_merge_in_order(
     service: Service, caller: Caller, chunk_rows: int
 ) -> None:
     """Mobile numbers that come again are known where the file is read, others are asked for."""
@@ -77,9 +75,7 @@ def test_duplicates_are_in_file_order_whoever_found_them(
     assert len(service.leads(caller)) == 5
 
 
-def test_merges_that_have_nothing_but_rows_that_come_again_are_reported_whole(
-    service: Service, caller: Caller
-) -> None:
+def test_report_of_merges_without_new_rows_is_complete(service: Service, caller: Caller) -> None:
     rows = "A,06 12 34 56 78,web\n" * 10
     file = uploaded(service, caller, f"name,phone,source\n{rows}".encode())
     assert (
@@ -91,12 +87,12 @@ def test_merges_that_have_nothing_but_rows_that_come_again_are_reported_whole(
 
 
 @pytest.mark.parametrize("strategy", ["OVERWRITE", "CREATE_NEW"])
-def test_duplicates_that_were_imported_are_not_in_it(service: Service, caller: Caller, strategy: str) -> None:
+def test_report_omits_duplicates_that_were_imported(service: Service, caller: Caller, strategy: str) -> None:
     job = service.import_csv(caller, MIXED, strategy)
     assert report_of(job).outcomes == {5: "error", 6: "error", 7: "error"}
 
 
-def test_link_is_in_the_answer_the_list_and_the_details(service: Service, caller: Caller) -> None:
+def test_report_link_is_in_answer_list_and_details(service: Service, caller: Caller) -> None:
     s3 = announce_when_stored(service, caller)
     headers, body = multipart(MIXED.encode())
     answer = service.request("POST", "/api/v1/leads/import", caller, headers=headers, body=body)
@@ -107,7 +103,7 @@ def test_link_is_in_the_answer_the_list_and_the_details(service: Service, caller
         assert report_of(shown).text == MIXED_REPORT
 
 
-def test_link_is_a_download_with_a_name_for_a_quarter_of_an_hour(service: Service, caller: Caller) -> None:
+def test_report_link_is_a_named_download_for_15_minutes(service: Service, caller: Caller) -> None:
     job = service.import_csv(caller, MIXED)
     answer = download(job["reportUrl"])
     assert answer.headers["Content-Disposition"] == (
@@ -117,7 +113,7 @@ def test_link_is_a_download_with_a_name_for_a_quarter_of_an_hour(service: Servic
     assert parse_qs(urlsplit(job["reportUrl"]).query)["X-Amz-Expires"] == ["900"]
 
 
-def test_link_is_signed_afresh_whenever_it_is_asked_for(service: Service, caller: Caller) -> None:
+def test_report_link_is_signed_anew_for_each_answer(service: Service, caller: Caller) -> None:
     job = service.import_csv(caller, MIXED)
     time.sleep(1.1)
     for later in (service.job(caller, job["id"]), listed(service, caller)[0]):
@@ -127,7 +123,7 @@ def test_link_is_signed_afresh_whenever_it_is_asked_for(service: Service, caller
 
 
 @pytest.mark.parametrize("content", [HEADER, HEADER + "A,1,,web,,,\n\n,,\nB,2,,web,,,\n"])
-def test_there_is_none_when_every_row_was_imported(service: Service, caller: Caller, content: str) -> None:
+def test_import_of_every_row_has_no_report(service: Service, caller: Caller, content: str) -> None:
     job = service.import_csv(caller, content)
     assert job["status"] == "COMPLETED"
     assert (job["reportUrl"], listed(service, caller)[0]["reportUrl"]) == (None, None)
@@ -165,7 +161,7 @@ def test_there_is_none_when_every_row_was_imported(service: Service, caller: Cal
         "UTF-16",
     ],
 )
-def test_it_is_cut_and_marked_as_its_file_is(
+def test_report_has_delimiter_and_bom_of_its_file(
     service: Service, caller: Caller, content: bytes, report: str
 ) -> None:
     delimiter = report.removeprefix("\ufeff")[len("row")]
@@ -174,14 +170,14 @@ def test_it_is_cut_and_marked_as_its_file_is(
     assert report_of(job, delimiter).text == f"{report}{row}\r\n"
 
 
-def test_dry_run_has_one_too(service: Service, caller: Caller) -> None:
+def test_dry_run_has_a_report(service: Service, caller: Caller) -> None:
     job = service.import_csv(caller, MIXED, dryRun="true")
     assert counts(job) == (7, 2, 3, 2)
     assert report_of(job).text == MIXED_REPORT
     assert service.leads(caller) == []
 
 
-def test_report_that_was_corrected_is_imported(service: Service, caller: Caller) -> None:
+def test_corrected_report_is_imported(service: Service, caller: Caller) -> None:
     text = report_of(service.import_csv(caller, MIXED)).text
     corrections = {
         "3,,none,nowhere": "3,Cleo,06 00 00 00 03,email",
@@ -223,9 +219,7 @@ NAMES = [
 ]
 
 
-def test_corrected_row_is_the_lead_that_its_first_file_would_have_made(
-    service: Service, caller: Caller
-) -> None:
+def test_corrected_row_is_the_same_lead_as_in_its_first_file(service: Service, caller: Caller) -> None:
     def file(source: str) -> str:
         return "name,phone,source\n" + "".join(f'"{name}",{n},{source}\n' for n, name in enumerate(NAMES))
 
@@ -238,9 +232,7 @@ def test_corrected_row_is_the_lead_that_its_first_file_would_have_made(
     assert [lead["name"] for lead in service.leads(corrected)] == expected
 
 
-def test_report_of_a_report_has_the_columns_and_cells_of_the_first_file(
-    service: Service, caller: Caller
-) -> None:
+def test_report_of_a_report_has_the_first_file_columns(service: Service, caller: Caller) -> None:
     rows = "1,Ana,1,web\n=2,  Bob ,1,web\n\n@3,,none,x\n4,Carl,2,web,,x\n5,Dora\n"
     first = report_of(service.import_csv(caller, f"-ref,name,phone,source\n{rows}"))
     text = first.text.replace("5,Dora", "5,Dora,3,web")
@@ -257,15 +249,13 @@ def test_report_of_a_report_has_the_columns_and_cells_of_the_first_file(
     assert [lead["name"] for lead in service.leads(caller)] == ["Ana", "Dora"]
 
 
-def test_names_of_its_own_columns_elsewhere_are_the_files(service: Service, caller: Caller) -> None:
+def test_report_column_names_of_a_file_are_its_own(service: Service, caller: Caller) -> None:
     job = service.import_csv(caller, "name,phone,source,row,outcome,reason\n,1,web,a,b,c\n")
     assert job["ignoredColumns"] == [*REPORT_COLUMNS]
     assert report_of(job).header == [*REPORT_COLUMNS, "name", "phone", "source", *REPORT_COLUMNS]
 
 
-def test_it_lies_in_its_organisations_folder_and_is_shown_to_nobody_else(
-    service: Service, caller: Caller
-) -> None:
+def test_report_is_in_the_folder_of_its_organisation(service: Service, caller: Caller) -> None:
     job = service.import_csv(caller, MIXED)
     assert service.keys(f"reports/{caller.org}/") == [report_key(caller.org, job["id"])]
     stranger = Caller()

@@ -32,7 +32,7 @@ def nothing_is_left(service: Service, caller: Caller) -> None:
     assert (service.keys(prefix), pending_uploads(service, prefix)) == ([], [])
 
 
-def test_large_report_goes_up_in_parts_and_is_whole(service: Service, caller: Caller) -> None:
+def test_large_report_is_uploaded_in_parts(service: Service, caller: Caller) -> None:
     file = uploaded(service, caller, LARGE.encode())
     service.announce(file)
     job = job_of(service, caller, file)
@@ -54,9 +54,7 @@ def test_large_report_goes_up_in_parts_and_is_whole(service: Service, caller: Ca
 
 
 @pytest.mark.parametrize("apart_bytes", [0, 2**40], ids=["in another process", "in this process"])
-def test_file_that_turns_out_unusable_leaves_no_report(
-    service: Service, caller: Caller, apart_bytes: int
-) -> None:
+def test_file_found_unusable_late_has_no_report(service: Service, caller: Caller, apart_bytes: int) -> None:
     bucket = BucketThatNotes(service.bucket_of("process_import"))
     file = uploaded(service, caller, f'{LARGE}Bob,2,web,"open\n'.encode())
     run_import(service, file, PIECES._replace(reader_process_bytes=apart_bytes), bucket=bucket)
@@ -69,9 +67,7 @@ def test_file_that_turns_out_unusable_leaves_no_report(
 
 
 @pytest.mark.fault("the report cannot be written")
-def test_report_that_s3_refuses_fails_the_run_and_another_run_completes_it(
-    service: Service, caller: Caller
-) -> None:
+def test_refused_report_fails_the_run_and_next_run_completes(service: Service, caller: Caller) -> None:
     file = posted(service, caller, SMALL)
     with pytest.raises(ServiceFault, match="did not store"):
         run_import(service, file, bucket=BucketThatRefuses(service.bucket_of("process_import"), "reports/"))
@@ -98,7 +94,7 @@ def test_report_that_s3_refuses_fails_the_run_and_another_run_completes_it(
 )
 @pytest.mark.fault("a part upload fails")
 @pytest.mark.fault("the report cannot be written")
-def test_large_report_that_s3_refuses_midway_leaves_nothing_either(
+def test_large_report_refused_midway_is_removed(
     service: Service, caller: Caller, operation: str, after: int
 ) -> None:
     file = uploaded(service, caller, LARGE.encode())
@@ -112,7 +108,7 @@ def test_large_report_that_s3_refuses_midway_leaves_nothing_either(
 
 
 @pytest.mark.fault("the report cannot be written")
-def test_report_that_s3_refuses_to_the_last_ends_the_job(service: Service, caller: Caller) -> None:
+def test_report_refused_at_every_attempt_fails_the_job(service: Service, caller: Caller) -> None:
     file = posted(service, caller, SMALL)
     for _ in range(MAX_ATTEMPTS):
         with pytest.raises(ServiceFault):
@@ -125,13 +121,13 @@ def test_report_that_s3_refuses_to_the_last_ends_the_job(service: Service, calle
     nothing_is_left(service, caller)
 
 
-def test_file_without_a_faulty_row_needs_no_report(service: Service, caller: Caller) -> None:
+def test_file_without_faulty_rows_writes_no_report(service: Service, caller: Caller) -> None:
     file = posted(service, caller, f"{HEADER}Ana,1,web,\n")
     run_import(service, file, bucket=BucketThatRefuses(service.bucket_of("process_import"), "reports/"))
     assert counts(job_of(service, caller, file)) == (1, 1, 0, 0)
 
 
-def test_run_that_fails_after_its_report_is_done_again_and_has_one(
+def test_run_that_fails_after_its_report_is_repeated(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = posted(service, caller, SMALL)
@@ -153,7 +149,7 @@ def test_run_that_fails_after_its_report_is_done_again_and_has_one(
     ("fault", "status"),
     [(DatabaseFault("23514"), "FAILED"), (ServiceFault("somebody else ended it"), "PROCESSING")],
 )
-def test_job_that_fails_at_its_very_end_leaves_no_report(
+def test_job_that_fails_at_its_end_has_no_report(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, fault: ServiceFault, status: str
 ) -> None:
     def fail(*_: object) -> None:

@@ -50,7 +50,7 @@ class BucketThatRemembers(Bucket):
     ],
     ids=["imported", "refused at once", "refused at its end"],
 )
-def test_the_stream_of_a_file_is_closed(
+def test_stream_of_a_file_is_closed(
     service: Service, caller: Caller, content: str, ended: str, apart_bytes: int
 ) -> None:
     bucket = BucketThatRemembers(service.bucket_of("process_import"))
@@ -59,7 +59,7 @@ def test_the_stream_of_a_file_is_closed(
     assert [body.closed for body in bucket.bodies] == [True]
 
 
-def test_the_stream_is_closed_before_a_wait_for_others(
+def test_stream_is_closed_before_waiting_for_the_lock(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(organisation_lock, "try_lock", lambda *_: False)
@@ -74,7 +74,7 @@ def test_the_stream_is_closed_before_a_wait_for_others(
     assert [body.closed for body in bucket.bodies] == [True, True]
 
 
-def test_the_stream_is_closed_when_the_turn_cannot_be_asked_for(
+def test_stream_is_closed_when_the_lock_query_fails(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> bool:

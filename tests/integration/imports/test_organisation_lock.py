@@ -58,7 +58,7 @@ def attempts(service: Service, caller: Caller) -> object:
 
 
 @pytest.mark.fault("20 imports of one organisation with the same phones")
-def test_nobody_starves_behind_a_long_import(service: Service, caller: Caller, seen: Seen) -> None:
+def test_imports_behind_a_long_one_run_in_order(service: Service, caller: Caller, seen: Seen) -> None:
     long = ReaderThatStalls(CSV)
     neighbour = Caller()
     small = [posted(service, caller, b"name,phone,source\nB%d,%d,web\n" % (n, n)) for n in range(5)]
@@ -90,7 +90,7 @@ def test_nobody_starves_behind_a_long_import(service: Service, caller: Caller, s
 
 
 @pytest.mark.fault("a lock held by somebody else")
-def test_import_whose_turn_does_not_come_is_left_to_the_next_delivery_and_fails_after_the_last(
+def test_import_without_the_lock_is_retried_and_then_fails(
     service: Service, caller: Caller, seen: Seen
 ) -> None:
     file = posted(service, caller, CSV)
@@ -111,7 +111,7 @@ def test_import_whose_turn_does_not_come_is_left_to_the_next_delivery_and_fails_
     seen(f"the organisation's turn, at every attempt: FAILED: {job['failureReason']}")
 
 
-def test_import_that_waited_for_its_turn_begins_to_read_then(service: Service, caller: Caller) -> None:
+def test_import_opens_its_file_after_it_has_the_lock(service: Service, caller: Caller) -> None:
     opened: list[float] = []
 
     class BucketThatNotesWhen(Bucket):
@@ -133,7 +133,7 @@ def test_import_that_waited_for_its_turn_begins_to_read_then(service: Service, c
 
 
 @pytest.mark.slow_fault
-def test_file_whose_turn_came_late_is_not_told_to_be_cut_up(
+def test_import_with_a_late_lock_is_not_advised_to_split(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deadline, "MAX_LOCK_WAIT_SECONDS", 0.01)
@@ -155,7 +155,7 @@ def test_file_whose_turn_came_late_is_not_told_to_be_cut_up(
 
 
 @pytest.mark.fault("the same event at the same instant")
-def test_duplicate_of_a_run_that_waits_for_its_turn_is_ignored(
+def test_event_of_a_job_that_waits_for_the_lock_is_ignored(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(claim, "DEAD_LOCK_SECONDS", 1.0)
@@ -171,7 +171,7 @@ def test_duplicate_of_a_run_that_waits_for_its_turn_is_ignored(
     assert attempts(service, caller) == 1
 
 
-def test_a_dead_run_that_waited_is_not_taken_for_one_at_work(
+def test_dead_run_that_waited_is_not_mistaken_for_running(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(claim, "DEAD_LOCK_SECONDS", 2.0)

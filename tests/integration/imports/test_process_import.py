@@ -19,7 +19,7 @@ AUTHORITIES = Path(ROOT / "tests/data/french_authorities.csv")
     ("strategy", "expected"),
     [("SKIP", (5000, 4910, 14, 76)), ("OVERWRITE", (5000, 4986, 14, 0)), ("CREATE_NEW", (5000, 4986, 14, 0))],
 )
-def test_real_file(
+def test_real_file_is_imported(
     service: Service, caller: Caller, strategy: str, expected: tuple[int, int, int, int]
 ) -> None:
     job = service.import_csv(caller, AUTHORITIES.read_bytes(), strategy)
@@ -29,7 +29,7 @@ def test_real_file(
     assert job["errorReport"].startswith("Row 18: Phone is required\n")
 
 
-def test_importing_twice_under_skip_adds_nothing(service: Service, caller: Caller) -> None:
+def test_second_import_under_skip_adds_nothing(service: Service, caller: Caller) -> None:
     service.import_csv(caller, AUTHORITIES.read_bytes())
     before = service.leads(caller)
     again = service.import_csv(caller, AUTHORITIES.read_bytes())
@@ -38,7 +38,7 @@ def test_importing_twice_under_skip_adds_nothing(service: Service, caller: Calle
 
 
 @pytest.mark.parametrize("columns", [{}, {"columns": "phone,name,source"}])
-def test_importing_an_export_under_overwrite_changes_no_cell(
+def test_import_of_an_export_under_overwrite_changes_nothing(
     service: Service, caller: Caller, columns: dict[str, str]
 ) -> None:
     service.import_csv(caller, AUTHORITIES.read_bytes())
@@ -55,7 +55,7 @@ def test_importing_an_export_under_overwrite_changes_no_cell(
     assert service.leads(caller) == before
 
 
-def test_row_becomes_a_lead_with_every_cell(service: Service, caller: Caller) -> None:
+def test_row_is_imported_with_every_cell(service: Service, caller: Caller) -> None:
     row = '  Élodie  Martin ,\u00a006 12 34 56 78, e@x.example ,WEB,Facebook,007,"two\nlines"\n'
     service.import_csv(caller, HEADER + row)
     (lead,) = service.leads(caller)
@@ -75,12 +75,12 @@ def test_row_becomes_a_lead_with_every_cell(service: Service, caller: Caller) ->
     assert {name: lead[name] for name in expected} == expected
 
 
-def test_lone_carriage_return_and_backslashes_survive(service: Service, caller: Caller) -> None:
+def test_carriage_return_and_backslash_in_a_cell_are_imported(service: Service, caller: Caller) -> None:
     service.import_csv(caller, HEADER + 'A,0612345678,,web,,,"a\rb \\N \\. \\t"\n')
     assert service.leads(caller)[0]["notes"] == "a\rb \\N \\. \\t"
 
 
-def test_every_fault_of_every_row_is_told(service: Service, caller: Caller) -> None:
+def test_every_fault_of_every_row_is_reported(service: Service, caller: Caller) -> None:
     rows = f",,,nowhere,,101,\nB,none,,web,,,\nC,0612345678,,web,,,,,x\n,,,,,,\n{'D' * 256},1,,web,,,\n"
     job = service.import_csv(caller, HEADER + rows)
     assert counts(job) == (4, 0, 4, 0)
@@ -96,7 +96,7 @@ def test_every_fault_of_every_row_is_told(service: Service, caller: Caller) -> N
 
 
 @pytest.mark.parametrize("chunk_rows", [100, 10_000])
-def test_details_stop_at_a_thousand_faults_and_say_how_many_more(
+def test_details_have_1000_faults_and_the_number_of_others(
     service: Service, caller: Caller, chunk_rows: int
 ) -> None:
     file = posted(service, caller, HEADER + ",0612345678,,web,,101,\n" * 603)
@@ -108,7 +108,7 @@ def test_details_stop_at_a_thousand_faults_and_say_how_many_more(
     assert job["errorCount"] == 603
 
 
-def test_closed_leads_are_nobodys_duplicate(service: Service, caller: Caller) -> None:
+def test_closed_lead_is_no_duplicate(service: Service, caller: Caller) -> None:
     with service.owner() as connection:
         for status in ("WON", "LOST"):
             connection.query(
@@ -121,7 +121,7 @@ def test_closed_leads_are_nobodys_duplicate(service: Service, caller: Caller) ->
     assert [lead["name"] for lead in service.leads(caller)] == ["Old", "Old", "New"]
 
 
-def test_other_organisations_are_not_touched(service: Service, caller: Caller) -> None:
+def test_import_changes_no_other_organisation(service: Service, caller: Caller) -> None:
     other = Caller()
     service.import_csv(other, HEADER + "Theirs,0612345678,,web,,,\n")
     job = service.import_csv(caller, HEADER + "Ours,0612345678,,web,,,\n", "OVERWRITE")
@@ -130,7 +130,7 @@ def test_other_organisations_are_not_touched(service: Service, caller: Caller) -
     assert [lead["name"] for lead in service.leads(caller)] == ["Ours"]
 
 
-def test_dry_run_counts_and_changes_nothing(service: Service, caller: Caller) -> None:
+def test_dry_run_counts_rows_and_changes_nothing(service: Service, caller: Caller) -> None:
     job = service.import_csv(caller, HEADER + "A,1,,web,,,\nA,1,,web,,,\n,2,,web,,,\n", dryRun="true")
     assert counts(job) == (3, 1, 1, 1)
     assert job["dryRun"] is True
@@ -151,7 +151,7 @@ def test_dry_run_counts_and_changes_nothing(service: Service, caller: Caller) ->
         (b"name,phone,source\n\xc3\xa9,1,web\n\xe9,2,web\n", "the byte at offset"),
     ],
 )
-def test_unusable_file_fails_with_a_reason_and_keeps_nothing(
+def test_unusable_file_fails_with_reason_and_imports_nothing(
     service: Service, caller: Caller, content: bytes, reason: str
 ) -> None:
     job = service.import_csv(caller, content)
@@ -161,12 +161,12 @@ def test_unusable_file_fails_with_a_reason_and_keeps_nothing(
     assert service.leads(caller) == []
 
 
-def test_header_alone_is_a_job_of_no_rows(service: Service, caller: Caller) -> None:
+def test_file_with_header_alone_has_no_rows(service: Service, caller: Caller) -> None:
     job = service.import_csv(caller, HEADER)
     assert (job["status"], counts(job)) == ("COMPLETED", (0, 0, 0, 0))
 
 
-def test_header_of_thousands_does_not_swell_the_history(service: Service, caller: Caller) -> None:
+def test_header_of_thousands_is_bounded_in_the_history(service: Service, caller: Caller) -> None:
     header = "name,phone,source," + ",".join(f"{n}-{'x' * 100}" for n in range(3000))
     job = service.import_csv(caller, header + "\n")
     assert (len(job["ignoredColumns"]), job["ignoredColumns"][-1]) == (101, "… and 2,900 more")
@@ -174,9 +174,7 @@ def test_header_of_thousands_does_not_swell_the_history(service: Service, caller
 
 
 @pytest.mark.parametrize("clock", ["0 s", "1 hour"], ids=["right", "wrong"])
-def test_white_space_that_another_program_stored_is_no_change(
-    service: Service, caller: Caller, clock: str
-) -> None:
+def test_stored_white_space_is_no_change(service: Service, caller: Caller, clock: str) -> None:
     with service.owner() as connection:
         connection.query(
             "INSERT INTO dossier (org_id, name, phone, notes, updated_at) "
@@ -191,9 +189,7 @@ def test_white_space_that_another_program_stored_is_no_change(
 
 
 @pytest.mark.parametrize("sizes", [Sizes(), Sizes(chunk_rows=1, merge_rows=1)], ids=["one merge", "two"])
-def test_white_space_of_an_earlier_row_is_no_other_programs(
-    service: Service, caller: Caller, sizes: Sizes
-) -> None:
+def test_white_space_of_an_earlier_row_is_overwritten(service: Service, caller: Caller, sizes: Sizes) -> None:
     content = HEADER + '"\'\tA",06,,web,,,\nA,06,,web,,,\n'
     run_import(service, posted(service, caller, content, "OVERWRITE"), sizes)
     assert [lead["name"] for lead in service.leads(caller)] == ["A"]
@@ -204,7 +200,7 @@ def test_ignored_columns_are_listed(service: Service, caller: Caller) -> None:
     assert job["ignoredColumns"] == ["id", "Ville"]
 
 
-def test_what_looks_like_an_escape_is_shown_as_it_was_written(service: Service, caller: Caller) -> None:
+def test_text_like_an_escape_is_reported_as_written(service: Service, caller: Caller) -> None:
     """And a NUL, which Postgres stores in no text, as what stands for it."""
     written = "C:\\u0000"
     job = service.import_csv(caller, f"name,phone,source,{written},n\0\nAna,06,{written},,\n")
@@ -218,7 +214,7 @@ def test_progress_and_times_are_recorded(service: Service, caller: Caller) -> No
     assert job["createdAt"] <= job["startedAt"] <= job["finishedAt"]
 
 
-def test_nothing_personal_reaches_a_log(service: Service, caller: Caller) -> None:
+def test_import_logs_no_personal_data(service: Service, caller: Caller) -> None:
     log = io.StringIO()
     handler = logging.StreamHandler(log)
     handler.setFormatter(logger.registered_formatter)

@@ -51,7 +51,7 @@ def run(
     return thread, outcomes
 
 
-def test_two_imports_of_one_organisation_make_no_double_under_skip(service: Service, caller: Caller) -> None:
+def test_concurrent_imports_under_skip_add_no_duplicate(service: Service, caller: Caller) -> None:
     stalling = ReaderThatStalls(CSV)
     stalls = BucketThatStalls(service.bucket_of("process_import"), stalling)
     first, first_outcomes = run(service, posted(service, caller, CSV), stalls)
@@ -68,7 +68,7 @@ def test_two_imports_of_one_organisation_make_no_double_under_skip(service: Serv
 
 
 @pytest.mark.fault("the same event at the same instant")
-def test_the_same_event_at_the_same_time_runs_once(service: Service, caller: Caller) -> None:
+def test_concurrent_deliveries_of_one_event_run_once(service: Service, caller: Caller) -> None:
     file = posted(service, caller, CSV, "CREATE_NEW")
     stalling = ReaderThatStalls(CSV)
     first, first_outcomes = run(
@@ -83,7 +83,7 @@ def test_the_same_event_at_the_same_time_runs_once(service: Service, caller: Cal
     assert len(service.leads(caller)) == 1
 
 
-def test_a_database_that_goes_away_once_costs_no_attempt_of_lambdas(service: Service, caller: Caller) -> None:
+def test_database_lost_once_is_retried_within_the_run(service: Service, caller: Caller) -> None:
     file = posted(service, caller, CSV)
     database = DatabaseThatGoesAway(service.database, {1})
     assert run_import(service, file, database=database).ended == COMPLETED
@@ -94,7 +94,7 @@ def test_a_database_that_goes_away_once_costs_no_attempt_of_lambdas(service: Ser
 
 
 @pytest.mark.fault("Postgres stopped hard and started again")
-def test_the_third_attempt_ends_the_job_and_a_redrive_completes_it(
+def test_third_attempt_fails_the_job_and_a_redrive_completes(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = posted(service, caller, CSV)
@@ -117,7 +117,7 @@ def test_the_third_attempt_ends_the_job_and_a_redrive_completes_it(
     assert len(service.leads(caller)) == 1
 
 
-def test_what_the_database_would_only_refuse_again_ends_the_job_at_once(
+def test_permanent_database_fault_fails_the_job_at_once(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = posted(service, caller, CSV)
@@ -131,7 +131,7 @@ def test_what_the_database_would_only_refuse_again_ends_the_job_at_once(
 
 
 @pytest.mark.parametrize("sqlstate", ["25006", "58030", "XX000"])
-def test_what_the_database_may_not_refuse_again_is_raised_and_the_next_delivery_completes_the_job(
+def test_transient_database_fault_is_raised_and_redelivered(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, sqlstate: str
 ) -> None:
     file = posted(service, caller, CSV)
@@ -147,7 +147,7 @@ def test_what_the_database_may_not_refuse_again_is_raised_and_the_next_delivery_
     assert job_of(service, caller, file)["status"] == "COMPLETED"
 
 
-def test_one_file_that_fails_keeps_no_other_waiting_and_is_counted(
+def test_failing_file_of_an_event_delays_no_other(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bad, good = (service.put(f"drop/{caller.org}/{name}.csv", CSV) for name in ("bad", "good"))
@@ -167,7 +167,7 @@ def test_one_file_that_fails_keeps_no_other_waiting_and_is_counted(
 
 
 @pytest.mark.parametrize("strategy", MergeStrategy)
-def test_the_merge_finds_duplicates_by_phone_whatever_the_statistics_say(
+def test_merge_uses_the_phone_index_with_any_statistics(
     service: Service, caller: Caller, strategy: MergeStrategy
 ) -> None:
     rows = "".join(f"A,06{n:08},web\n" for n in range(3000))
@@ -198,7 +198,7 @@ def _ways_of_reading(service: Service) -> list[list[object]]:
     return [list(row) for row in rows]
 
 
-def test_a_lead_that_somebody_stores_meanwhile_is_noticed_by_the_rows_that_come_after(
+def test_lead_stored_during_an_import_is_a_duplicate(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A mobile number that comes again would not be asked for.

@@ -28,7 +28,7 @@ HEADER = "name,phone,email,source,lead_source,score,notes\n"
         "imports/acme/9999999/upload.csv",
     ],
 )
-def test_foreign_keys_make_no_job(service: Service, key: str) -> None:
+def test_event_of_foreign_key_makes_no_job(service: Service, key: str) -> None:
     with service.owner() as connection:
         before = connection.query_value("SELECT count(*) FROM import_job")
         service.announce(StoredFile(key, "v1"))
@@ -38,7 +38,7 @@ def test_foreign_keys_make_no_job(service: Service, key: str) -> None:
 @pytest.mark.parametrize("event", [{}, {"Records": []}, {"Service": "Amazon S3", "Event": "s3:TestEvent"}])
 @pytest.mark.parametrize("function", ["process_import", "process_export"])
 @pytest.mark.fault("s3:TestEvent")
-def test_events_without_files_do_nothing_but_are_logged(
+def test_event_without_files_is_only_logged(
     service: Service, log: io.StringIO, event: dict[str, Any], function: str
 ) -> None:
     service.handler(function)(event, FakeLambdaContext(function))
@@ -47,12 +47,12 @@ def test_events_without_files_do_nothing_but_are_logged(
     assert line["keys"] == sorted(event), "by which it is known for what it is"
 
 
-def test_folder_marks_are_ignored(service: Service, caller: Caller) -> None:
+def test_event_of_folder_mark_is_ignored(service: Service, caller: Caller) -> None:
     service.announce(service.put(f"drop/{caller.org}/", b""))
     assert service.request("GET", "/api/v1/leads/import/history", caller).json == []
 
 
-def test_one_event_may_carry_several_files(service: Service, caller: Caller) -> None:
+def test_event_of_several_files_imports_each(service: Service, caller: Caller) -> None:
     files = [service.put(f"drop/{caller.org}/{n}.csv", f"{HEADER}A,{n},,web,,,\n".encode()) for n in (1, 2)]
     event = s3_event(service.bucket, *files)
     service.handler("process_import")(json.loads(json.dumps(event)), FakeLambdaContext("process_import"))
@@ -71,7 +71,7 @@ MALFORMED: list[Any] = [
 @pytest.mark.fault("a malformed event")
 @pytest.mark.parametrize("event", MALFORMED, ids=lambda event: json.dumps(event)[:30])
 @pytest.mark.parametrize("function", ["process_import", "process_export"])
-def test_malformed_events_are_logged_and_do_not_come_again(
+def test_malformed_event_is_logged_and_not_retried(
     service: Service, log: io.StringIO, function: str, event: Any
 ) -> None:
     service.handler(function)(event, FakeLambdaContext(function))
@@ -79,9 +79,7 @@ def test_malformed_events_are_logged_and_do_not_come_again(
 
 
 @pytest.mark.fault("a malformed event")
-def test_malformed_record_keeps_no_other_of_its_event_waiting(
-    service: Service, caller: Caller, log: io.StringIO
-) -> None:
+def test_malformed_record_delays_no_other_record(service: Service, caller: Caller, log: io.StringIO) -> None:
     event = s3_event(
         service.bucket, service.put(f"drop/{caller.org}/a.csv", f"{HEADER}A,1,,web,,,\n".encode())
     )
@@ -92,9 +90,7 @@ def test_malformed_record_keeps_no_other_of_its_event_waiting(
 
 
 @pytest.mark.fault("events out of order")
-def test_events_of_one_dropped_key_in_the_wrong_order_are_a_job_each(
-    service: Service, caller: Caller
-) -> None:
+def test_unordered_events_of_a_dropped_key_have_a_job_each(service: Service, caller: Caller) -> None:
     key = f"drop/{caller.org}/a.csv"
     first, second = (service.put(key, f"{HEADER}{name},{name},,web,,,\n".encode()) for name in ("1", "2"))
     service.announce(second)
@@ -105,7 +101,7 @@ def test_events_of_one_dropped_key_in_the_wrong_order_are_a_job_each(
 
 
 @pytest.mark.fault("events out of order")
-def test_event_of_a_second_upload_that_comes_first_is_the_jobs_and_the_other_is_logged(
+def test_event_of_second_upload_that_comes_first_is_imported(
     service: Service, caller: Caller, log: io.StringIO
 ) -> None:
     job_id = service.post_csv(caller, f"{HEADER}A,1,,web,,,\n")
@@ -121,7 +117,7 @@ def test_event_of_a_second_upload_that_comes_first_is_the_jobs_and_the_other_is_
 
 
 @pytest.mark.fault("the same event again")
-def test_event_delivered_again_does_nothing(service: Service, caller: Caller) -> None:
+def test_repeated_event_does_nothing(service: Service, caller: Caller) -> None:
     job_id = service.post_csv(caller, HEADER + "A,0612345678,,web,,,\n", "CREATE_NEW")
     file = service.version(import_key(caller.org, job_id))
     for _ in range(3):
@@ -131,9 +127,7 @@ def test_event_delivered_again_does_nothing(service: Service, caller: Caller) ->
 
 
 @pytest.mark.fault("a second object for a finished job")
-def test_second_object_for_a_finished_job_is_logged_and_ignored(
-    service: Service, caller: Caller, log: io.StringIO
-) -> None:
+def test_second_object_of_an_ended_job_is_ignored(service: Service, caller: Caller, log: io.StringIO) -> None:
     job_id = service.post_csv(caller, HEADER + "A,1,,web,,,\n", "CREATE_NEW")
     key = import_key(caller.org, job_id)
     service.announce(service.version(key))
@@ -148,9 +142,7 @@ def test_second_object_for_a_finished_job_is_logged_and_ignored(
 
 
 @pytest.mark.fault("an event for an object that is gone")
-def test_object_that_is_gone_fails_its_job_and_is_logged(
-    service: Service, caller: Caller, log: io.StringIO
-) -> None:
+def test_missing_object_fails_its_job(service: Service, caller: Caller, log: io.StringIO) -> None:
     job_id = service.post_csv(caller, HEADER)
     file = service.version(import_key(caller.org, job_id))
     service.s3.client.delete_object(Bucket=service.bucket, Key=file.key, VersionId=file.version)
@@ -167,7 +159,7 @@ def test_object_that_is_gone_fails_its_job_and_is_logged(
 
 @pytest.mark.fault("an event for an object that is gone")
 @pytest.mark.parametrize("newer", [False, True])
-def test_object_that_is_gone_and_that_s3_denies_fails_its_job(
+def test_missing_object_that_s3_denies_fails_its_job(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, newer: bool
 ) -> None:
     """S3 tells 404 from 403 only to whom may list the whole bucket."""
@@ -184,7 +176,7 @@ def test_object_that_is_gone_and_that_s3_denies_fails_its_job(
     assert job["failureReason"] == "The file was deleted before it was imported. Send it again."
 
 
-def test_object_that_s3_denies_and_that_is_there_is_a_fault_of_ours(
+def test_existing_object_that_s3_denies_is_an_internal_fault(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = service.post_csv(caller, HEADER)

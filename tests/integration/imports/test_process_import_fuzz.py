@@ -101,7 +101,7 @@ any_file = given(content=files, strategy=st.sampled_from(["SKIP", "CREATE_NEW"])
 
 @any_file
 @settings(max_examples=50, deadline=None)
-def test_any_file_is_imported_row_for_row_or_refused_whole(
+def test_random_file_is_imported_or_refused_whole(
     service: Service, owner: Connection, content: bytes, strategy: str, cut: Sizes | None
 ) -> None:
     check_file(service, owner, content, strategy, cut)
@@ -111,7 +111,7 @@ def test_any_file_is_imported_row_for_row_or_refused_whole(
 @pytest.mark.fault("1,000 random and damaged files")
 @any_file
 @settings(max_examples=1000, deadline=None)
-def test_any_of_a_thousand_files_is_imported_row_for_row_or_refused_whole(
+def test_1000_random_files_are_imported_or_refused_whole(
     service: Service, owner: Connection, content: bytes, strategy: str, cut: Sizes | None
 ) -> None:
     check_file(service, owner, content, strategy, cut)

@@ -85,7 +85,9 @@ def expected(strategy: str) -> Expected:
 
 
 @pytest.mark.parametrize("strategy", ["SKIP", "OVERWRITE", "CREATE_NEW"])
-def test_large_file_is_what_plain_python_makes_of_it(service: Service, caller: Caller, strategy: str) -> None:
+def test_large_file_has_the_same_leads_as_plain_python(
+    service: Service, caller: Caller, strategy: str
+) -> None:
     assert len(CONTENT) > LARGE_BYTES, "or it is not read in a process of its own"
     wanted = expected(strategy)
     outcomes = list(wanted.not_imported.values())
@@ -126,7 +128,7 @@ def first_difference(these: Sequence[object], those: Sequence[object]) -> object
 @pytest.mark.parametrize("apart_bytes", [0, 2**40], ids=["in another process", "in this process"])
 @pytest.mark.parametrize("given", [0, 30, 300_000])
 @pytest.mark.fault("the S3 read breaks off in the middle")
-def test_large_file_that_breaks_off_keeps_nothing_and_another_run_imports_it(
+def test_large_file_that_breaks_off_is_imported_by_next_run(
     service: Service, caller: Caller, given: int, apart_bytes: int
 ) -> None:
     content = CONTENT[: CONTENT.index(b"\n", 500_000) + 1]
@@ -156,7 +158,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[Started]:
     [(LARGE_BYTES + 1, 1), (LARGE_BYTES, 0), (0, 0)],
     ids=["large", "small", "unknown"],
 )
-def test_the_process_that_reads_begins_before_s3_answers_when_the_event_tells_that_the_file_is_large(
+def test_reader_process_of_large_file_starts_before_s3_replies(
     service: Service, caller: Caller, started: Started, announced: int, begun: int
 ) -> None:
     when_opened: list[int] = []
@@ -175,7 +177,7 @@ def test_the_process_that_reads_begins_before_s3_answers_when_the_event_tells_th
     assert job_of(service, caller, file)["totalRows"] == content.count(b"\n") - 1
 
 
-def test_the_event_of_a_large_file_begins_the_process(
+def test_event_of_large_file_starts_the_reader_process(
     service: Service, caller: Caller, started: Started, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From what S3 sends on: nothing but the event tells the size before the object is open."""
@@ -195,7 +197,7 @@ def test_the_event_of_a_large_file_begins_the_process(
 
 
 @pytest.mark.parametrize("fault", [FileNotFoundError(), ServiceFault("S3 did not give an object")], ids=repr)
-def test_the_process_ends_when_its_file_cannot_be_opened(
+def test_reader_process_ends_if_its_file_cannot_be_opened(
     service: Service, caller: Caller, started: Started, fault: Exception
 ) -> None:
     class BucketThatGivesNothing(Bucket):
@@ -212,9 +214,7 @@ def test_the_process_ends_when_its_file_cannot_be_opened(
     assert len(started) == 1
 
 
-def test_the_process_ends_when_its_turn_does_not_come(
-    service: Service, caller: Caller, started: Started
-) -> None:
+def test_reader_process_ends_without_the_lock(service: Service, caller: Caller, started: Started) -> None:
     file = replace(uploaded(service, caller, CONTENT[:1000]), size=LARGE_BYTES + 1)
     with busy(service, caller), pytest.raises(OrganisationBusy):
         run_import(service, file, seconds=2)

@@ -103,7 +103,7 @@ sizes = st.builds(
 @pytest.mark.slow
 @given(leads_and_files(), strategies, sizes)
 @settings(max_examples=2000, deadline=None)
-def test_engine_agrees_with_the_sequential_oracle_on_thousands_of_files(
+def test_engine_agrees_with_the_oracle_on_thousands_of_files(
     service: Service,
     leads_and_file: tuple[list[StoredLead], list[LeadRow]],
     strategy: MergeStrategy,
@@ -114,7 +114,7 @@ def test_engine_agrees_with_the_sequential_oracle_on_thousands_of_files(
 
 @given(leads_and_files(), strategies, sizes)
 @settings(max_examples=30, deadline=None)
-def test_engine_agrees_with_the_sequential_oracle(
+def test_engine_agrees_with_the_oracle(
     service: Service,
     leads_and_file: tuple[list[StoredLead], list[LeadRow]],
     strategy: MergeStrategy,
@@ -125,7 +125,7 @@ def test_engine_agrees_with_the_sequential_oracle(
 
 @given(leads_and_files(), strategies, sizes)
 @settings(max_examples=15, deadline=None)
-def test_engine_with_a_reader_in_another_process_agrees_with_the_sequential_oracle(
+def test_engine_with_reader_process_agrees_with_the_oracle(
     service: Service,
     leads_and_file: tuple[list[StoredLead], list[LeadRow]],
     strategy: MergeStrategy,

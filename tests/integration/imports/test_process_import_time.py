@@ -77,7 +77,7 @@ def held_lead(service: Service, caller: Caller) -> Iterator[None]:
 
 @pytest.mark.fault("the Lambda's time runs out in a large file")
 @pytest.mark.parametrize("size", [1000, 10**9], ids=["in this process", "in another process"])
-def test_file_that_takes_longer_than_its_run_may_fails_and_says_what_to_do(
+def test_import_beyond_its_deadline_fails_with_advice(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, seen: Seen, size: int
 ) -> None:
     merges: list[object] = []
@@ -107,9 +107,7 @@ def test_file_that_takes_longer_than_its_run_may_fails_and_says_what_to_do(
 
 
 @pytest.mark.fault("the Lambda's time runs out in a large file")
-def test_statement_that_would_outlast_the_run_is_ended_in_time(
-    service: Service, caller: Caller, seen: Seen
-) -> None:
+def test_statement_beyond_the_deadline_is_ended(service: Service, caller: Caller, seen: Seen) -> None:
     service.import_csv(caller, HEADER + ROW)
     file = posted(service, caller, HEADER + b"B,0612345678,web\n", "OVERWRITE")
     with held_lead(service, caller):
@@ -118,7 +116,7 @@ def test_statement_that_would_outlast_the_run_is_ended_in_time(
 
 
 @pytest.mark.fault("the Lambda's time runs out in a large file")
-def test_handler_keeps_enough_of_its_time_to_tell(service: Service, caller: Caller) -> None:
+def test_handler_reserves_time_to_record_the_outcome(service: Service, caller: Caller) -> None:
     file = posted(service, caller, HEADER + ROW)
     keeps = service.module("process_import").RESERVED_SECONDS
     context = FakeLambdaContext("process_import", timeout=keeps)
@@ -141,7 +139,7 @@ class DatabaseWithALimit(Database):
 
 
 @pytest.mark.fault("a lock held by somebody else")
-def test_lock_that_somebody_holds_is_waited_for_with_a_bound_and_the_next_delivery_completes_the_job(
+def test_wait_for_a_foreign_lock_is_bounded_and_redelivered(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, seen: Seen
 ) -> None:
     service.import_csv(caller, HEADER + ROW)
@@ -159,7 +157,7 @@ def test_lock_that_somebody_holds_is_waited_for_with_a_bound_and_the_next_delive
 
 
 @pytest.mark.fault("a lock held by somebody else")
-def test_lock_that_somebody_holds_for_ever_fails_the_job_after_the_last_attempt(
+def test_foreign_lock_at_every_attempt_fails_the_job(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, seen: Seen
 ) -> None:
     service.import_csv(caller, HEADER + ROW)
@@ -176,7 +174,7 @@ def test_lock_that_somebody_holds_for_ever_fails_the_job_after_the_last_attempt(
 
 
 @pytest.mark.fault("a lock held by somebody else")
-def test_wait_for_a_lock_is_bounded_wherever_a_run_meets_it(service: Service, caller: Caller) -> None:
+def test_wait_for_a_foreign_lock_is_bounded_at_every_step(service: Service, caller: Caller) -> None:
     with service.app() as connection:
         (bound,) = connection.query(
             "SELECT extract(epoch FROM CAST(current_setting('lock_timeout') AS interval))"
@@ -195,9 +193,7 @@ def test_wait_for_a_lock_is_bounded_wherever_a_run_meets_it(service: Service, ca
 
 
 @pytest.mark.fault("a statement timeout")
-def test_statement_that_somebodys_limit_ends_is_tried_again(
-    service: Service, caller: Caller, seen: Seen
-) -> None:
+def test_statement_ended_by_a_foreign_limit_is_retried(service: Service, caller: Caller, seen: Seen) -> None:
     service.import_csv(caller, HEADER + ROW)
     file = posted(service, caller, HEADER + b"B,0612345678,web\nC,0612345679,web\n", "OVERWRITE")
     with held_lead(service, caller), ThreadPoolExecutor() as threads:

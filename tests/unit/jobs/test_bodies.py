@@ -81,7 +81,7 @@ def details(shown: ImportView) -> dict[str, Any]:
     return body
 
 
-def test_the_result_of_an_import_has_its_counts_and_faults() -> None:
+def test_import_result_has_counts_and_faults() -> None:
     assert json.loads(ImportResult.of(SHOWN).to_json()) == {
         "importJobId": 123,
         "status": "COMPLETED",
@@ -98,51 +98,51 @@ def test_the_result_of_an_import_has_its_counts_and_faults() -> None:
     }
 
 
-def test_a_job_that_imported_every_row_has_no_link() -> None:
+def test_import_without_report_has_no_link() -> None:
     shown = ImportView(replace(JOB, report_key=None), None)
     for schema in (ImportResult, ImportSummary, ImportDetails):
         assert json.loads(schema.of(shown).to_json())["reportUrl"] is None
 
 
-def test_the_key_of_the_report_is_shown_to_nobody() -> None:
+def test_import_bodies_never_contain_the_report_key() -> None:
     for schema in (ImportResult, ImportSummary, ImportDetails):
         assert KEY not in schema.of(SHOWN).to_json()
 
 
-def test_a_result_that_does_not_hold_every_fault_says_so() -> None:
+def test_import_result_with_omitted_faults_is_truncated() -> None:
     assert not ImportResult.of(many(1000, kept=1000)).validation_errors_truncated
     result = ImportResult.of(many(1001, kept=1000))
     assert result.validation_errors_truncated
     assert len(result.validation_errors) == 1000
 
 
-def test_an_item_of_the_history_is_the_job_without_its_faults_and_in_utc() -> None:
+def test_import_summary_has_no_faults_and_utc_times() -> None:
     assert json.loads(ImportSummary.of(SHOWN).to_json()) == SUMMARY
 
 
-def test_the_details_are_the_same_with_a_line_for_each_fault() -> None:
+def test_import_details_have_a_line_for_each_fault() -> None:
     report = "Row 5: Phone is required\nRow 12: Invalid source value: invalid_source\n"
     assert details(SHOWN) == SUMMARY | {"errorReport": report}
 
 
-def test_a_fault_is_one_line_whatever_its_cell_holds() -> None:
+def test_fault_with_line_breaks_in_its_cell_is_one_line() -> None:
     fault = RowError(5, "source", "Invalid source value: x\r\nRow 9: Phone is required\u2028\x1b[31m\u202e")
     report = details(ImportView(replace(JOB, faults=(fault,), fault_count=1), URL))["errorReport"]
     assert report == "Row 5: Invalid source value: x Row 9: Phone is required [31m \n"
 
 
-def test_the_report_of_many_faults_ends_with_how_many_more_there_are() -> None:
+def test_error_report_ends_with_the_number_of_omitted_faults() -> None:
     lines = details(many(2500, kept=1000))["errorReport"].splitlines()
     assert len(lines) == 1001
     assert lines[-2:] == ["Row 1001: x", "… and 1,500 more"]
     assert details(many(1000, kept=1000))["errorReport"].count("\n") == 1000
 
 
-def test_a_job_without_faults_has_an_empty_report() -> None:
+def test_import_without_faults_has_an_empty_error_report() -> None:
     assert details(many(0, kept=0))["errorReport"] == ""
 
 
-def test_a_failed_job_says_why() -> None:
+def test_failed_import_has_its_reason() -> None:
     failed = replace(
         JOB,
         status=JobStatus.FAILED,
@@ -155,7 +155,7 @@ def test_a_failed_job_says_why() -> None:
     assert (body["status"], body["totalRows"], body["failureReason"]) == ("FAILED", 0, "Row 7: a quote …")
 
 
-def test_an_upload_says_where_to_put_the_file_and_until_when() -> None:
+def test_upload_created_has_the_form_and_its_expiry() -> None:
     upload = Upload(
         7, "https://bucket.example", {"key": "imports/acme/7"}, datetime(2024, 1, 15, 11, tzinfo=UTC)
     )
@@ -192,12 +192,12 @@ EXPORT_RESULT = {
 }
 
 
-def test_an_export_says_where_its_file_is() -> None:
+def test_completed_export_has_its_link() -> None:
     shown = ExportView(EXPORT, "https://bucket.example/x", datetime(2024, 1, 15, 10, 45, tzinfo=UTC))
     assert json.loads(ExportResult.of(shown).to_json()) == EXPORT_RESULT
 
 
-def test_an_export_that_runs_says_how_far_it_is() -> None:
+def test_running_export_has_its_rows_so_far() -> None:
     running = replace(EXPORT, status=JobStatus.PROCESSING, row_count=40, size_bytes=0)
     assert json.loads(ExportResult.of(ExportView(running, None, None)).to_json()) == EXPORT_RESULT | {
         "status": "PROCESSING",
@@ -208,13 +208,13 @@ def test_an_export_that_runs_says_how_far_it_is() -> None:
     }
 
 
-def test_an_export_that_failed_says_why() -> None:
+def test_failed_export_has_its_reason() -> None:
     failed = replace(EXPORT, status=JobStatus.FAILED, failure_reason="Ask again.", row_count=0)
     body = json.loads(ExportResult.of(ExportView(failed, None, None)).to_json())
     assert (body["status"], body["failureReason"]) == ("FAILED", "Ask again.")
 
 
-def test_the_export_history_says_who_took_what() -> None:
+def test_export_summary_has_user_filters_and_columns() -> None:
     assert json.loads(ExportSummary.of(EXPORT).to_json()) == {
         "id": 9,
         "status": "COMPLETED",

@@ -54,7 +54,7 @@ def bucket() -> Iterator[Bucket]:
         yield Bucket(client, "leads-bucket", result_days=7)
 
 
-def test_the_link_is_to_the_report_of_the_job_for_a_quarter_of_an_hour(bucket: Bucket) -> None:
+def test_report_link_is_signed_for_15_minutes(bucket: Bucket) -> None:
     shown = view_import(JOB, bucket)
     assert shown.job is JOB
     assert shown.report_url is not None
@@ -69,14 +69,12 @@ def test_the_link_is_to_the_report_of_the_job_for_a_quarter_of_an_hour(bucket: B
     assert query["response-content-type"] == ["text/csv; charset=utf-8"]
 
 
-def test_a_job_without_a_report_has_no_link(bucket: Bucket) -> None:
+def test_view_of_job_without_report_has_no_link(bucket: Bucket) -> None:
     assert view_import(replace(JOB, report_key=None), bucket).report_url is None
 
 
 @pytest.mark.parametrize(("age", "is_there"), [(0, True), (6.9, True), (7.1, False), (400, False)])
-def test_a_report_that_the_bucket_has_expired_is_not_linked_to(
-    bucket: Bucket, age: float, is_there: bool
-) -> None:
+def test_expired_report_has_no_link(bucket: Bucket, age: float, is_there: bool) -> None:
     job = replace(JOB, finished_at=datetime.now(UTC) - timedelta(days=age))
     assert (view_import(job, bucket).report_url is not None) == is_there
     bucket.result_days = None

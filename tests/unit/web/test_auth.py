@@ -20,11 +20,11 @@ def refusal(claims: Mapping[str, object]) -> str:
     return str(caught.value)
 
 
-def test_the_caller_is_who_the_token_says() -> None:
+def test_principal_of_token_is_its_user() -> None:
     assert principal_of(http_event(), NAMES) == Principal("acme", Role.ADMIN, "ana@acme.example")
 
 
-def test_the_claims_are_found_under_the_names_of_the_settings() -> None:
+def test_claims_are_read_by_the_names_of_the_settings() -> None:
     claims = {"sub": "u-1", "tenant": "other", "group": "PRO", "custom:org_id": "acme", "custom:role": "USER"}
     principal = principal_of(http_event(claims=claims), ClaimSettings(organisation="tenant", role="group"))
     assert principal == Principal("other", Role.PRO, "u-1")
@@ -33,48 +33,56 @@ def test_the_claims_are_found_under_the_names_of_the_settings() -> None:
 @pytest.mark.parametrize(
     ("written", "role"), [("ADMIN", Role.ADMIN), ("admin", Role.ADMIN), ("Pro", Role.PRO), ("pRO", Role.PRO)]
 )
-def test_a_role_is_taken_in_any_case(written: str, role: Role) -> None:
+def test_role_in_any_case_is_accepted(written: str, role: Role) -> None:
     assert principal_of(http_event(claims=CLAIMS | {"custom:role": written}), NAMES).role is role
 
 
 @pytest.mark.parametrize(
     "role", [None, "", "USER", "ADMIN ", "ADMIN,PRO", "[ADMIN]", "ADM\u0131N", ["ADMIN"], 1, True]
 )
-def test_any_other_role_is_refused_with_those_that_are_needed(role: object) -> None:
-    message = "This needs the role ADMIN or PRO (claim custom:role). Ask your administrator."
+def test_unknown_role_is_refused_with_the_needed_roles(role: object) -> None:
+    message = "You need the role ADMIN or PRO in the claim custom:role. Ask your administrator to set one."
     assert refusal(CLAIMS | {"custom:role": role}) == message
 
 
 @pytest.mark.parametrize("org", [None, "", "../other", "a/b", "-a", "a" * 65, "ac me", "acme\n", ["acme"], 7])
-def test_a_token_without_a_well_formed_organisation_is_refused(org: object) -> None:
-    message = "Your token names no valid organisation (claim custom:org_id). Ask your administrator for one."
+def test_malformed_organisation_is_refused(org: object) -> None:
+    message = (
+        "Your token has no valid organisation in the claim custom:org_id. Ask your administrator to set one."
+    )
     assert refusal(CLAIMS | {"custom:org_id": org}) == message
 
 
 @pytest.mark.parametrize("name", ["custom:org_id", "custom:role"])
-def test_a_missing_claim_is_refused_by_its_name(name: str) -> None:
+def test_missing_claim_is_refused_by_name(name: str) -> None:
     assert name in refusal({claim: value for claim, value in CLAIMS.items() if claim != name})
 
 
 @pytest.mark.parametrize("email", [None, ""])
-def test_without_an_email_the_subject_is_the_user(email: object) -> None:
+def test_user_without_email_is_the_subject(email: object) -> None:
     assert principal_of(http_event(claims=CLAIMS | {"email": email}), NAMES).user == "u-1"
 
 
-def test_a_token_that_names_no_user_is_refused() -> None:
+def test_token_without_user_is_refused() -> None:
     claims = {claim: CLAIMS[claim] for claim in ("custom:org_id", "custom:role")}
-    assert refusal(claims) == "Your token names no user (claim email or sub)."
+    assert (
+        refusal(claims)
+        == "Your token has no valid user in the claim email or sub. Ask your administrator to set one."
+    )
 
 
 @pytest.mark.parametrize("email", [" ", "a\0b@x.example", "a\ud800b", "a\u202eb", "a\nb", "x" * 321])
-def test_a_user_that_cannot_be_kept_or_shown_is_refused(email: str) -> None:
-    assert refusal(CLAIMS | {"email": email}) == "Your token names no user (claim email or sub)."
+def test_unprintable_user_is_refused(email: str) -> None:
+    assert (
+        refusal(CLAIMS | {"email": email})
+        == "Your token has no valid user in the claim email or sub. Ask your administrator to set one."
+    )
 
 
 @pytest.mark.parametrize(
     "authorizer", [None, {}, {"jwt": None}, {"jwt": {}}, {"jwt": {"claims": None}}, {"lambda": CLAIMS}]
 )
-def test_an_event_without_claims_is_not_signed_in(authorizer: object) -> None:
+def test_event_without_claims_is_unauthenticated(authorizer: object) -> None:
     event = raw_event()
     event["requestContext"]["authorizer"] = authorizer
     with pytest.raises(Unauthenticated):

@@ -19,11 +19,11 @@ def refusal(query: dict[str, str], field: str) -> str:
     return str(caught.value)
 
 
-def test_without_parameters_every_lead_is_exported_in_the_default_columns() -> None:
+def test_export_request_without_parameters_selects_every_lead() -> None:
     assert read_export_request({}) == ExportOrder(LeadFilter(), DEFAULT_COLUMNS, excel=False, gzip=False)
 
 
-def test_every_condition_is_read() -> None:
+def test_export_request_reads_every_condition() -> None:
     order = read_export_request(
         {
             "status": "won",
@@ -45,7 +45,7 @@ def test_every_condition_is_read() -> None:
 @pytest.mark.parametrize(
     "status", ["NEW", "QUALIFYING", "QUALIFIED", "APPOINTMENT", "WON", "DRAFT", "LOST", "new", "Lost"]
 )
-def test_a_status_is_taken_in_any_case(status: str) -> None:
+def test_lead_status_in_any_case_is_accepted(status: str) -> None:
     assert read_export_request({"status": status}).leads.status is LeadStatus(status.upper())
 
 
@@ -53,19 +53,19 @@ def test_a_status_is_taken_in_any_case(status: str) -> None:
     "source",
     ["WEB", "MOBILE", "PHONE", "EMAIL", "REFERRAL", "WALK_IN", "SOCIAL_MEDIA", "UNKNOWN", "web", "Email"],
 )
-def test_a_source_is_taken_in_any_case(source: str) -> None:
+def test_lead_source_in_any_case_is_accepted(source: str) -> None:
     assert read_export_request({"source": source}).leads.source is LeadSource(source.lower())
 
 
 @pytest.mark.parametrize("text", ["", "OPEN", "NEW,WON"])
-def test_an_unknown_status_is_refused_with_those_that_exist(text: str) -> None:
+def test_unknown_lead_status_is_refused_with_allowed_ones(text: str) -> None:
     assert refusal({"status": text}, "status") == (
         f"Invalid status value: {text or '(empty)'}. "
         "Allowed: NEW, QUALIFYING, QUALIFIED, APPOINTMENT, WON, DRAFT, LOST"
     )
 
 
-def test_an_unknown_source_is_refused_with_those_that_exist() -> None:
+def test_unknown_lead_source_is_refused_with_allowed_ones() -> None:
     assert refusal({"source": "fax"}, "source") == (
         "Invalid source value: fax. "
         "Allowed: WEB, MOBILE, PHONE, EMAIL, REFERRAL, WALK_IN, SOCIAL_MEDIA, UNKNOWN"
@@ -73,7 +73,7 @@ def test_an_unknown_source_is_refused_with_those_that_exist() -> None:
 
 
 @pytest.mark.parametrize("name", ["statuses", "Status", "start_date", "limit", ""])
-def test_an_unknown_parameter_is_refused_with_those_that_exist(name: str) -> None:
+def test_unknown_parameter_is_refused_with_allowed_ones(name: str) -> None:
     assert refusal({name: "x"}, name).startswith(
         f"Unknown parameter: {name}. Allowed: status, source, startDate"
     )
@@ -95,10 +95,10 @@ def test_an_unknown_parameter_is_refused_with_those_that_exist(name: str) -> Non
         "x" * 200,
     ],
 )
-def test_a_time_in_another_form_is_refused(field: str, text: str) -> None:
+def test_time_in_another_format_is_refused(field: str, text: str) -> None:
     assert refusal({field: text}, field) == (
         f"Invalid {field} value: {text[:100] or '(empty)'}. "
-        "Give it as yyyy-MM-dd'T'HH:mm:ss in UTC: 2024-01-15T10:30:00"
+        "Send it as yyyy-MM-dd'T'HH:mm:ss in UTC, such as 2024-01-15T10:30:00"
     )
 
 
@@ -106,22 +106,22 @@ def test_a_time_in_another_form_is_refused(field: str, text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["2024-02-30T10:30:00", "2024-01-15T24:00:00", "2024-01-15T10:30:60", "0000-01-01T00:00:00"]
 )
-def test_a_time_that_never_was_is_not_told_its_form(field: str, text: str) -> None:
+def test_time_that_does_not_exist_is_refused(field: str, text: str) -> None:
     assert refusal({field: text}, field) == f"Invalid {field} value: {text}. There is no such day or time."
 
 
-def test_a_start_after_the_end_is_refused() -> None:
+def test_start_after_end_is_refused() -> None:
     query = {"startDate": "2024-01-15T10:30:01", "endDate": "2024-01-15T10:30:00"}
-    assert refusal(query, "startDate") == "startDate is after endDate."
+    assert refusal(query, "startDate") == "startDate is after endDate. Correct one of them."
 
 
-def test_start_and_end_may_be_the_same_second() -> None:
+def test_start_equal_to_end_is_accepted() -> None:
     query = {"startDate": "2024-01-15T10:30:00", "endDate": "2024-01-15T10:30:00"}
     leads = read_export_request(query).leads
     assert leads.start == leads.end == datetime(2024, 1, 15, 10, 30)
 
 
-def test_every_column_may_be_exported() -> None:
+def test_every_column_is_accepted() -> None:
     assert read_export_request({"columns": ",".join(EXPORT_COLUMNS)}).columns == EXPORT_COLUMNS
 
 
@@ -136,13 +136,15 @@ def test_every_column_may_be_exported() -> None:
         ("name;phone", "name;phone"),
     ],
 )
-def test_an_unknown_column_is_refused_with_those_that_exist(columns: str, shown: str) -> None:
+def test_unknown_column_is_refused_with_allowed_ones(columns: str, shown: str) -> None:
     message = f"Unknown column: {shown}. Allowed: {', '.join(EXPORT_COLUMNS)}"
     assert refusal({"columns": columns}, "columns") == message
 
 
-def test_a_column_named_twice_is_refused() -> None:
-    assert refusal({"columns": "name,phone,name"}, "columns") == "Name each column once."
+def test_repeated_column_is_refused() -> None:
+    assert (
+        refusal({"columns": "name,phone,name"}, "columns") == "Repeated column: name. Name each column once."
+    )
 
 
 @pytest.mark.parametrize(
@@ -155,11 +157,11 @@ def test_a_column_named_twice_is_refused() -> None:
         ({"format": "excel", "gzip": "true"}, True, True),
     ],
 )
-def test_the_format_is_as_asked(query: dict[str, str], excel: bool, gzip: bool) -> None:
+def test_format_and_gzip_are_read(query: dict[str, str], excel: bool, gzip: bool) -> None:
     order = read_export_request(query)
     assert (order.excel, order.gzip) == (excel, gzip)
 
 
-def test_an_unknown_format_is_refused_with_those_that_exist() -> None:
+def test_unknown_format_is_refused_with_allowed_ones() -> None:
     assert refusal({"format": "xlsx"}, "format") == "Invalid format value: xlsx. Allowed: CSV, EXCEL"
     assert refusal({"gzip": "1"}, "gzip") == "Invalid gzip value: 1. Allowed: true, false"

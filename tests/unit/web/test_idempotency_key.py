@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leads.errors import InvalidRequest
-from leads.web.parameters import KEY_LENGTH, idempotency_key
+from leads.web.parameters import MAX_KEY_LENGTH, read_idempotency_key
 from tests.support.deployed import deployed, of_type
 
 PRINTABLE = st.characters(min_codepoint=0x20, max_codepoint=0x7E)
@@ -20,12 +20,12 @@ PRINTABLE = st.characters(min_codepoint=0x20, max_codepoint=0x7E)
         ('"a, b; c"', "a, b; c"),
         (r'"say \"a\" or \\"', r'say "a" or \ '.rstrip()),
         ("Zm9v+YmFy/MQ==", "Zm9v+YmFy/MQ=="),
-        ("x" * KEY_LENGTH, "x" * KEY_LENGTH),
-        (f'"{"x" * KEY_LENGTH}"', "x" * KEY_LENGTH),
+        ("x" * MAX_KEY_LENGTH, "x" * MAX_KEY_LENGTH),
+        (f'"{"x" * MAX_KEY_LENGTH}"', "x" * MAX_KEY_LENGTH),
     ],
 )
-def test_a_key_is_one_text_in_quotes_or_bare(header: str, key: str) -> None:
-    assert idempotency_key({"Idempotency-Key": header}) == key
+def test_key_in_quotes_or_bare_is_read(header: str, key: str) -> None:
+    assert read_idempotency_key({"Idempotency-Key": header}) == key
 
 
 @pytest.mark.parametrize(
@@ -49,28 +49,28 @@ def test_a_key_is_one_text_in_quotes_or_bare(header: str, key: str) -> None:
         '"a\nb"',
         '"a\x00"',
         '"a\x7f"',
-        "x" * (KEY_LENGTH + 1),
-        f'"{"x" * (KEY_LENGTH + 1)}"',
+        "x" * (MAX_KEY_LENGTH + 1),
+        f'"{"x" * (MAX_KEY_LENGTH + 1)}"',
     ],
 )
-def test_what_is_no_key_is_refused_with_what_to_do(header: str) -> None:
+def test_malformed_key_is_refused_with_advice(header: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        idempotency_key({"idempotency-key": header})
+        read_idempotency_key({"idempotency-key": header})
     (error,) = refused.value.errors
     assert error.field == "Idempotency-Key"
     assert "1 to 255 ASCII characters in double quotes" in error.message
 
 
-def test_no_header_is_no_key() -> None:
-    assert idempotency_key({"prefer": "wait=1"}) is None
+def test_missing_key_header_is_none() -> None:
+    assert read_idempotency_key({"prefer": "wait=1"}) is None
 
 
-@given(st.text(PRINTABLE, min_size=1, max_size=KEY_LENGTH))
-def test_every_printable_text_can_be_a_key_in_quotes(key: str) -> None:
+@given(st.text(PRINTABLE, min_size=1, max_size=MAX_KEY_LENGTH))
+def test_quoted_key_of_any_printable_text_is_read(key: str) -> None:
     escaped = key.replace("\\", "\\\\").replace('"', '\\"')
-    assert idempotency_key({"idempotency-key": f'"{escaped}"'}) == key
+    assert read_idempotency_key({"idempotency-key": f'"{escaped}"'}) == key
 
 
-def test_a_page_may_send_the_header() -> None:
+def test_cors_allows_the_key_header() -> None:
     (api,) = of_type(deployed(), "AWS::Serverless::HttpApi").values()
     assert "idempotency-key" in api["CorsConfiguration"]["AllowHeaders"]

@@ -8,10 +8,7 @@ from leads.domain.filename import clean_filename
 from leads.domain.import_job import ImportOrder, ImportRequest
 from leads.domain.merge_strategy import MergeStrategy
 from leads.errors import FileTooLarge, InvalidRequest, UnsupportedMediaType
-from leads.web.import_requests import (
-    FILE_LIMIT,
-    read_import_request,
-)
+from leads.web.import_requests import MAX_FILE_BYTES, read_import_request
 from tests.unit.web.events import http_event
 
 CSV = b"name,phone,source\nZo\xc3\xa9,06,web\n"
@@ -32,16 +29,16 @@ def read_bare(headers: dict[str, str] | None = None, query: dict[str, str] | Non
         "application/vnd.ms-excel",
     ],
 )
-def test_a_bare_body_is_the_file(media_type: str) -> None:
+def test_bare_body_is_the_file(media_type: str) -> None:
     request = read_import_request(http_event(CSV, headers={"Content-Type": media_type}))
     assert request == ImportRequest(ImportOrder("upload.csv", MergeStrategy.SKIP, False), CSV)
 
 
-def test_a_body_that_arrives_as_text_is_the_file_in_utf_8() -> None:
+def test_text_body_is_the_file_in_utf_8() -> None:
     assert read_import_request(http_event(CSV.decode(), headers={"Content-Type": "text/csv"})).content == CSV
 
 
-def test_text_that_reached_us_destroyed_is_refused_with_what_to_do() -> None:
+def test_text_body_with_lost_characters_is_refused_with_advice() -> None:
     text = "name,phone,source\nZo\ufffd,06,web\n"
     with pytest.raises(
         InvalidRequest, match="Content-Type: application/octet-stream, or as multipart/form-data"
@@ -53,15 +50,15 @@ def test_text_that_reached_us_destroyed_is_refused_with_what_to_do() -> None:
 @pytest.mark.parametrize(
     "headers", [{}, {"Content-Type": ""}, {"Content-Type": "application/json"}, {"Content-Type": "é"}]
 )
-def test_a_body_of_another_type_is_refused(headers: dict[str, str]) -> None:
+def test_body_of_another_type_is_refused(headers: dict[str, str]) -> None:
     with pytest.raises(UnsupportedMediaType, match="multipart/form-data with a field named file"):
         read_import_request(http_event(CSV, headers=headers))
 
 
-def test_a_body_whose_base64_is_broken_is_refused() -> None:
+def test_body_of_invalid_base64_is_refused() -> None:
     event = http_event(CSV, headers=BARE)
     event.raw_event["body"] = "not base64!"
-    with pytest.raises(InvalidRequest, match="body is broken"):
+    with pytest.raises(InvalidRequest, match="body was damaged"):
         read_import_request(event)
 
 
@@ -76,24 +73,24 @@ def test_a_body_whose_base64_is_broken_is_refused() -> None:
         (";;;===", "upload.csv"),
     ],
 )
-def test_the_name_of_a_bare_file_stands_in_its_disposition(header: str, filename: str) -> None:
+def test_bare_file_is_named_by_content_disposition(header: str, filename: str) -> None:
     assert read_bare({"Content-Disposition": header}).order.filename == filename
 
 
-def test_the_name_in_the_query_goes_before_the_one_in_the_header() -> None:
+def test_filename_in_query_precedes_the_header() -> None:
     headers = {"Content-Disposition": "attachment; filename=header.csv"}
     assert read_bare(headers, {"filename": "query.csv"}).order.filename == "query.csv"
 
 
-def test_a_file_of_4_mib_is_taken_and_one_byte_more_is_sent_to_the_uploads() -> None:
-    assert FILE_LIMIT == 4 * 1024 * 1024
-    content = b"x" * FILE_LIMIT
+def test_bare_file_over_4_mib_is_refused_with_uploads_route() -> None:
+    assert MAX_FILE_BYTES == 4 * 1024 * 1024
+    content = b"x" * MAX_FILE_BYTES
     assert read_import_request(http_event(content, headers=BARE)).content == content
     with pytest.raises(FileTooLarge) as caught:
         read_import_request(http_event(content + b"x", headers=BARE))
     assert str(caught.value) == (
-        "The file has 4,194,305 bytes; a request may carry 4,194,304. "
-        "Larger files go through POST /api/v1/leads/import/uploads."
+        "The file has 4,194,305 bytes; a request may have 4,194,304. "
+        "Nothing was imported; send the file through POST /api/v1/leads/import/uploads."
     )
 
 
@@ -115,12 +112,12 @@ def test_a_file_of_4_mib_is_taken_and_one_byte_more_is_sent_to_the_uploads() -> 
         ("\ud800.csv", ".csv"),
     ],
 )
-def test_a_filename_is_shown_without_folders_and_what_cannot_be_seen(name: str, shown: str) -> None:
+def test_filename_loses_folders_and_invisible_characters(name: str, shown: str) -> None:
     assert clean_filename(name) == shown
 
 
 @given(st.text())
-def test_a_filename_is_always_something_that_can_be_shown_and_stored(name: str) -> None:
+def test_any_filename_is_printable_and_storable(name: str) -> None:
     shown = clean_filename(name)
     assert 1 <= len(shown) <= 255
     assert shown.isprintable()

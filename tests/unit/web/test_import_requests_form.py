@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from leads.domain.import_job import ImportOrder, ImportRequest
 from leads.domain.merge_strategy import MergeStrategy
 from leads.errors import FieldError, FileTooLarge, InvalidRequest
-from leads.web.import_requests import FILE_LIMIT, read_import_request
+from leads.web.import_requests import MAX_FILE_BYTES, read_import_request
 from tests.unit.web.events import http_event
 
 CSV = b"name,phone,source\nZo\xc3\xa9,06,web\n"
 FORM = {"Content-Type": "multipart/form-data; boundary=xyz"}
-BROKEN_FORM = "The form cannot be read: the body is no complete multipart/form-data. Send it again."
+BROKEN_FORM = "The form cannot be read: the body is not complete multipart/form-data. Send the request again."
 
 Part = tuple[str, bytes]
 
@@ -41,66 +41,66 @@ def refused_form(*parts: Part, query: dict[str, str] | None = None) -> InvalidRe
     return caught.value
 
 
-def test_a_form_with_a_file_is_an_order_to_skip_duplicates() -> None:
+def test_form_with_file_alone_skips_duplicates() -> None:
     assert read_form(FILE) == ImportRequest(ImportOrder("leads.csv", MergeStrategy.SKIP, False), CSV)
 
 
-def test_a_form_may_hold_the_options_before_or_behind_its_file() -> None:
+def test_form_options_before_or_after_the_file_are_read() -> None:
     order = ImportOrder("leads.csv", MergeStrategy.OVERWRITE, True)
     strategy, dry_run = ('"mergeStrategy"', b" overwrite\r\n"), ('"dryRun"', b"TRUE")
     assert read_form(strategy, dry_run, FILE) == ImportRequest(order, CSV)
     assert read_form(FILE, dry_run, strategy) == ImportRequest(order, CSV)
 
 
-def test_the_options_may_stand_in_the_query() -> None:
+def test_form_options_in_the_query_are_read() -> None:
     request = read_form(
         FILE, query={"mergeStrategy": "CREATE_NEW", "dryRun": "true", "filename": "other.csv"}
     )
     assert request.order == ImportOrder("other.csv", MergeStrategy.CREATE_NEW, True)
 
 
-def test_an_option_in_both_places_must_say_the_same() -> None:
+def test_option_that_differs_between_query_and_form_is_refused() -> None:
     skip = ('"mergeStrategy"', b"SKIP")
     assert read_form(FILE, skip, query={"mergeStrategy": "SKIP"}).order.merge_strategy is MergeStrategy.SKIP
     error = refused_form(FILE, skip, query={"mergeStrategy": "OVERWRITE"})
-    message = "mergeStrategy differs between the query and the form."
+    message = "mergeStrategy differs between the query and the form. Send it in one of them."
     assert error.errors == (FieldError("mergeStrategy", message),)
 
 
 @pytest.mark.parametrize("parts", [(), (('"mergeStrategy"', b"SKIP"),)])
-def test_a_form_without_a_file_is_refused(parts: tuple[Part, ...]) -> None:
-    message = "No file: send it as the form field named file."
+def test_form_without_file_is_refused(parts: tuple[Part, ...]) -> None:
+    message = "The form has no file. Send it in the field named file."
     assert refused_form(*parts).errors == (FieldError("file", message),)
 
 
-def test_an_empty_file_is_left_to_the_import_which_says_so() -> None:
+def test_form_with_empty_file_is_accepted() -> None:
     assert read_form(('"file"; filename="a.csv"', b"")).content == b""
 
 
-def test_a_form_with_two_files_or_an_option_twice_is_refused() -> None:
-    assert refused_form(FILE, FILE).errors == (FieldError("file", "Send file once."),)
+def test_form_with_a_repeated_field_is_refused() -> None:
+    assert refused_form(FILE, FILE).errors == (FieldError("file", "The form has file twice. Send it once."),)
     strategy = ('"mergeStrategy"', b"SKIP")
     assert refused_form(FILE, strategy, strategy).errors == (
-        FieldError("mergeStrategy", "Send mergeStrategy once."),
+        FieldError("mergeStrategy", "The form has mergeStrategy twice. Send it once."),
     )
 
 
-def test_a_form_may_name_the_file_otherwise() -> None:
+def test_form_filename_field_overrides_the_file_name() -> None:
     assert read_form(FILE, ('"filename"', b"other.csv")).order.filename == "other.csv"
 
 
 @pytest.mark.parametrize("name", ["strategy", "File", "dry_run"])
-def test_an_unknown_form_field_is_refused_with_those_that_exist(name: str) -> None:
+def test_unknown_form_field_is_refused_with_allowed_ones(name: str) -> None:
     message = f"Unknown parameter: {name}. Allowed: file, mergeStrategy, dryRun, filename"
     assert refused_form(FILE, (f'"{name}"', b"x")).errors == (FieldError(name, message),)
 
 
-def test_an_unknown_query_parameter_is_refused_with_those_that_exist() -> None:
+def test_unknown_query_parameter_is_refused_with_allowed_ones() -> None:
     message = "Unknown parameter: strategy. Allowed: mergeStrategy, dryRun, filename"
     assert refused_form(FILE, query={"strategy": "SKIP"}).errors == (FieldError("strategy", message),)
 
 
-def test_an_unknown_strategy_is_refused_with_those_that_exist() -> None:
+def test_unknown_strategy_is_refused_with_allowed_ones() -> None:
     message = "Invalid mergeStrategy value: MERGE. Allowed: SKIP, OVERWRITE, CREATE_NEW"
     assert str(refused_form(FILE, ('"mergeStrategy"', b"MERGE"))) == message
 
@@ -132,26 +132,26 @@ def test_an_unknown_strategy_is_refused_with_those_that_exist() -> None:
         "endless name",
     ],
 )
-def test_a_broken_form_is_refused(body: bytes) -> None:
+def test_broken_form_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidRequest) as caught:
         read_import_request(http_event(body, headers=FORM))
     assert str(caught.value) == BROKEN_FORM
 
 
 @pytest.mark.parametrize("boundary", ["é", "a" * 5000, "\\", '"\u2028"'])
-def test_a_boundary_that_is_not_in_the_body_is_refused(boundary: str) -> None:
+def test_boundary_that_is_not_in_the_body_is_refused(boundary: str) -> None:
     headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
     with pytest.raises(InvalidRequest):
         read_import_request(http_event(form(FILE), headers=headers))
 
 
-def test_a_form_without_a_boundary_is_refused() -> None:
-    with pytest.raises(InvalidRequest, match="lacks its boundary"):
+def test_form_without_boundary_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="has no boundary"):
         read_import_request(http_event(form(FILE), headers={"Content-Type": "multipart/form-data"}))
 
 
 @given(st.binary(max_size=200), st.integers(0, 150))
-def test_no_body_of_a_form_makes_us_fail(garbage: bytes, at: int) -> None:
+def test_form_with_garbage_is_read_or_refused(garbage: bytes, at: int) -> None:
     body = form(FILE, ('"mergeStrategy"', b"SKIP"))
     try:
         read_import_request(http_event(body[:at] + garbage + body[at:], headers=FORM))
@@ -159,8 +159,8 @@ def test_no_body_of_a_form_makes_us_fail(garbage: bytes, at: int) -> None:
         assert str(error)
 
 
-def test_a_file_of_4_mib_is_taken_and_one_byte_more_is_not() -> None:
-    content = b"x" * FILE_LIMIT
+def test_form_file_over_4_mib_is_refused() -> None:
+    content = b"x" * MAX_FILE_BYTES
     assert read_form(('"file"; filename="a.csv"', content)).content == content
     with pytest.raises(FileTooLarge):
         read_form(('"file"; filename="a.csv"', content + b"x"))

@@ -9,11 +9,18 @@ from hypothesis import strategies as st
 from leads.domain.lead import LeadSource
 from leads.domain.merge_strategy import MergeStrategy
 from leads.errors import FieldError, InvalidRequest
-from leads.web.parameters import Preference, asks_for_json, choice, flag, preference, refuse_unknown
+from leads.web.parameters import (
+    Preference,
+    asks_for_json,
+    read_choice,
+    read_flag,
+    read_preference,
+    refuse_unknown,
+)
 
 
 def preferred(header: str) -> Preference:
-    return preference({"prefer": header}, default=20.0, most=25)
+    return read_preference({"prefer": header}, default_wait=20.0, max_wait=25)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +44,7 @@ def preferred(header: str) -> Preference:
         ('note="a \\", b", wait=3', 3, "wait=3"),
     ],
 )
-def test_a_preference_is_read_and_said_to_be_applied(header: str, wait: int, applied: str) -> None:
+def test_preference_is_read_and_reported_as_applied(header: str, wait: int, applied: str) -> None:
     assert preferred(header) == Preference(wait, applied)
     assert preferred(header).headers == {"Preference-Applied": applied}
 
@@ -66,27 +73,27 @@ def test_a_preference_is_read_and_said_to_be_applied(header: str, wait: int, app
         ";;;,,,",
     ],
 )
-def test_a_preference_that_is_none_of_ours_is_ignored(header: str) -> None:
+def test_unknown_preference_is_ignored(header: str) -> None:
     assert preferred(header) == Preference(20.0, None)
     assert preferred(header).headers == {}
 
 
-def test_without_the_header_the_default_is_waited() -> None:
-    assert preference({"accept": "*/*"}, default=20.0, most=25) == Preference(20.0, None)
+def test_missing_preference_is_the_default_wait() -> None:
+    assert read_preference({"accept": "*/*"}, default_wait=20.0, max_wait=25) == Preference(20.0, None)
 
 
-def test_the_header_is_found_in_any_case() -> None:
-    assert preference({"Prefer": "wait=1"}, default=20.0, most=25).wait == 1
+def test_header_name_in_any_case_is_found() -> None:
+    assert read_preference({"Prefer": "wait=1"}, default_wait=20.0, max_wait=25).wait_seconds == 1
     assert asks_for_json({"Accept": "application/json"})
 
 
 @given(st.text(st.sampled_from('wait=respond-async,; "\\0123456789')) | st.text())
-def test_no_header_makes_us_wait_longer_than_the_most(header: str) -> None:
-    assert 0 <= preferred(header).wait <= 25
+def test_any_preference_waits_at_most_max_wait(header: str) -> None:
+    assert 0 <= preferred(header).wait_seconds <= 25
 
 
 @pytest.mark.parametrize("part", [" ", '"', '""', '"\\', "a=", ", ", ";"])
-def test_a_hostile_header_costs_no_more_than_its_length(part: str) -> None:
+def test_hostile_preference_is_read_in_linear_time(part: str) -> None:
     started = time.process_time()
     assert preferred("a=" + part * 20_000 + '"x').applied is None
     assert time.process_time() - started < 1
@@ -101,7 +108,7 @@ def test_a_hostile_header_costs_no_more_than_its_length(part: str) -> None:
         "text/csv;q=0.1,application/json;q=1",
     ],
 )
-def test_an_accept_header_that_names_json_asks_for_it(accept: str) -> None:
+def test_accept_header_with_json_asks_for_json(accept: str) -> None:
     assert asks_for_json({"accept": accept})
 
 
@@ -109,23 +116,23 @@ def test_an_accept_header_that_names_json_asks_for_it(accept: str) -> None:
     "accept",
     ["*/*", "", "text/html,application/xhtml+xml,*/*;q=0.8", "application/problem+json", "application/*"],
 )
-def test_any_other_accept_header_does_not(accept: str) -> None:
+def test_accept_header_without_json_does_not_ask_for_json(accept: str) -> None:
     assert not asks_for_json({"accept": accept})
 
 
-def test_without_an_accept_header_nobody_asks_for_json() -> None:
+def test_missing_accept_header_does_not_ask_for_json() -> None:
     assert not asks_for_json({})
 
 
 @pytest.mark.parametrize("text", ["WALK_IN", "walk_in", " Walk_In "])
-def test_a_choice_is_taken_in_any_case(text: str) -> None:
-    assert choice(LeadSource, "source", text) is LeadSource.WALK_IN
+def test_choice_in_any_case_is_accepted(text: str) -> None:
+    assert read_choice(LeadSource, "source", text) is LeadSource.WALK_IN
 
 
 @pytest.mark.parametrize("text", ["", "MERGE", "SKIP,OVERWRITE", "SK\u0131P", "\u017fkip", "x" * 200])
-def test_a_choice_that_does_not_exist_is_refused_with_those_that_do(text: str) -> None:
+def test_unknown_choice_is_refused_with_allowed_ones(text: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        choice(MergeStrategy, "mergeStrategy", text)
+        read_choice(MergeStrategy, "mergeStrategy", text)
     message = f"Invalid mergeStrategy value: {text[:100] or '(empty)'}. Allowed: SKIP, OVERWRITE, CREATE_NEW"
     assert caught.value.errors == (FieldError("mergeStrategy", message),)
     assert str(caught.value) == message
@@ -134,18 +141,18 @@ def test_a_choice_that_does_not_exist_is_refused_with_those_that_do(text: str) -
 @pytest.mark.parametrize(
     ("text", "value"), [("true", True), ("TRUE", True), ("false", False), ("False", False)]
 )
-def test_a_flag_is_true_or_false(text: str, value: bool) -> None:
-    assert flag("dryRun", text) is value
+def test_flag_is_true_or_false(text: str, value: bool) -> None:
+    assert read_flag("dryRun", text) is value
 
 
 @pytest.mark.parametrize("text", ["", "1", "yes", "tru"])
-def test_any_other_flag_is_refused(text: str) -> None:
+def test_invalid_flag_is_refused(text: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        flag("dryRun", text)
+        read_flag("dryRun", text)
     assert str(caught.value) == f"Invalid dryRun value: {text or '(empty)'}. Allowed: true, false"
 
 
-def test_every_unknown_parameter_is_named_with_those_that_exist() -> None:
+def test_every_unknown_parameter_is_named() -> None:
     refuse_unknown(["limit"], ("limit", "cursor"))
     with pytest.raises(InvalidRequest) as caught:
         refuse_unknown(["limit", "page", "statsu"], ("limit", "cursor"))

@@ -22,11 +22,11 @@ from leads.errors import (
     UnsupportedMediaType,
 )
 from leads.web import resolver
-from leads.web.resolver import answer, api, problem
+from leads.web.resolver import create_resolver, json_response, problem_response
 from tests.support.lambda_context import FakeLambdaContext
 from tests.unit.web.events import raw_event
 
-OUR_FAULT = "Something failed on our side. Try again; if it stays, tell us the requestId."
+INTERNAL_ERROR = "An internal error occurred. Try again; if it persists, contact support with the requestId."
 PRIVATE = "INSERT INTO dossier VALUES ('Ana', '0612345678')"
 
 
@@ -48,17 +48,17 @@ def log(monkeypatch: pytest.MonkeyPatch) -> LogThatIsRead:
 
 
 def answer_to(error: Exception | None, path: str = "/fails") -> dict[str, Any]:
-    app = api()
+    app = create_resolver()
 
     @app.get("/fails")
     def fail() -> Any:
         if error is not None:
             raise error
-        return problem(app, HTTPStatus.BAD_REQUEST, "Row 5: …", importJobId=7)
+        return problem_response(app, HTTPStatus.BAD_REQUEST, "Row 5: …", importJobId=7)
 
     @app.get("/works")
     def work() -> Any:
-        return answer(HTTPStatus.ACCEPTED, '{"a": 1}', {"Retry-After": "1"})
+        return json_response(HTTPStatus.ACCEPTED, '{"a": 1}', {"Retry-After": "1"})
 
     event = raw_event(method="GET", path=path)
     answered: dict[str, Any] = app.resolve(event, FakeLambdaContext("import_leads"))  # type: ignore[arg-type]
@@ -81,7 +81,7 @@ def content_type(answered: dict[str, Any]) -> str:
         (UnsupportedMediaType("no"), 415, "Unsupported Media Type"),
     ],
 )
-def test_an_error_of_the_caller_is_a_problem_document_that_says_it(
+def test_caller_error_is_a_problem_document(
     error: LeadsError, status: int, title: str, log: LogThatIsRead
 ) -> None:
     answered = answer_to(error)
@@ -97,7 +97,7 @@ def test_an_error_of_the_caller_is_a_problem_document_that_says_it(
     assert log.entries == []
 
 
-def test_the_faults_of_a_request_are_listed_by_field() -> None:
+def test_invalid_request_lists_faults_by_field() -> None:
     body = json.loads(
         answer_to(InvalidRequest.of([FieldError("limit", "é"), FieldError("page", "b")]))["body"]
     )
@@ -117,15 +117,15 @@ def test_the_faults_of_a_request_are_listed_by_field() -> None:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_a_fault_of_ours_is_a_bare_500_and_logged_once(error: Exception, log: LogThatIsRead) -> None:
+def test_internal_error_is_a_500_without_details(error: Exception, log: LogThatIsRead) -> None:
     answered = answer_to(error)
     body = json.loads(answered["body"])
-    assert (answered["statusCode"], body["detail"], body["requestId"]) == (500, OUR_FAULT, "request-1")
+    assert (answered["statusCode"], body["detail"], body["requestId"]) == (500, INTERNAL_ERROR, "request-1")
     assert PRIVATE not in answered["body"]
     assert len(log.entries) == 1
 
 
-def test_an_error_that_nobody_foresaw_is_logged_by_its_kind_and_place_without_its_message(
+def test_unexpected_error_is_logged_without_its_message(
     log: LogThatIsRead,
 ) -> None:
     answer_to(RuntimeError(PRIVATE))
@@ -135,20 +135,20 @@ def test_an_error_that_nobody_foresaw_is_logged_by_its_kind_and_place_without_it
     assert PRIVATE not in str(members)
 
 
-def test_an_unknown_route_is_a_404_and_no_fault_of_ours(log: LogThatIsRead) -> None:
+def test_unknown_route_is_404_and_not_logged(log: LogThatIsRead) -> None:
     answered = answer_to(None, "/nowhere")
     assert answered["statusCode"] == json.loads(answered["body"])["status"] == 404
     assert content_type(answered) == "application/problem+json"
     assert log.entries == []
 
 
-def test_a_problem_document_may_have_members_of_its_own() -> None:
+def test_problem_document_has_extension_members() -> None:
     body = json.loads(answer_to(None)["body"])
     assert (body["status"], body["detail"], body["importJobId"]) == (400, "Row 5: …", 7)
     assert "errors" not in body
 
 
-def test_an_answer_is_json_with_its_headers() -> None:
+def test_json_response_has_body_and_headers() -> None:
     answered = answer_to(None, "/works")
     assert (answered["statusCode"], answered["body"]) == (202, '{"a": 1}')
     assert content_type(answered) == "application/json"

@@ -22,16 +22,16 @@ def refused_upload(body: str) -> list[tuple[str, str]]:
     return [(error.field, error.message) for error in caught.value.errors]
 
 
-def test_an_upload_needs_only_a_filename() -> None:
+def test_upload_with_filename_alone_skips_duplicates() -> None:
     assert read_upload({"filename": "leads.csv"}) == ImportOrder("leads.csv", MergeStrategy.SKIP, False)
 
 
-def test_an_upload_may_say_all_that_an_import_may() -> None:
+def test_upload_reads_every_import_option() -> None:
     body = {"filename": "../leads.csv", "mergeStrategy": "CREATE_NEW", "dryRun": True}
     assert read_upload(body) == ImportOrder("leads.csv", MergeStrategy.CREATE_NEW, True)
 
 
-def test_the_body_of_an_upload_may_arrive_as_base64() -> None:
+def test_upload_body_in_base64_is_read() -> None:
     event = http_event(b'{"filename": "\xc3\xa9t\xc3\xa9.csv"}')
     assert read_upload_request(event).filename == "été.csv"
 
@@ -53,7 +53,7 @@ def test_the_body_of_an_upload_may_arrive_as_base64() -> None:
         ('{"filename": "a.csv", "merge_strategy": "SKIP"}', "merge_strategy"),
     ],
 )
-def test_an_upload_that_cannot_be_read_is_refused_by_its_field(body: str, field: str) -> None:
+def test_invalid_upload_is_refused_by_field(body: str, field: str) -> None:
     ((named, message),) = refused_upload(body)
     assert named == field
     assert field in message
@@ -61,19 +61,19 @@ def test_an_upload_that_cannot_be_read_is_refused_by_its_field(body: str, field:
     assert any(words in message for words in expected), message
 
 
-def test_an_upload_reports_all_its_faults_at_once() -> None:
+def test_invalid_upload_reports_all_faults() -> None:
     faults = refused_upload('{"mergeStrategy": "MERGE", "dryRun": null}')
     assert [field for field, _ in faults] == ["filename", "mergeStrategy", "dryRun"]
     assert "SKIP, OVERWRITE, CREATE_NEW" in faults[1][1]
 
 
 @pytest.mark.parametrize("strategy", ["OVERWRITE", "overwrite", "Overwrite"])
-def test_an_upload_takes_its_strategy_in_any_case(strategy: str) -> None:
+def test_upload_strategy_in_any_case_is_accepted(strategy: str) -> None:
     order = read_upload({"filename": "leads.csv", "mergeStrategy": strategy})
     assert order.merge_strategy is MergeStrategy.OVERWRITE
 
 
-def test_faults_are_told_apart_in_the_detail() -> None:
+def test_upload_faults_are_separated_in_the_detail() -> None:
     with pytest.raises(InvalidRequest) as caught:
         read_upload_request(http_event(b'{"mergeStrategy": "MERGE"}'))
     assert str(caught.value) == (
@@ -81,17 +81,17 @@ def test_faults_are_told_apart_in_the_detail() -> None:
     )
 
 
-def test_a_filename_that_is_given_is_not_called_missing() -> None:
+def test_too_long_upload_filename_is_not_called_missing() -> None:
     ((_, message),) = refused_upload(json.dumps({"filename": "x" * 256}))
-    assert message == "filename must be the file's name, a text of 1 to 255 characters."
+    assert message == "filename must be a text of 1 to 255 characters."
 
 
 @pytest.mark.parametrize("name", ["filename", "mergeStrategy", "dryRun"])
-def test_what_an_upload_wants_in_its_body_is_not_called_unknown_in_the_query(name: str) -> None:
-    with pytest.raises(InvalidRequest, match=f"^{name} belongs in the JSON body here.$"):
+def test_upload_option_in_the_query_is_refused_with_advice(name: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"^{name} must be in the JSON body, not in the query.$"):
         read_upload({"filename": "leads.csv"}, query={name: "true"})
 
 
-def test_an_upload_takes_no_query() -> None:
+def test_upload_with_unknown_query_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="Unknown parameter: dry_run"):
         read_upload({"filename": "leads.csv"}, query={"dry_run": "true"})

@@ -1,3 +1,1 @@
-"""The HTTP side: who calls, what they ask, what they get. Used by the functions behind API Gateway and by no
-other.
-"""
+"""HTTP requests and responses: sign-in, parameters, problem documents. Only the API functions use it."""

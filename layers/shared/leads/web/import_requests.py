@@ -1,4 +1,4 @@
-"""What POST /api/v1/leads/import is asked: a file, as a form or bare, and what to do with it."""
+"""Read POST /api/v1/leads/import: a file, as a form field or as the whole body, and its options."""
 
 import base64
 import binascii
@@ -13,11 +13,13 @@ from leads.domain.filename import clean_filename
 from leads.domain.import_job import ImportOrder, ImportRequest
 from leads.domain.merge_strategy import MergeStrategy
 from leads.errors import FieldError, FileTooLarge, InvalidRequest, UnsupportedMediaType
-from leads.web.parameters import choice, flag, idempotency_key, refuse_unknown
+from leads.web.parameters import read_choice, read_flag, read_idempotency_key, refuse_unknown
 
-FILE_LIMIT: Final = 4 * 1024 * 1024
-"""Bytes of a file sent in a request. Lambda takes events of 6 MB, in which base64 makes 4 bytes of 3; the
-rest is for headers and claims (our API).
+MAX_FILE_BYTES: Final = 4 * 1024 * 1024
+"""Largest file in a request. Clients of the API rely on it.
+
+base64 makes 5.6 MB of it, and Lambda accepts events of 6 MB; headers and claims need the rest. Above about
+4.5 MB the gateway refuses the request itself, without advice. Below, more files need the uploads route.
 """
 
 _OPTIONS: Final = ("mergeStrategy", "dryRun", "filename")
@@ -27,19 +29,24 @@ _BARE_TYPES: Final = (
     "text/csv",
     "text/plain",
     "application/csv",
-    # What browsers on a Windows machine with Excel call a CSV file.
+    # Browsers on a Windows machine with Excel send a CSV file with this type.
     "application/vnd.ms-excel",
 )
 _UPLOADS_ROUTE: Final = "/api/v1/leads/import/uploads"
+
 _REPLACEMENT: Final = "\ufffd"
+"""The gateway puts this character where a text body is not UTF-8."""
 
 
 def read_import_request(event: APIGatewayProxyEventV2) -> ImportRequest:
-    """Reads a form or a bare file.
+    """Return the file and its options, from a form or a bare body.
 
-    Raises InvalidRequest, FileTooLarge, UnsupportedMediaType.
+    Raises:
+        InvalidRequest: A parameter is invalid, or the body cannot be read.
+        FileTooLarge: The file has more than MAX_FILE_BYTES.
+        UnsupportedMediaType: The Content-Type is neither a form nor a type of file.
     """
-    key = idempotency_key(event.headers)
+    key = read_idempotency_key(event.headers)
     query = dict(event.query_string_parameters)
     refuse_unknown(query, _OPTIONS)
     media_type, options = parse_options_header(_header(event, "content-type"))
@@ -51,19 +58,21 @@ def read_import_request(event: APIGatewayProxyEventV2) -> ImportRequest:
         content = request_body(event)
         if not event.is_base64_encoded and _REPLACEMENT in (event.body or ""):
             raise InvalidRequest(
-                "The file is not UTF-8, and as text/* it reaches us with those characters destroyed. "
+                "The file is not UTF-8, and some of its characters were lost because it was sent as text. "
+                "Nothing was imported. "
                 "Send it with Content-Type: application/octet-stream, or as multipart/form-data."
             )
         sent_name = _disposition_filename(_header(event, "content-disposition"))
     else:
         raise UnsupportedMediaType(
+            "The Content-Type is not supported. "
             "Send the file as multipart/form-data with a field named file, "
-            f"or bare with one of these as its Content-Type: {', '.join(_BARE_TYPES)}."
+            f"or as the whole body with one of these types: {', '.join(_BARE_TYPES)}."
         )
-    if len(content) > FILE_LIMIT:
+    if len(content) > MAX_FILE_BYTES:
         raise FileTooLarge(
-            f"The file has {len(content):,} bytes; a request may carry {FILE_LIMIT:,}. "
-            f"Larger files go through POST {_UPLOADS_ROUTE}."
+            f"The file has {len(content):,} bytes; a request may have {MAX_FILE_BYTES:,}. "
+            f"Nothing was imported; send the file through POST {_UPLOADS_ROUTE}."
         )
     return ImportRequest(_order(sent_name, query, form), content, key)
 
@@ -73,21 +82,21 @@ def _header(event: APIGatewayProxyEventV2, name: str) -> str:
 
 
 def request_body(event: APIGatewayProxyEventV2) -> bytes:
-    """The bytes that were sent. Raises InvalidRequest."""
+    """Return the body as the client sent it. Raises InvalidRequest."""
     body = event.body or ""
     if not event.is_base64_encoded:
         return body.encode()
     try:
         return base64.b64decode(body, validate=True)
     except binascii.Error as error:
-        raise InvalidRequest("The request's body is broken. Send it again.") from error
+        raise InvalidRequest("The request body was damaged on its way. Send the request again.") from error
 
 
 def _read_form(body: bytes, boundary: str) -> tuple[bytes, str, dict[str, str]]:
-    """The file's bytes and name, and the other fields."""
+    """Return the file's bytes and name, and the other fields."""
     if not boundary:
         raise InvalidRequest(
-            "The Content-Type multipart/form-data lacks its boundary. Let your client set the header."
+            "The Content-Type multipart/form-data has no boundary. Let your HTTP client set this header."
         )
     content: bytes | None = None
     filename = ""
@@ -100,17 +109,19 @@ def _read_form(body: bytes, boundary: str) -> tuple[bytes, str, dict[str, str]]:
             if name not in _FORM:
                 refuse_unknown([name], _FORM)
             if name in fields or (name == "file" and content is not None):
-                raise InvalidRequest.of([FieldError(name, f"Send {name} once.")])
+                raise InvalidRequest.of([FieldError(name, f"The form has {name} twice. Send it once.")])
             if name == "file":
                 content, filename = part.raw, part.filename or ""
             else:
                 fields[name] = part.value.strip()
-    except (MultipartError, UnicodeError, LookupError) as error:  # LookupError: a charset that is none
+    except (MultipartError, UnicodeError, LookupError) as error:  # LookupError: an unknown charset
         raise InvalidRequest(
-            "The form cannot be read: the body is no complete multipart/form-data. Send it again."
+            "The form cannot be read: the body is not complete multipart/form-data. Send the request again."
         ) from error
     if content is None:
-        raise InvalidRequest.of([FieldError("file", "No file: send it as the form field named file.")])
+        raise InvalidRequest.of(
+            [FieldError("file", "The form has no file. Send it in the field named file.")]
+        )
     return content, filename, fields
 
 
@@ -124,13 +135,14 @@ def _disposition_filename(header: str) -> str:
 def _order(sent_name: str, query: Mapping[str, str], form: Mapping[str, str]) -> ImportOrder:
     options: dict[str, str] = {}
     for name in _OPTIONS:
-        given = {source[name] for source in (query, form) if name in source}
-        if len(given) > 1:
-            raise InvalidRequest.of([FieldError(name, f"{name} differs between the query and the form.")])
-        if given:
-            options[name] = given.pop()
+        values = {source[name] for source in (query, form) if name in source}
+        if len(values) > 1:
+            message = f"{name} differs between the query and the form. Send it in one of them."
+            raise InvalidRequest.of([FieldError(name, message)])
+        if values:
+            options[name] = values.pop()
     strategy = MergeStrategy.SKIP
     if "mergeStrategy" in options:
-        strategy = choice(MergeStrategy, "mergeStrategy", options["mergeStrategy"])
-    dry_run = flag("dryRun", options["dryRun"]) if "dryRun" in options else False
+        strategy = read_choice(MergeStrategy, "mergeStrategy", options["mergeStrategy"])
+    dry_run = read_flag("dryRun", options["dryRun"]) if "dryRun" in options else False
     return ImportOrder(clean_filename(options.get("filename") or sent_name), strategy, dry_run)

@@ -1,6 +1,6 @@
-"""The API resolver of the functions behind API Gateway, and the one table from our errors to HTTP answers.
+"""Resolve API Gateway's events to routes, and map each error to its HTTP response in one table.
 
-Errors are problem documents (RFC 9457). What is not ours to explain is logged and answered as a bare 500.
+Errors are problem documents (RFC 9457). An internal error is logged, and its response has no details.
 """
 
 import json
@@ -36,34 +36,36 @@ _STATUSES: Final[Sequence[tuple[type[LeadsError], HTTPStatus]]] = (
     (UnsupportedMediaType, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
 )
 
-_OUR_FAULT: Final = "Something failed on our side. Try again; if it stays, tell us the requestId."
+_INTERNAL_ERROR: Final = (
+    "An internal error occurred. Try again; if it persists, contact support with the requestId."
+)
 
 
-def api() -> APIGatewayHttpResolver:
-    """A resolver that answers every error with a problem document."""
+def create_resolver() -> APIGatewayHttpResolver:
+    """Return a resolver that answers every error with a problem document."""
     app = APIGatewayHttpResolver()
 
     def known(error: LeadsError) -> Response[str]:
         for kind, status in _STATUSES:
             if isinstance(error, kind):
                 errors = error.errors if isinstance(error, InvalidRequest) else ()
-                return problem(app, status, str(error), errors)
+                return problem_response(app, status, str(error), errors)
         logger.error("service fault", fault=str(error), stack=stack_without_message(error))
-        return problem(app, HTTPStatus.INTERNAL_SERVER_ERROR, _OUR_FAULT)
+        return problem_response(app, HTTPStatus.INTERNAL_SERVER_ERROR, _INTERNAL_ERROR)
 
     def unknown(error: Exception) -> Response[str]:
         if isinstance(error, ServiceError):
-            # Powertools' own, such as a route it does not know: this handler would swallow them.
-            return problem(app, HTTPStatus(error.status_code), str(error.msg))
+            # Powertools raises it, for example for an unknown route. Without this it would become a 500.
+            return problem_response(app, HTTPStatus(error.status_code), str(error.msg))
         logger.error("unexpected error", error=type(error).__name__, stack=stack_without_message(error))
-        return problem(app, HTTPStatus.INTERNAL_SERVER_ERROR, _OUR_FAULT)
+        return problem_response(app, HTTPStatus.INTERNAL_SERVER_ERROR, _INTERNAL_ERROR)
 
     app.exception_handler(LeadsError)(known)
     app.exception_handler(Exception)(unknown)
     return app
 
 
-def problem(
+def problem_response(
     app: APIGatewayHttpResolver,
     status: HTTPStatus,
     detail: str,
@@ -71,7 +73,7 @@ def problem(
     headers: Mapping[str, str] | None = None,
     **members: object,
 ) -> Response[str]:
-    """A problem document; `members` are its extensions (RFC 9457, 3.2)."""
+    """Return a problem document. `members` are its extensions (RFC 9457, 3.2)."""
     document: dict[str, object] = {
         "type": "about:blank",
         "title": status.phrase,
@@ -85,6 +87,6 @@ def problem(
     return Response(status.value, PROBLEM_JSON, body, dict(headers or {}))
 
 
-def answer(status: HTTPStatus, body: str, headers: Mapping[str, str] | None = None) -> Response[str]:
-    """A JSON answer."""
+def json_response(status: HTTPStatus, body: str, headers: Mapping[str, str] | None = None) -> Response[str]:
+    """Return a JSON body with its status and headers."""
     return Response(status.value, "application/json", body, dict(headers or {}))

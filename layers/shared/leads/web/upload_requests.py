@@ -1,4 +1,4 @@
-"""What POST /api/v1/leads/import/uploads is asked, in JSON: which file is to come, and what to do with it."""
+"""Read the JSON body of POST /api/v1/leads/import/uploads: the file's name and the import's options."""
 
 from typing import Final, NotRequired, TypedDict
 
@@ -46,22 +46,25 @@ _REQUEST: Final = SchemaValidator(
         extra_behavior="forbid",
     )
 )
-"""By pydantic's core alone: its models take a fifth of a cold start."""
+"""A schema of pydantic_core: pydantic's models would take a fifth of a cold start."""
 
 _FIELDS: Final = {
-    "filename": f"filename must be the file's name, a text of 1 to {FILENAME_LENGTH} characters.",
+    "filename": f"filename must be a text of 1 to {FILENAME_LENGTH} characters.",
     "mergeStrategy": f"Invalid mergeStrategy value. Allowed: {', '.join(MergeStrategy)}",
     "dryRun": "Invalid dryRun value. Allowed: true, false",
 }
 
 
 def read_upload_request(event: APIGatewayProxyEventV2) -> ImportOrder:
-    """Reads the JSON body of an upload request. Raises InvalidRequest."""
+    """Return the file's name and options from the JSON body. Raises InvalidRequest."""
     query = dict(event.query_string_parameters)
     if misplaced := _FIELDS.keys() & query:
-        # Where the route for small files takes them.
+        # POST /import accepts them in the query.
         raise InvalidRequest.of(
-            [FieldError(name, f"{name} belongs in the JSON body here.") for name in sorted(misplaced)]
+            [
+                FieldError(name, f"{name} must be in the JSON body, not in the query.")
+                for name in sorted(misplaced)
+            ]
         )
     refuse_unknown(query, ())
     try:
@@ -77,7 +80,7 @@ def read_upload_request(event: APIGatewayProxyEventV2) -> ImportOrder:
 
 
 def _fault(kind: str, location: tuple[int | str, ...]) -> FieldError:
-    """What to do about a fault that pydantic found, in the words of our other answers."""
+    """Translate a fault that pydantic_core found into the wording of the other routes."""
     if not location:
         return FieldError("body", 'The body must be JSON such as {"filename": "leads.csv"}.')
     field = str(location[0])[:100]
