@@ -1,6 +1,7 @@
 """Check the classes of rows by their phones: new, possible duplicate or certain duplicate.
 
-tests/integration/database/test_phone_key.py compares the filter to the phone keys."""
+tests/integration/database/test_phone_key.py compares the filter to the phone keys.
+"""
 
 from itertools import permutations
 

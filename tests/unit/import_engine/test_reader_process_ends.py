@@ -1,6 +1,7 @@
 """Check that the reader process ends with its work, and that its faults disclose nothing of the file.
 
-After each test, the fixture `started` checks that no process, thread or pipe is open."""
+After each test, the fixture `started` checks that no process, thread or pipe is open.
+"""
 
 import os
 import subprocess
