@@ -174,7 +174,7 @@ def test_presigned_post_allows_one_key_a_size_and_an_hour(
 
 
 def assert_link(service: Service, url: str, key: str) -> None:
-    """Check that a link is for one object, for a quarter of an hour, and for a download."""
+    """Check that a link allows the download of one object for a quarter of an hour."""
     parts = urlsplit(url)
     query = parse_qs(parts.query, strict_parsing=True)
     assert unquote(parts.path) == f"/{service.bucket}/{key}"

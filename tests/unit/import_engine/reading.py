@@ -14,7 +14,7 @@ SKIP = ReadTask(chunk_rows=1000, may_skip=True)
 
 
 class Read(Protocol):
-    """Type `read_batches` and its substitutes."""
+    """Describe the call of `read_batches` and of its substitutes."""
 
     def __call__(self, source: ByteSource, task: ReadTask) -> tuple[FileLayout, Batches]: ...
 

@@ -18,7 +18,7 @@ from tests.unit.import_engine.reading import SKIP, Read, read_batches_apart, rea
 HEADER = b"name,phone,source\n"
 ROW = b"Ana Ruiz,0612345678,web\n"
 
-# Leads, faulty rows, ragged and blank ones; cells that COPY, CSV and the formula guard look at.
+# Leads, faulty rows, ragged and blank ones; cells that COPY, CSV and the formula guard check.
 cells = st.sampled_from(["Ana", "06", "web", "", "x\ty", "\\N", "a\nb", "é", "'=1", "\x00", "x" * 300])
 rows = st.lists(cells, max_size=5) | st.builds(lambda name, phone: [name, phone, "web"], cells, cells)
 tables = st.lists(rows, max_size=40)
