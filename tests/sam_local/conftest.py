@@ -1,4 +1,4 @@
-"""The built service, and a local stack whose own functions leave the work to SAM's containers."""
+"""Provide the built service, and a local stack whose functions run in SAM's containers."""
 
 import subprocess
 from collections.abc import Iterator
@@ -39,13 +39,15 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def built() -> None:
-    """What `sam build` makes of the tree as it is now."""
+    """Build the service from the current tree with `sam build`."""
     command = ["make", "build"]
-    made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=RUN_SECONDS)
-    assert made.returncode == 0, made.stderr + made.stdout
+    build = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=RUN_SECONDS
+    )
+    assert build.returncode == 0, build.stderr + build.stdout
 
 
 @pytest.fixture(scope="session")
 def sam(stack: Stack, built: None) -> Sam:
-    """Invokes the built functions on the stack."""
+    """Return an invoker of the built functions on the stack."""
     return Sam(stack)

@@ -1,4 +1,4 @@
-"""What `sam build` makes, and `make invoke`."""
+"""Check the output of `sam build`, and `make invoke`."""
 
 from layers.finish_layer import SERVICES
 from tests.support.sam_local import Sam
@@ -7,23 +7,23 @@ from tests.support.service import ROOT
 LAYER = ROOT / ".aws-sam/build/SharedLayer"
 
 LAYER_BYTES = 60_000_000
-"""Our own bound: a layer is fetched and unpacked at each cold start. Lambda's is 250 MB with the function."""
+"""Each cold start fetches and unpacks the layer. Lambda allows 250 MB with the function."""
 
 
-def test_the_layer_is_small(built: None) -> None:
+def test_layer_of_the_build_is_small(built: None) -> None:
     sizes = [path.stat().st_size for path in LAYER.rglob("*") if path.is_file()]
     assert (LAYER / "python/leads/settings.py").is_file()
     assert sum(sizes) < LAYER_BYTES
 
 
-def test_the_layer_is_compiled(built: None) -> None:
+def test_layer_of_the_build_is_compiled(built: None) -> None:
     compiled = {
         path.parent.parent / path.name.replace(".cpython-313.pyc", ".py") for path in LAYER.rglob("*.pyc")
     }
     assert set(LAYER.rglob("*.py")) == compiled
 
 
-def test_the_layer_describes_the_services_that_are_used(built: None) -> None:
+def test_layer_of_the_build_describes_used_aws_services_only(built: None) -> None:
     described = {path.name for path in (LAYER / "python/botocore/data").iterdir() if path.is_dir()}
     assert described == SERVICES
 

@@ -1,6 +1,6 @@
-"""Every sample of events/ through `sam build` and `sam local invoke`, and its whole answer.
+"""Check the whole answer to every sample of events/, with `sam build` and `sam local invoke`.
 
-Nobody but these invocations works on the stack: see conftest.py.
+Only these invocations work on the stack: see conftest.py.
 """
 
 from pathlib import Path
@@ -80,7 +80,7 @@ EXPORT_1 = {
 
 
 class Http(NamedTuple):
-    """An answer to a request: its status, all its headers, its body."""
+    """Hold the answer to a request: its status, all its headers, its body."""
 
     function: str
     status: int
@@ -89,7 +89,7 @@ class Http(NamedTuple):
 
 
 class Direct(NamedTuple):
-    """An answer to any other event: the value that the function returns, and some of what it logs."""
+    """Hold the answer to any other event: the function's result, and some fields of a log line."""
 
     function: str
     answer: object
@@ -97,7 +97,7 @@ class Direct(NamedTuple):
     logged: dict[str, object]
 
 
-def import_goes_on(preference: str) -> Http:
+def accepted_import(preference: str) -> Http:
     headers: dict[str, object] = {
         "Location": Like(r"/api/v1/leads/import/history/\d+"),
         "Retry-After": "1",
@@ -129,7 +129,7 @@ PENDING_EXPORT = EXPORTED | {
     "sizeBytes": 0,
     "expiresAt": None,
 }
-EXPORT_GOES_ON: dict[str, object] = {
+ACCEPTED_EXPORT: dict[str, object] = {
     "Location": Like(r"/api/v1/leads/export/\d+"),
     "Retry-After": "1",
     "Preference-Applied": "respond-async",
@@ -137,7 +137,7 @@ EXPORT_GOES_ON: dict[str, object] = {
 
 EXPECTED: dict[str, Http | Direct] = {
     "expire_jobs": Direct("ExpireJobsFunction", {}, "jobs expired", {"expired": {}, "faults": 0}),
-    "export_leads_async": Http("ExportLeadsFunction", 202, EXPORT_GOES_ON | NO_STORE | JSON, PENDING_EXPORT),
+    "export_leads_async": Http("ExportLeadsFunction", 202, ACCEPTED_EXPORT | NO_STORE | JSON, PENDING_EXPORT),
     "export_leads_history": Http("ExportLeadsFunction", 200, JSON, EXPORT_1),
     "export_leads_item": Http("ExportLeadsFunction", 200, NO_STORE | JSON, EXPORTED | {"id": 1}),
     "export_leads_json": Http("ExportLeadsFunction", 200, NO_STORE | JSON, EXPORTED),
@@ -146,14 +146,14 @@ EXPECTED: dict[str, Http | Direct] = {
     ),
     "import_history_item": Http("ImportHistoryFunction", 200, JSON, IMPORT_1 | {"errorReport": ""}),
     "import_history_list": Http("ImportHistoryFunction", 200, JSON, IMPORT_1),
-    "import_leads_bare": import_goes_on("respond-async"),
-    "import_leads_form": import_goes_on("wait=5"),
-    "import_leads_text": import_goes_on("respond-async"),
+    "import_leads_bare": accepted_import("respond-async"),
+    "import_leads_form": accepted_import("wait=5"),
+    "import_leads_text": accepted_import("respond-async"),
     "import_leads_uploads": Http("ImportLeadsFunction", 201, UPLOAD_LOCATION | JSON, UPLOAD),
     "migrate_database_by_hand": Direct(
         "MigrateDatabaseFunction", {"applied": []}, "migrations applied", {"applied": []}
     ),
-    # Of jobs that are over, or of a file that is not there: test_stored_files.py has the others.
+    # These events are of ended jobs or of a missing file. test_stored_files.py has the others.
     "process_export_request": Direct(
         "ProcessExportFunction", None, "export ended", {"export_job_id": 1, "outcome": "IGNORED"}
     ),
@@ -167,8 +167,8 @@ EXPECTED: dict[str, Http | Direct] = {
 
 
 @pytest.mark.parametrize("path", EVENTS, ids=lambda path: path.stem)
-def test_event_gets_its_answer(sam: Sam, path: Path) -> None:
-    assert path.stem in EXPECTED, "say here what is expected of it"
+def test_sample_event_has_the_expected_answer(sam: Sam, path: Path) -> None:
+    assert path.stem in EXPECTED, "EXPECTED has no answer for it"
     expected = EXPECTED[path.stem]
 
     invoked = sam.invoke(expected.function, path)
@@ -176,7 +176,7 @@ def test_event_gets_its_answer(sam: Sam, path: Path) -> None:
     if isinstance(expected, Http):
         body = invoked.body
         if isinstance(body, list):
-            body = body[-1]  # The list's oldest: other tests have jobs, too.
+            body = body[-1]  # The oldest of the list: other tests have jobs, too.
         assert (invoked.answer["statusCode"], body) == (expected.status, expected.body)
         assert invoked.answer["headers"] == expected.headers
     else:
@@ -185,5 +185,5 @@ def test_event_gets_its_answer(sam: Sam, path: Path) -> None:
         assert {name: line[name] for name in expected.logged} == expected.logged
 
 
-def test_nothing_else_is_expected() -> None:
+def test_expected_answers_are_those_of_the_samples() -> None:
     assert EXPECTED.keys() == {path.stem for path in EVENTS}

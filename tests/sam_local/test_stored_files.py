@@ -1,4 +1,4 @@
-"""Files that are there, through `sam local invoke`: the events that S3 would send, with their versions."""
+"""Check the events of stored files, with their versions as S3 sends them, with `sam local invoke`."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ DROPPED = "name,phone,source,notes\nÉlodie Martin,+33612345678,web,rappeler lun
 
 
 def announce(sam: Sam, function: str, key: str, folder: Path) -> Invoked:
-    """Invokes a function with the event of a stored object."""
+    """Invoke a function with the event of a stored object."""
     version = sam.stack.s3.client.head_object(Bucket=sam.stack.bucket, Key=key)["VersionId"]
     event = folder / "event.json"
     event.write_text(json.dumps(s3_event(sam.stack.bucket, StoredFile(key, version))))
@@ -20,7 +20,7 @@ def announce(sam: Sam, function: str, key: str, folder: Path) -> Invoked:
 
 
 def content(sam: Sam, prefix: str) -> str:
-    """Of the one object whose key begins so."""
+    """Return the text of the one object under this prefix."""
     client, bucket = sam.stack.s3.client, sam.stack.bucket
     (found,) = client.list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"]
     return client.get_object(Bucket=bucket, Key=found["Key"])["Body"].read().decode()
@@ -30,7 +30,7 @@ def outcome(line: dict[str, Any], *names: str) -> list[object]:
     return [line[name] for name in ("outcome", *names)]
 
 
-def test_what_import_leads_stores_process_import_reads(sam: Sam, tmp_path: Path) -> None:
+def test_process_import_reads_a_file_that_import_leads_stored(sam: Sam, tmp_path: Path) -> None:
     stored = sam.invoke("ImportLeadsFunction", ROOT / "events/import_leads_bare.json")
     job = stored.body["importJobId"]
 
@@ -43,7 +43,7 @@ def test_what_import_leads_stores_process_import_reads(sam: Sam, tmp_path: Path)
     assert [row.split(",")[:2] for row in report] == [["2", "duplicate"], ["3", "error"]]
 
 
-def test_a_dropped_file_is_imported_and_answered(sam: Sam, tmp_path: Path) -> None:
+def test_dropped_file_is_imported_and_has_a_result(sam: Sam, tmp_path: Path) -> None:
     key = f"drop/{ORG}/OVERWRITE/fichier du lundi.csv"
     sam.stack.s3.client.put_object(Bucket=sam.stack.bucket, Key=key, Body=DROPPED.encode())
 
@@ -51,11 +51,11 @@ def test_a_dropped_file_is_imported_and_answered(sam: Sam, tmp_path: Path) -> No
 
     line = invoked.logged("import ended")
     assert outcome(line, "success", "error", "skipped") == ["COMPLETED", 1, 0, 0]
-    told = json.loads(content(sam, f"drop-results/{ORG}/fichier du lundi.csv.{line['import_job_id']}."))
-    assert (told["status"], told["createdBy"]) == ("COMPLETED", "drop-folder")
+    result = json.loads(content(sam, f"drop-results/{ORG}/fichier du lundi.csv.{line['import_job_id']}."))
+    assert (result["status"], result["createdBy"]) == ("COMPLETED", "drop-folder")
 
 
-def test_what_export_leads_hands_over_process_export_makes(sam: Sam, tmp_path: Path) -> None:
+def test_process_export_completes_what_export_leads_handed_over(sam: Sam, tmp_path: Path) -> None:
     ordered = sam.invoke("ExportLeadsFunction", ROOT / "events/export_leads_async.json")
     export = ordered.body["id"]
 

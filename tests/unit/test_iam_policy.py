@@ -1,4 +1,4 @@
-"""The evaluator that the tests of policies believe in."""
+"""Check the policy evaluator on which the tests of policies rely."""
 
 from typing import Any
 
@@ -31,11 +31,11 @@ def statement(**other: Any) -> dict[str, Any]:
         ("b/${missing}/*", "b/${missing}/x", False),
     ],
 )
-def test_patterns(pattern: str, text: str, expected: bool) -> None:
+def test_matches_pattern_with_variables_as_iam_does(pattern: str, text: str, expected: bool) -> None:
     assert matches(pattern, text, {"tag": "acme", "star": "*"}) is expected
 
 
-def test_an_action_is_allowed_where_a_statement_says_so_and_nowhere_else() -> None:
+def test_allows_grants_only_what_a_statement_states() -> None:
     statements = [statement(Action=["s3:getobject", "s3:Put*"])]
     assert allows(statements, "s3:GetObject", "arn:aws:s3:::b/in/a")
     assert allows(statements, "s3:PutObject", "arn:aws:s3:::b/in/a")
@@ -44,7 +44,7 @@ def test_an_action_is_allowed_where_a_statement_says_so_and_nowhere_else() -> No
     assert not allows([], "s3:GetObject", "arn:aws:s3:::b/in/a")
 
 
-def test_a_denial_wins() -> None:
+def test_allows_with_a_denial_refuses() -> None:
     statements = [statement(), statement(Effect="Deny", Action="s3:*", Resource="*")]
     assert not allows(statements, "s3:GetObject", "arn:aws:s3:::b/in/a")
 
@@ -59,8 +59,11 @@ def test_a_denial_wins() -> None:
         ({"StringNotLike": {"tag": "a*"}}, False, True, True),
         ({"Null": {"tag": "false"}, "StringLike": {"tag": "b*"}}, False, False, False),
     ],
+    ids=["present", "absent", "one of two values", "not empty", "unlike a pattern", "two conditions"],
 )
-def test_conditions(condition: dict[str, Any], with_tag: bool, empty_tag: bool, without_tag: bool) -> None:
+def test_allows_with_condition_checks_present_and_absent_tag(
+    condition: dict[str, Any], with_tag: bool, empty_tag: bool, without_tag: bool
+) -> None:
     statements = [statement(Condition=condition)]
     answers = [
         allows(statements, "s3:GetObject", "arn:aws:s3:::b/in/a", context)
@@ -69,7 +72,7 @@ def test_conditions(condition: dict[str, Any], with_tag: bool, empty_tag: bool, 
     assert answers == [with_tag, empty_tag, without_tag]
 
 
-def test_what_is_granted_is_each_action_on_each_resource() -> None:
+def test_grants_lists_each_action_on_each_resource() -> None:
     statements = [
         statement(Action=["s3:A", "s3:B"], Resource=["x", "y"]),
         statement(Effect="Deny"),
@@ -85,7 +88,8 @@ def test_what_is_granted_is_each_action_on_each_resource() -> None:
         {"Effect": "allow"},
         {"Condition": {"NumericLessThan": {"s3:max-keys": "1"}}},
     ],
+    ids=["negated action", "principal", "misspelled effect", "numeric condition"],
 )
-def test_what_it_does_not_know_is_refused(unknown: dict[str, Any]) -> None:
+def test_allows_with_unknown_element_raises_unknown_policy(unknown: dict[str, Any]) -> None:
     with pytest.raises(UnknownPolicy):
         allows([statement(**unknown)], "s3:GetObject", "arn:aws:s3:::b/in/a")

@@ -1,4 +1,4 @@
-"""Each sample of `events/`, which is what `sam local invoke` is given, is taken by its handler."""
+"""Check that the function of each sample in `events/` accepts it, as `sam local invoke` sends it."""
 
 import json
 from pathlib import Path
@@ -32,7 +32,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def send(service: Service, path: Path) -> Any:
-    """Gives a sample to its function, and what it answers."""
+    """Send a sample to its function and return the answer."""
     function = next(
         one.code.name for one in service.template.functions if path.stem.startswith(one.code.name)
     )
@@ -45,18 +45,18 @@ def send(service: Service, path: Path) -> Any:
 
 
 @pytest.mark.parametrize("path", EVENTS, ids=lambda path: path.stem)
-def test_event_is_taken_by_its_handler(service: Service, path: Path) -> None:
+def test_handler_with_its_sample_event_succeeds(service: Service, path: Path) -> None:
     answer = send(service, path)
     if "requestContext" in load(path):
         assert answer["statusCode"] == STATUSES[path.stem], answer
 
 
-def test_every_function_has_an_event(service: Service) -> None:
+def test_every_function_has_a_sample_event(service: Service) -> None:
     functions = {one.code.name for one in service.template.functions}
     assert {name for name in functions if any(path.stem.startswith(name) for path in EVENTS)} == functions
 
 
-def test_s3_events_name_keys_that_the_service_knows() -> None:
+def test_sample_s3_events_name_keys_of_the_service() -> None:
     upload, drop, request = (
         load(ROOT / f"events/{name}.json")["Records"][0]["s3"]["object"]["key"]
         for name in ("process_import_upload", "process_import_drop", "process_export_request")

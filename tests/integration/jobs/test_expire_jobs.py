@@ -1,6 +1,4 @@
-"""expire_jobs: what nobody else will end is ended, nothing else is, and what comes after all is done after
-all.
-"""
+"""Check that expire_jobs ends jobs without a run and no others. Late files are still imported."""
 
 import pytest
 
@@ -32,7 +30,7 @@ from tests.support.service import Caller, Service
 
 
 def broken_off(service: Service, caller: Caller, attempts: int) -> tuple[StoredFile, int]:
-    """A file and its job, whose runs have died."""
+    """Return a file and its job, whose runs have died."""
     file = posted(service, caller, CSV)
     id = int(file.key.split("/")[2])
     claimed_imports(service, caller, file, id, attempts)
@@ -40,7 +38,7 @@ def broken_off(service: Service, caller: Caller, attempts: int) -> tuple[StoredF
 
 
 @pytest.mark.fault("an upload that never comes")
-def test_an_upload_that_never_comes_is_ended_after_its_hour(service: Service, caller: Caller) -> None:
+def test_upload_that_never_arrives_is_failed_after_its_hour(service: Service, caller: Caller) -> None:
     id = upload(service, caller)
     make_past(service, IMPORT, id, created_at=UPLOAD_GONE - 60)
     expire(service)
@@ -54,7 +52,7 @@ def test_an_upload_that_never_comes_is_ended_after_its_hour(service: Service, ca
     assert how_it_ended(service, IMPORT, id) == ("FAILED", "NOT_UPLOADED")
 
 
-def test_a_file_that_comes_after_all_is_imported(service: Service, caller: Caller) -> None:
+def test_file_that_arrives_after_its_job_expired_is_imported(service: Service, caller: Caller) -> None:
     id = upload(service, caller)
     make_past(service, IMPORT, id, created_at=UPLOAD_GONE + 1)
     expire(service)
@@ -63,7 +61,7 @@ def test_a_file_that_comes_after_all_is_imported(service: Service, caller: Calle
     assert (job["status"], job["successCount"], job["failureReason"]) == ("COMPLETED", 1, None)
 
 
-def test_a_file_whose_event_is_still_to_come_is_waited_for(service: Service, caller: Caller) -> None:
+def test_job_whose_file_waits_for_its_event_is_not_expired(service: Service, caller: Caller) -> None:
     file = posted(service, caller, CSV)
     id = int(file.key.split("/")[2])
     make_past(service, IMPORT, id, created_at=24 * 3600)
@@ -77,7 +75,7 @@ def test_a_file_whose_event_is_still_to_come_is_waited_for(service: Service, cal
     assert service.job(caller, id)["status"] == "COMPLETED"
 
 
-def test_another_key_that_begins_alike_is_no_upload(service: Service, caller: Caller) -> None:
+def test_file_under_a_longer_key_is_no_upload(service: Service, caller: Caller) -> None:
     id = upload(service, caller)
     service.put(f"{import_key(caller.org, id)}.bak", CSV)
     make_past(service, IMPORT, id, created_at=UPLOAD_GONE + 1)
@@ -86,9 +84,7 @@ def test_another_key_that_begins_alike_is_no_upload(service: Service, caller: Ca
 
 
 @pytest.mark.fault("SIGKILL of every attempt")
-def test_an_import_that_broke_off_every_time_is_ended_and_a_redrive_completes_it(
-    service: Service, caller: Caller
-) -> None:
+def test_import_whose_every_run_died_is_failed_until_a_redrive(service: Service, caller: Caller) -> None:
     file, id = broken_off(service, caller, MAX_ATTEMPTS)
     expire(service)
     first_look = stored_job(service, IMPORT, id)
@@ -109,7 +105,7 @@ def test_an_import_that_broke_off_every_time_is_ended_and_a_redrive_completes_it
     assert len(service.leads(caller)) == 1
 
 
-def test_a_claim_begins_the_wait_anew(service: Service, caller: Caller) -> None:
+def test_claim_restarts_the_wait_for_a_run(service: Service, caller: Caller) -> None:
     file, id = broken_off(service, caller, MAX_ATTEMPTS)
     unattended(service, IMPORT, id)
     claimed_imports(service, caller, file, id, 1)
@@ -118,9 +114,10 @@ def test_a_claim_begins_the_wait_anew(service: Service, caller: Caller) -> None:
 
 
 @pytest.mark.parametrize("attempts", range(1, MAX_ATTEMPTS))
-def test_an_import_with_attempts_left_is_ended_when_its_event_is_gone(
+def test_import_with_remaining_attempts_fails_with_its_event(
     service: Service, caller: Caller, attempts: int
 ) -> None:
+    """A job fails before its last attempt once S3 delivers its event no more."""
     file, id = broken_off(service, caller, attempts)
     unattended(service, IMPORT, id)
     # An upload's job is older than its object, which is older than its first run.
@@ -135,7 +132,7 @@ def test_an_import_with_attempts_left_is_ended_when_its_event_is_gone(
     assert service.job(caller, id)["status"] == "COMPLETED"
 
 
-def test_a_job_whose_run_is_alive_is_never_touched(service: Service, caller: Caller) -> None:
+def test_job_whose_run_is_alive_is_not_changed(service: Service, caller: Caller) -> None:
     file, id = broken_off(service, caller, MAX_ATTEMPTS)
     with service.app() as run:
         claim_import_job(run, import_ref(caller.org, id), object_key=file.key, object_version=file.version)
@@ -149,7 +146,7 @@ def test_a_job_whose_run_is_alive_is_never_touched(service: Service, caller: Cal
     assert how_it_ended(service, IMPORT, id) == ("FAILED", "INTERNAL")
 
 
-def test_what_is_over_stays_as_it_is(service: Service, caller: Caller) -> None:
+def test_job_that_has_ended_is_not_changed(service: Service, caller: Caller) -> None:
     ids = [service.import_csv(caller, content)["id"] for content in (CSV, "no leads\n")]
     ids.append(broken_off(service, caller, MAX_ATTEMPTS)[1])
     for id in ids:
@@ -162,9 +159,7 @@ def test_what_is_over_stays_as_it_is(service: Service, caller: Caller) -> None:
     assert [stored_job(service, IMPORT, id) for id in ids] == ended
 
 
-def test_sender_of_a_dropped_file_is_told_and_told_again_after_a_redrive(
-    service: Service, caller: Caller
-) -> None:
+def test_dropped_file_has_a_result_after_expiry_and_redrive(service: Service, caller: Caller) -> None:
     file, id = dropped(service, caller, CSV)
     make_past(service, IMPORT, id, created_at=EVENT_GONE - 120)
     expire(service)
@@ -178,8 +173,8 @@ def test_sender_of_a_dropped_file_is_told_and_told_again_after_a_redrive(
     assert result(service, caller, id) == service.job(caller, id) | {"status": "COMPLETED"}
 
 
-def test_event_age_is_the_templates(service: Service) -> None:
-    """Of the events that begin a job: what is delivered no more is ended five minutes later."""
+def test_event_is_gone_five_minutes_after_its_maximum_age(service: Service) -> None:
+    """The maximum age is that of the template, for both functions whose events begin a job."""
     functions = of_type(deployed(), "AWS::Serverless::Function")
     ages = {
         functions[name]["EventInvokeConfig"]["MaximumEventAgeInSeconds"]

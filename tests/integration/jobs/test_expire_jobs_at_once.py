@@ -1,5 +1,6 @@
-"""expire_jobs beside another run of it, and beside an event that comes in that moment; and what its one way
-to look across organisations shows.
+"""Check expire_jobs beside another run of it, and beside an event of the same job.
+
+Its one query across organisations returns overdue jobs and nothing else.
 """
 
 import threading
@@ -43,8 +44,8 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.usefixtures("no_unfinished_jobs")
 
 
-class BucketThatHoldsBack(Bucket):
-    """Neither stores a result nor tells what it has before it is let; what it tells is then out of date."""
+class BucketThatWaits(Bucket):
+    """Delay put and stored_at until `let` is set. The time that stored_at returns is then out of date."""
 
     def __init__(self, bucket: Bucket) -> None:
         super().__init__(bucket.client, bucket.name)
@@ -52,23 +53,23 @@ class BucketThatHoldsBack(Bucket):
         self.let = threading.Event()
 
     def put(self, key: str, body: bytes | IO[bytes], content_type: str) -> str:
-        self._hold_back()
+        self._wait()
         return super().put(key, body, content_type)
 
     def stored_at(self, key: str) -> datetime | None:
         stored = super().stored_at(key)
-        self._hold_back()
+        self._wait()
         return stored
 
-    def _hold_back(self) -> None:
+    def _wait(self) -> None:
         self.asked.set()
-        assert self.let.wait(20), "nobody let it go on"
+        assert self.let.wait(20), "let was never set"
 
 
 @contextmanager
 def ending(service: Service) -> Iterator[tuple[ThreadPoolExecutor, Future[Expired], threading.Event]]:
-    """A run of expire_jobs that is in the middle of ending a job, and what lets it go on."""
-    bucket = BucketThatHoldsBack(service.leads_bucket)
+    """Pause a run of expire_jobs while it ends a job. Setting the event resumes it."""
+    bucket = BucketThatWaits(service.leads_bucket)
     with ThreadPoolExecutor() as threads:
         run = threads.submit(expire, service, bucket=bucket)
         try:
@@ -82,7 +83,7 @@ def test_two_runs_at_once_end_a_job_once(service: Service, caller: Caller) -> No
     _, id = dropped(service, caller, CSV)
     make_past(service, IMPORT, id, created_at=EVENT_GONE)
     with ending(service) as (_, first, let):
-        assert expire(service).faults == 0, "the second one leaves it alone"
+        assert expire(service).faults == 0, "the second run does not touch the job"
         assert how_it_ended(service, IMPORT, id) == ("PENDING", None)
         let.set()
         assert first.result().ended[OverdueKind.IMPORT] == 1
@@ -92,7 +93,7 @@ def test_two_runs_at_once_end_a_job_once(service: Service, caller: Caller) -> No
 def handled_after(
     service: Service, file: StoredFile, threads: ThreadPoolExecutor, let: threading.Event
 ) -> ImportOutcome:
-    """What becomes of an event that comes now: it must wait until the job's end is let, not be ignored."""
+    """Return the outcome of an event that must wait until `let` allows the job's end."""
     event = threads.submit(run_import, service, file)
     waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted"
     with service.owner() as connection:
@@ -102,7 +103,7 @@ def handled_after(
     return event.result()
 
 
-def test_an_event_that_comes_while_its_job_is_ended_is_handled_then(service: Service, caller: Caller) -> None:
+def test_event_during_expiry_of_its_job_is_handled_after_it(service: Service, caller: Caller) -> None:
     file, id = dropped(service, caller, CSV)
     claimed_imports(service, caller, file, id, MAX_ATTEMPTS)
     unattended(service, IMPORT, id)
@@ -113,9 +114,7 @@ def test_an_event_that_comes_while_its_job_is_ended_is_handled_then(service: Ser
     assert result(service, caller, id)["status"] == "COMPLETED"
 
 
-def test_a_file_that_comes_while_it_is_taken_for_never_uploaded_is_imported(
-    service: Service, caller: Caller
-) -> None:
+def test_file_uploaded_while_its_job_expires_is_imported(service: Service, caller: Caller) -> None:
     id = upload(service, caller)
     make_past(service, IMPORT, id, created_at=UPLOAD_GONE + 1)
     with ending(service) as (threads, expiring, let):
@@ -125,7 +124,7 @@ def test_a_file_that_comes_while_it_is_taken_for_never_uploaded_is_imported(
     assert (how_it_ended(service, IMPORT, id), len(service.leads(caller))) == (("COMPLETED", None), 1)
 
 
-def test_a_job_that_is_overdue_no_more_is_not_held(service: Service, caller: Caller) -> None:
+def test_job_that_is_no_longer_overdue_is_not_held(service: Service, caller: Caller) -> None:
     young, done = upload(service, caller), service.import_csv(caller, CSV)["id"]
     export = job_id(asked(service, caller))
     with service.app() as connection, connection.transaction(caller.org):
@@ -134,7 +133,7 @@ def test_a_job_that_is_overdue_no_more_is_not_held(service: Service, caller: Cal
 
 
 @pytest.mark.parametrize("table", [IMPORT, EXPORT])
-def test_the_row_is_held_when_the_lock_is_looked_at(
+def test_hold_locks_the_row_before_it_checks_the_jobs_lock(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, table: str
 ) -> None:
     id = upload(service, caller) if table == IMPORT else job_id(asked(service, caller))
@@ -143,7 +142,7 @@ def test_the_row_is_held_when_the_lock_is_looked_at(
 
     def is_job_locked(*_: object) -> bool:
         with service.owner() as another:
-            assert another.query(free, id=id) == [], "a run could claim the job after this look"
+            assert another.query(free, id=id) == [], "a run could claim the job after this check"
         return False
 
     monkeypatch.setattr(overdue_jobs, "is_job_locked", is_job_locked)
@@ -151,9 +150,8 @@ def test_the_row_is_held_when_the_lock_is_looked_at(
         assert hold_overdue_job(connection, JobRef(table, caller.org, id)) is not None
 
 
-def test_functions_role_sees_of_other_organisations_where_overdue_jobs_are_and_no_more(
-    service: Service, caller: Caller
-) -> None:
+def test_app_role_sees_ids_of_overdue_jobs_of_others_only(service: Service, caller: Caller) -> None:
+    """The functions' role sees the table and the ids of other organisations' overdue jobs."""
     young, old = upload(service, caller), upload(service, caller)
     make_past(service, IMPORT, old, created_at=UPLOAD_GONE + 1)
     with service.app() as connection:
@@ -169,7 +167,7 @@ def test_functions_role_sees_of_other_organisations_where_overdue_jobs_are_and_n
     expire(service)
 
 
-def test_one_function_alone_has_its_owners_rights_and_only_the_functions_role_may_call_it(
+def test_one_definer_function_exists_for_the_app_role_only(
     service: Service,
 ) -> None:
     with service.owner() as connection:

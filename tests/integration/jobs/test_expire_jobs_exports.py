@@ -1,4 +1,4 @@
-"""expire_jobs and exports: those that were handed over, and those whose caller waited."""
+"""Check expire_jobs with exports: those that were handed over, and those whose caller waited."""
 
 from datetime import UTC, datetime
 
@@ -21,12 +21,10 @@ from tests.support.exports import announce_export, asked, export_of, exported, j
 from tests.support.service import Caller, Service
 
 NEVER_ALIVE = 301
-"""Seconds after which no run that answers its caller is left; its time is 29 s."""
+"""Seconds after which no run that answers its caller is alive: its time is 29 s."""
 
 
-def test_an_export_that_broke_off_every_time_is_ended_and_a_redrive_completes_it(
-    service: Service, caller: Caller
-) -> None:
+def test_export_whose_every_run_died_is_failed_until_a_redrive(service: Service, caller: Caller) -> None:
     store(service, caller)
     request = asked(service, caller)
     id = job_id(request)
@@ -47,13 +45,13 @@ def test_an_export_that_broke_off_every_time_is_ended_and_a_redrive_completes_it
     assert exported(export_of(service, caller, request)).count(b"\n") == 2
 
 
-def test_an_export_whose_event_is_gone_is_ended(service: Service, caller: Caller) -> None:
-    pending, begun = asked(service, caller), asked(service, caller)
-    claimed_exports(service, caller, begun, 1)
-    ids = [job_id(pending), job_id(begun)]
+def test_export_whose_event_is_gone_is_failed(service: Service, caller: Caller) -> None:
+    pending, started = asked(service, caller), asked(service, caller)
+    claimed_exports(service, caller, started, 1)
+    ids = [job_id(pending), job_id(started)]
     for id in ids:
         make_past(service, EXPORT, id, created_at=EVENT_GONE - 120)
-    # Only what a run has claimed may have one that is about to try once more.
+    # Only a claimed job may have a run that is about to try once more.
     unattended(service, EXPORT, ids[1])
     expire(service)
     assert [how_it_ended(service, EXPORT, id)[0] for id in ids] == ["PENDING", "PROCESSING"]
@@ -62,12 +60,12 @@ def test_an_export_whose_event_is_gone_is_ended(service: Service, caller: Caller
         make_past(service, EXPORT, id, created_at=EVENT_GONE)
     expire(service)
     assert [how_it_ended(service, EXPORT, id) for id in ids] == [("FAILED", "INTERNAL")] * 2
-    for request in (pending, begun):
+    for request in (pending, started):
         announce_export(service, request)
         assert export_of(service, caller, request)["status"] == "COMPLETED"
 
 
-def test_an_export_whose_run_is_alive_is_never_touched(service: Service, caller: Caller) -> None:
+def test_export_whose_run_is_alive_is_not_changed(service: Service, caller: Caller) -> None:
     request = asked(service, caller)
     id = job_id(request)
     claimed_exports(service, caller, request, MAX_ATTEMPTS - 1)
@@ -83,15 +81,13 @@ def test_an_export_whose_run_is_alive_is_never_touched(service: Service, caller:
 
 
 def direct_export(connection: Connection, caller: Caller) -> int:
-    """An export whose run began to answer its caller and died."""
+    """Return an export whose run died while it answered its caller."""
     order = ExportOrder()
     new = NewExportJob(caller.org, order.filename(datetime.now(UTC)), order, created_by=caller.user)
     return create_export_job(connection, new).id
 
 
-def test_an_export_whose_caller_waited_is_ended_once_its_run_cannot_be_alive(
-    service: Service, caller: Caller
-) -> None:
+def test_export_with_waiting_caller_fails_after_its_timeout(service: Service, caller: Caller) -> None:
     with service.app() as connection:
         id = direct_export(connection, caller)
     (timeout,) = (one.timeout for one in service.template.functions if one.code.name == "export_leads")
@@ -103,10 +99,10 @@ def test_an_export_whose_caller_waited_is_ended_once_its_run_cannot_be_alive(
     expire(service)
     assert how_it_ended(service, EXPORT, id) == ("FAILED", "NOT_STORED")
     request = service.put(f"export-requests/{caller.org}/{id}.json", b"{}")
-    assert run_export(service, request).ended == IGNORED, "it was told to ask again"
+    assert run_export(service, request).ended == IGNORED, "the caller was asked to request it again"
 
 
-def test_an_export_that_was_handed_over_late_waits_for_its_event(service: Service, caller: Caller) -> None:
+def test_export_that_was_handed_over_late_waits_for_its_event(service: Service, caller: Caller) -> None:
     request = asked(service, caller)
     make_past(service, EXPORT, job_id(request), created_at=NEVER_ALIVE)
     expire(service)

@@ -1,4 +1,4 @@
-"""expire_jobs when something fails, and what it tells: one job keeps no other waiting, nothing is lost."""
+"""Check that expire_jobs ends other jobs when one fails, counts what it ended, and loses nothing."""
 
 import json
 
@@ -27,9 +27,8 @@ from tests.support.service import Caller, Service
 pytestmark = pytest.mark.usefixtures("no_unfinished_jobs")
 
 
-def test_a_job_whose_result_cannot_be_stored_is_ended_later_and_keeps_no_other_waiting(
-    service: Service, caller: Caller
-) -> None:
+def test_job_whose_result_is_not_stored_is_failed_next_time(service: Service, caller: Caller) -> None:
+    """Other jobs are ended meanwhile."""
     _, id = dropped(service, caller, CSV)
     make_past(service, IMPORT, id, created_at=EVENT_GONE)
     another = upload(service, caller)
@@ -42,7 +41,9 @@ def test_a_job_whose_result_cannot_be_stored_is_ended_later_and_keeps_no_other_w
     assert result(service, caller, id)["status"] == "FAILED"
 
 
-def test_handler_counts_by_kind(service: Service, caller: Caller, capsys: pytest.CaptureFixture[str]) -> None:
+def test_handler_counts_expired_jobs_by_kind(
+    service: Service, caller: Caller, capsys: pytest.CaptureFixture[str]
+) -> None:
     for _ in range(2):
         make_past(service, IMPORT, upload(service, caller), created_at=UPLOAD_GONE + 1)
     assert invoke_expire_jobs(service)["upload"] == 2
@@ -51,13 +52,13 @@ def test_handler_counts_by_kind(service: Service, caller: Caller, capsys: pytest
     assert "upload" not in invoke_expire_jobs(service)
 
 
-def test_an_alarm_hears_of_jobs_that_were_broken_off_and_of_no_upload_that_never_came(
+def test_metric_of_broken_off_jobs_excludes_missing_uploads(
     service: Service, caller: Caller, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def broken_off() -> float:
         lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
         several = [line for line in lines if "JobsBrokenOff" in line]
-        # The alarm finds it by its function alone.
+        # The alarm selects the metric by its function alone.
         assert all("kind" not in line for line in several)
         return float(sum(line["JobsBrokenOff"][0] for line in several))
 
@@ -91,9 +92,7 @@ def test_handler_raises_when_a_job_could_not_be_ended(
     assert how_it_ended(service, IMPORT, id) == ("FAILED", "NOT_UPLOADED")
 
 
-def test_handler_tells_nothing_of_the_data_when_it_fails(
-    service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_handler_that_fails_discloses_no_data(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise ValueError("0612345678")
 
@@ -103,8 +102,10 @@ def test_handler_tells_nothing_of_the_data_when_it_fails(
     assert raised.value.__suppress_context__, "Lambda logs what is raised, with its cause"
 
 
-@pytest.mark.parametrize(("sqlstate", "faults"), [("57P01", 1), ("23514", 2)], ids=["passing", "its own"])
-def test_a_fault_of_the_database_ends_the_run_unless_it_is_one_jobs_own(
+@pytest.mark.parametrize(
+    ("sqlstate", "faults"), [("57P01", 1), ("23514", 2)], ids=["of the server", "of one job"]
+)
+def test_database_fault_ends_the_run_unless_it_is_the_jobs_own(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, sqlstate: str, faults: int
 ) -> None:
     ids = [upload(service, caller) for _ in range(2)]
@@ -123,7 +124,7 @@ def test_a_fault_of_the_database_ends_the_run_unless_it_is_one_jobs_own(
     assert [how_it_ended(service, IMPORT, id)[0] for id in ids] == ["FAILED"] * 2
 
 
-def test_work_of_one_run_is_bounded_and_the_next_one_goes_on(service: Service, caller: Caller) -> None:
+def test_run_is_bounded_and_the_next_run_continues(service: Service, caller: Caller) -> None:
     ids = [upload(service, caller) for _ in range(3)]
     for id in ids:
         make_past(service, IMPORT, id, created_at=UPLOAD_GONE + 1)

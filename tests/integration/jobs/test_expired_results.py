@@ -1,4 +1,4 @@
-"""What the bucket's own rules have taken away: the job stays, without a link that would find nothing."""
+"""Check that a job stays without a link when the bucket's rules have deleted its file."""
 
 import pytest
 
@@ -19,8 +19,10 @@ def age(service: Service, table: str, id: int, days: float) -> None:
         )
 
 
-@pytest.mark.parametrize(("days", "is_there"), [(DAYS - 0.1, True), (DAYS + 0.1, False)])
-def test_import_whose_report_has_expired(
+@pytest.mark.parametrize(
+    ("days", "is_there"), [(DAYS - 0.1, True), (DAYS + 0.1, False)], ids=["stored", "expired"]
+)
+def test_import_whose_report_has_expired_has_no_link(
     service: Service, caller: Caller, days: float, is_there: bool
 ) -> None:
     id = service.import_csv(caller, CSV)["id"]
@@ -29,8 +31,12 @@ def test_import_whose_report_has_expired(
     assert (job["status"], job["errorCount"], job["reportUrl"] is not None) == ("COMPLETED", 1, is_there)
 
 
-@pytest.mark.parametrize(("days", "is_there"), [(DAYS - 0.1, True), (DAYS + 0.1, False)])
-def test_export_whose_file_has_expired(service: Service, caller: Caller, days: float, is_there: bool) -> None:
+@pytest.mark.parametrize(
+    ("days", "is_there"), [(DAYS - 0.1, True), (DAYS + 0.1, False)], ids=["stored", "expired"]
+)
+def test_export_whose_file_has_expired_has_no_link(
+    service: Service, caller: Caller, days: float, is_there: bool
+) -> None:
     store(service, caller)
     request = asked(service, caller)
     announce_export(service, request)

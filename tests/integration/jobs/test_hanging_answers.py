@@ -1,4 +1,4 @@
-"""The API when Postgres has taken a question and never answers: an honest answer in time, no endless wait."""
+"""Check that the API answers in time when Postgres accepts a query and never answers it."""
 
 from itertools import chain, repeat
 
@@ -16,8 +16,8 @@ BINARY = {"Content-Type": "application/octet-stream"}
 
 
 @pytest.fixture(autouse=True)
-def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half a second instead of ten."""
+def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait half a second instead of ten."""
     monkeypatch.setattr(import_history, "ANSWER_TIMEOUT_SECONDS", 0.5)
     monkeypatch.setattr(import_leads, "ANSWER_TIMEOUT_SECONDS", 0.5)
     monkeypatch.setattr(import_leads, "_POLL_TIMEOUT_SECONDS", 0.5)
@@ -26,13 +26,15 @@ def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def behind_the_proxy(service: Service, proxy: TcpProxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The API's functions reach Postgres through the proxy."""
+    """Connect the API's functions to Postgres through the proxy."""
     for name in ("import_history", "import_leads", "export_leads"):
         monkeypatch.setattr(service.module(name), "database", database_behind(service, proxy))
 
 
 @pytest.mark.fault("a connection that hangs")
-def test_history_that_hangs_is_a_problem_document(service: Service, caller: Caller, proxy: TcpProxy) -> None:
+def test_history_that_hangs_answers_a_problem_document(
+    service: Service, caller: Caller, proxy: TcpProxy
+) -> None:
     hanging = proxy.hold(b"FROM import_job")
     answer = service.request("GET", f"{IMPORT}/history", caller)
     assert hanging.reached.is_set()
@@ -40,21 +42,21 @@ def test_history_that_hangs_is_a_problem_document(service: Service, caller: Call
     assert service.request("GET", f"{IMPORT}/history", caller).json == []
 
 
-class DatabaseThatIsFarAwayLater(Database):
-    """Its first connection is as it should be, the others go through the proxy."""
+class DatabaseThatConnectsThroughProxyLater(Database):
+    """Open the first connection directly and the others through the proxy."""
 
-    def __init__(self, near: Database, far: Database) -> None:
-        self._all = chain([near], repeat(far))
+    def __init__(self, direct: Database, proxied: Database) -> None:
+        self._all = chain([direct], repeat(proxied))
 
     def connect(self, *, timeout: float | None = None) -> Connection:
         return next(self._all).connect(timeout=timeout)
 
 
 @pytest.mark.fault("a connection that hangs")
-def test_poll_that_hangs_hides_no_import(
+def test_import_whose_poll_hangs_is_answered_as_pending(
     service: Service, caller: Caller, proxy: TcpProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    database = DatabaseThatIsFarAwayLater(service.database, database_behind(service, proxy))
+    database = DatabaseThatConnectsThroughProxyLater(service.database, database_behind(service, proxy))
     monkeypatch.setattr(service.module("import_leads"), "database", database)
     hanging = proxy.hold(b"FROM import_job")
     answer = service.request("POST", IMPORT, caller, headers=BINARY | {"Prefer": "wait=1"}, body=CSV)
@@ -63,9 +65,7 @@ def test_poll_that_hangs_hides_no_import(
 
 
 @pytest.mark.fault("a connection that hangs")
-def test_export_that_hangs_fails_and_its_record_says_so(
-    service: Service, caller: Caller, proxy: TcpProxy
-) -> None:
+def test_export_that_hangs_fails_with_its_job(service: Service, caller: Caller, proxy: TcpProxy) -> None:
     store(service, caller, name="Ana")
     hanging = proxy.hold(b"COPY (")
     answer = service.request("GET", ROUTE, caller, headers={"Prefer": "wait=1"})

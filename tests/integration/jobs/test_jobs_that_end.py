@@ -1,4 +1,4 @@
-"""The API asked for a job's result in the moment in which it ends: all of it, or nothing yet."""
+"""Check that the API answers the whole result of a job or none while the job ends."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +20,7 @@ HISTORY = "/api/v1/leads/import/history"
 
 
 class CommitThatWaits:
-    """Holds back the COMMIT that ends a job, after all that it commits."""
+    """Delay the COMMIT that ends a job until `let` is set."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> None:
         self.reached = threading.Event()
@@ -43,7 +43,7 @@ class CommitThatWaits:
 
 
 def check_import(service: Service, caller: Caller, job: dict[str, Any]) -> None:
-    """An answer tells of no end, or of the whole one."""
+    """Check that an answer shows no end, or the whole one."""
     if job["status"] != "COMPLETED":
         assert (counts(job), job["reportUrl"], job["finishedAt"]) == ((0, 0, 0, 0), None, None)
         return
@@ -54,7 +54,7 @@ def check_import(service: Service, caller: Caller, job: dict[str, Any]) -> None:
 
 
 @pytest.mark.fault("the API asked for a job's result while it ends")
-def test_import_that_is_about_to_end_shows_nothing_and_then_everything(
+def test_import_before_its_commit_shows_no_part_of_its_end(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = posted(service, caller, CSV)
@@ -73,7 +73,7 @@ def test_import_that_is_about_to_end_shows_nothing_and_then_everything(
 
 
 @pytest.mark.fault("the API asked for a job's result while it ends")
-def test_export_that_is_about_to_end_has_no_link_and_then_its_file(
+def test_export_before_its_commit_has_no_link(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store(service, caller, name="Ana")
@@ -93,7 +93,7 @@ def test_export_that_is_about_to_end_has_no_link_and_then_its_file(
 
 
 @pytest.mark.fault("the API asked for a job's result while it ends")
-def test_imports_that_are_asked_for_all_the_time_are_never_half_there(service: Service, seen: Seen) -> None:
+def test_imports_that_are_polled_constantly_are_never_partial(service: Service, seen: Seen) -> None:
     callers = [Caller() for _ in range(6)]
     files = [posted(service, caller, CSV) for caller in callers]
     over = threading.Event()

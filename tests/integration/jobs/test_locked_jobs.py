@@ -1,4 +1,4 @@
-"""A run that finds its job taken: by a run at work, by one that died, or by one of which nothing is seen."""
+"""Check a run that finds its job locked: by an active run, by a dead one, or by an unresponsive one."""
 
 import threading
 import time
@@ -31,8 +31,8 @@ CSV = b"name,phone,source\nA,0612345678,web\n"
 
 
 @contextmanager
-def taken(service: Service, caller: Caller, file: StoredFile) -> Iterator[Connection]:
-    """Another run's connection, which has the file's job."""
+def locked_job(service: Service, caller: Caller, file: StoredFile) -> Iterator[Connection]:
+    """Lock the file's job as another run does, and return that run's connection."""
     with service.app() as run:
         id = int(file.key.split("/")[2])
         claim_import_job(run, import_ref(caller.org, id), object_key=file.key, object_version=file.version)
@@ -40,7 +40,7 @@ def taken(service: Service, caller: Caller, file: StoredFile) -> Iterator[Connec
 
 
 def waiting_for(tried: threading.Event, run: Callable[[], Any], threads: ThreadPoolExecutor) -> Future[Any]:
-    """A run that has found its job taken."""
+    """Start a run and return it when it has found its job locked."""
     running = threads.submit(run)
     assert tried.wait(20)
     return running
@@ -48,14 +48,14 @@ def waiting_for(tried: threading.Event, run: Callable[[], Any], threads: ThreadP
 
 @pytest.fixture
 def tried(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """Set when a run has looked for the second time at who has its job."""
-    event, looks, look = threading.Event(), [], locks.signs_of_life
+    """Return an event that is set when a run has checked the second time for signs of life."""
+    event, checks, check = threading.Event(), [], locks.signs_of_life
 
     def note(*arguments: Any) -> Any:
-        looks.append(look(*arguments))
-        if len(looks) > 1:
+        checks.append(check(*arguments))
+        if len(checks) > 1:
             event.set()
-        return looks[-1]
+        return checks[-1]
 
     monkeypatch.setattr(claim, "signs_of_life", note)
     return event
@@ -63,13 +63,13 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
 @pytest.mark.fault("the same event at the same instant")
 @pytest.mark.parametrize("sign", ["a statement", "progress"])
-def test_duplicate_of_a_run_at_work_ends_as_soon_as_that_is_seen(
+def test_duplicate_of_an_active_run_ends_at_its_sign_of_life(
     service: Service, caller: Caller, tried: threading.Event, sign: str
 ) -> None:
     file = posted(service, caller, CSV)
-    with taken(service, caller, file) as run, ThreadPoolExecutor() as threads:
+    with locked_job(service, caller, file) as run, ThreadPoolExecutor() as threads:
         duplicate = waiting_for(tried, lambda: run_import(service, file), threads)
-        assert not duplicate.done(), "a run of which nothing was seen yet may be dead"
+        assert not duplicate.done(), "a run without a sign of life may be dead"
         if sign == "a statement":
             run.query("SELECT 1")
         else:
@@ -79,9 +79,10 @@ def test_duplicate_of_a_run_at_work_ends_as_soon_as_that_is_seen(
     assert job_of(service, caller, file)["status"] == "PROCESSING"
 
 
-def test_duplicate_of_an_export_in_one_long_statement_sees_its_progress(
+def test_duplicate_of_an_export_ends_at_its_progress(
     service: Service, caller: Caller, tried: threading.Event
 ) -> None:
+    """The export is in one long statement, so its progress is its only sign of life."""
     request = asked(service, caller)
     with service.app() as run, ThreadPoolExecutor() as threads, service.app() as progress:
         lock_job(run, export_ref("", job_id(request)))
@@ -93,12 +94,12 @@ def test_duplicate_of_an_export_in_one_long_statement_sees_its_progress(
 
 
 @pytest.mark.fault("the same event at the same instant")
-def test_duplicate_of_a_run_that_ends_finds_the_job_over(
+def test_duplicate_of_a_run_that_ends_ignores_the_event(
     service: Service, caller: Caller, tried: threading.Event
 ) -> None:
     file = posted(service, caller, CSV)
     with ThreadPoolExecutor() as threads:
-        with taken(service, caller, file):
+        with locked_job(service, caller, file):
             duplicate = waiting_for(tried, lambda: run_import(service, file), threads)
             with service.owner() as owner:
                 owner.query("UPDATE import_job SET status = 'COMPLETED' WHERE org_id = :org", org=caller.org)
@@ -106,24 +107,24 @@ def test_duplicate_of_a_run_that_ends_finds_the_job_over(
 
 
 @pytest.mark.fault("a redelivery that meets the lock of a dead run")
-def test_redelivery_takes_over_when_the_lock_of_a_dead_run_goes(
+def test_redelivery_claims_the_job_when_a_dead_runs_lock_ends(
     service: Service, caller: Caller, tried: threading.Event
 ) -> None:
     file = posted(service, caller, CSV)
     with ThreadPoolExecutor() as threads:
-        with taken(service, caller, file):
+        with locked_job(service, caller, file):
             redelivery: Future[ImportOutcome] = waiting_for(tried, lambda: run_import(service, file), threads)
         assert redelivery.result(20).ended == COMPLETED
     assert len(service.leads(caller)) == 1
 
 
 @pytest.mark.fault("a redelivery that meets the lock of a dead run")
-def test_event_comes_again_when_nothing_is_seen_of_the_run_that_has_its_job(
+def test_event_of_a_job_locked_without_sign_of_life_is_retried(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(claim, "DEAD_LOCK_SECONDS", 0.6)
     file, request = posted(service, caller, CSV), asked(service, caller)
-    with taken(service, caller, file), pytest.raises(JobLocked):
+    with locked_job(service, caller, file), pytest.raises(JobLocked):
         run_import(service, file)
     with service.app() as run:
         lock_job(run, export_ref("", job_id(request)))
@@ -132,7 +133,7 @@ def test_event_comes_again_when_nothing_is_seen_of_the_run_that_has_its_job(
 
 
 class DatabaseOfShortLimits(Database):
-    """As a deployment's, with a network through which nothing comes, but all limits are a tenth."""
+    """Set a tenth of a deployment's limits, for a network that drops all packets."""
 
     def connect(self, *, timeout: float | None = None) -> Connection:
         connection = super().connect(timeout=timeout)
@@ -145,23 +146,23 @@ class DatabaseOfShortLimits(Database):
 
 @pytest.fixture
 def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ours, a tenth, too."""
+    """Set a tenth of the client's own limits."""
     limits = {"TCP_KEEPIDLE": 2, "TCP_KEEPINTVL": 1, "TCP_KEEPCNT": 1, "TCP_USER_TIMEOUT": 3_500}
     monkeypatch.setattr(connection_module, "KEEPALIVE", limits)
 
 
 def hang(service: Service, caller: Caller, proxy: TcpProxy, database: Database, seen: Seen) -> None:
-    """The packets of a run fall in the middle of its file: the run tries again and meets its own lock."""
+    """Drop a run's packets in the middle of its file. The run tries again and meets its own lock."""
     file = posted(service, caller, CSV)
     merging = proxy.hold(b"COPY staging")
     with ThreadPoolExecutor() as threads:
         run = threads.submit(run_import, service, file, database=database)
         merging.wait()
-        began = time.monotonic()
+        started_at = time.monotonic()
         proxy.drop_packets()
         merging.release()
         assert run.result(120).ended == COMPLETED
-    seconds = time.monotonic() - began
+    seconds = time.monotonic() - started_at
     seen(f"the packets of a run fell: COMPLETED by its own second try after {seconds:.1f} s")
     with service.owner() as owner:
         assert owner.query_value("SELECT attempts FROM import_job WHERE org_id = :org", org=caller.org) == 1
@@ -171,7 +172,7 @@ def hang(service: Service, caller: Caller, proxy: TcpProxy, database: Database, 
 @pytest.mark.fault("a connection that hangs")
 @pytest.mark.usefixtures("short_limits")
 @pytest.mark.slow_fault
-def test_run_whose_packets_are_dropped_completes_its_job(
+def test_run_with_dropped_packets_completes_in_short_limits(
     service: Service, caller: Caller, proxy: TcpProxy, seen: Seen
 ) -> None:
     hang(service, caller, proxy, database_behind(service, proxy, DatabaseOfShortLimits), seen)
@@ -179,7 +180,7 @@ def test_run_whose_packets_are_dropped_completes_its_job(
 
 @pytest.mark.slow_fault
 @pytest.mark.fault("a connection that hangs")
-def test_run_whose_packets_are_dropped_completes_its_job_within_the_real_limits(
+def test_run_with_dropped_packets_completes_in_real_limits(
     service: Service, caller: Caller, proxy: TcpProxy, seen: Seen
 ) -> None:
     hang(service, caller, proxy, database_behind(service, proxy), seen)
@@ -189,7 +190,7 @@ def test_run_whose_packets_are_dropped_completes_its_job_within_the_real_limits(
 @pytest.mark.fault("a redelivery that meets the lock of a dead run")
 @pytest.mark.fault("locks of a dead run")
 @pytest.mark.parametrize("last", ["idle in its transaction", "in a statement that waits"])
-def test_redelivery_of_a_run_whose_machine_is_gone_completes_the_job_within_a_minute(
+def test_redelivery_after_a_lost_machine_completes_in_a_minute(
     service: Service, caller: Caller, proxy: TcpProxy, seen: Seen, last: str
 ) -> None:
     file = posted(service, caller, CSV)
@@ -210,9 +211,9 @@ def test_redelivery_of_a_run_whose_machine_is_gone_completes_the_job_within_a_mi
             with service.owner() as owner:
                 wait_until(lambda: owner.query_value(waiting))
         proxy.drop_packets()
-        began = time.monotonic()
+        started_at = time.monotonic()
         assert run_import(service, file).ended == COMPLETED
-        seconds = time.monotonic() - began
+        seconds = time.monotonic() - started_at
         seen(f"{last}: COMPLETED {seconds:.1f} s after the redelivery")
         assert seconds < 60
         if last == "in a statement that waits":

@@ -1,4 +1,4 @@
-"""Postgres that is really down when an event is delivered for the last time: a server of the test's own."""
+"""Check an import whose Postgres is down at the last delivery, with a server of the test's own."""
 
 import signal
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ CSV = b"name,phone,source\nA,0612345678,web\n"
 
 
 class StoppedServer:
-    """A Postgres that can be stopped hard and started again."""
+    """Stop a Postgres server hard and start it again."""
 
     def __init__(self, server: EmbeddedPostgres) -> None:
         self.server = server
@@ -53,7 +53,7 @@ class StoppedServer:
 @pytest.fixture
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoppedServer]:
     with EmbeddedPostgres(tmp_path_factory.mktemp("own"), throw_away=True) as server:
-        # What was committed survives a hard stop, as it does in a deployment.
+        # Committed rows survive a hard stop, as they do in a deployment.
         server._settings["synchronous_commit"] = "on"
         stopped = StoppedServer(server)
         stopped.start_again()
@@ -63,9 +63,10 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoppedServer]:
 
 @pytest.mark.fault("Postgres stopped hard and started again")
 @pytest.mark.slow_fault
-def test_postgres_that_is_down_at_the_last_retry_leaves_a_job_that_is_failed_when_it_is_back(
+def test_import_whose_postgres_is_down_to_the_end_is_failed(
     service: Service, own: StoppedServer, caller: Caller, monkeypatch: pytest.MonkeyPatch, seen: Seen
 ) -> None:
+    """expire_jobs ends the job when Postgres runs again, and a redrive completes it."""
     monkeypatch.setattr(reconnect, "MAX_OUTAGE_SECONDS", 1.0)
     new = NewImportJob(caller.org, "x.csv", MergeStrategy.SKIP, dry_run=False, created_by="ana")
     with own.database.connect() as connection:
@@ -78,7 +79,7 @@ def test_postgres_that_is_down_at_the_last_retry_leaves_a_job_that_is_failed_whe
         merge(staging, *arguments)
         own.stop_hard()
         staging._connection.query("SELECT 1")
-        raise AssertionError("nobody answers any more")
+        raise AssertionError("Postgres is stopped")
 
     def job() -> dict[str, Any]:
         with own.owner.connect() as owner:
@@ -108,4 +109,4 @@ def test_postgres_that_is_down_at_the_last_retry_leaves_a_job_that_is_failed_whe
     assert "send it again" in str(failed.failure_reason)
     assert run_import(service, file, database=own.database).ended == COMPLETED, "a redrive"
     assert job()["leads"] == 1
-    seen("down to the end of the last attempt: not one row kept, FAILED with a reason when it was back")
+    seen("down to the end of the last attempt: no row stored, FAILED with a reason when it ran again")

@@ -1,4 +1,4 @@
-"""What a job shows of itself while it runs keeps it waiting for nothing, and is never shown after its end."""
+"""Check that a job's progress delays nothing, and is never written after the job's end."""
 
 import threading
 import time
@@ -24,12 +24,12 @@ CSV = "name,phone,source\nA,0612345678,web\n"
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "_INTERVAL_SECONDS", 0.0)
-    # However slow the machine is.
+    # A slow machine needs less than this.
     monkeypatch.setattr(progress, "_TIMEOUT_SECONDS", 20.0)
 
 
 def running(service: Service, caller: Caller) -> int:
-    """A job that is PROCESSING, without a run."""
+    """Return a job that is PROCESSING, without a run."""
     file = posted(service, caller, CSV)
     job_id = int(file.key.split("/")[2])
     with service.app() as connection:
@@ -49,91 +49,90 @@ def progress_of(service: Service, caller: Caller, job_id: int) -> Progress:
     )
 
 
-def shown(service: Service, caller: Caller, job_id: int) -> int:
+def processed_rows(service: Service, caller: Caller, job_id: int) -> int:
     rows: int = service.job(caller, job_id)["processedRows"]
     return rows
 
 
 def waiting(service: Service) -> int:
-    """How many wait for a row that somebody else has."""
+    """Return the number of connections that wait for a locked row."""
     with service.owner() as owner:
         return int(str(owner.query_value("SELECT count(*) FROM pg_locks WHERE NOT granted")))
 
 
 @contextmanager
-def held(service: Service, job_id: int) -> Iterator[None]:
-    """The job's row is somebody else's meanwhile."""
+def row_locked(service: Service, job_id: int) -> Iterator[None]:
+    """Lock the job's row in another transaction."""
     with service.owner() as connection, connection.transaction():
         connection.query("SELECT FROM import_job WHERE id = :id FOR UPDATE", id=job_id)
         yield
 
 
-def test_who_shows_does_not_wait_for_it(service: Service, caller: Caller) -> None:
+def test_progress_of_a_locked_row_does_not_delay_the_run(service: Service, caller: Caller) -> None:
     job_id = running(service, caller)
-    with closing(progress_of(service, caller, job_id)) as show:
-        with held(service, job_id):
-            began = time.monotonic()
-            show(1)
-            show(2)
-            assert time.monotonic() - began < 0.5, "it waited for the row"
-        wait_until(lambda: shown(service, caller, job_id) == 1)
+    with closing(progress_of(service, caller, job_id)) as record_rows:
+        with row_locked(service, job_id):
+            started_at = time.monotonic()
+            record_rows(1)
+            record_rows(2)
+            assert time.monotonic() - started_at < 0.5, "it waited for the row"
+        wait_until(lambda: processed_rows(service, caller, job_id) == 1)
 
-        def showing_goes_on() -> bool:
-            show(3)
-            return shown(service, caller, job_id) == 3
+        def progress_continues() -> bool:
+            record_rows(3)
+            return processed_rows(service, caller, job_id) == 3
 
-        wait_until(showing_goes_on)
+        wait_until(progress_continues)
 
 
-def test_what_is_being_shown_when_it_is_closed_arrives_and_nothing_after_it(
-    service: Service, caller: Caller
-) -> None:
+def test_progress_that_is_being_written_at_close_is_the_last(service: Service, caller: Caller) -> None:
     job_id = running(service, caller)
-    show = progress_of(service, caller, job_id)
-    taken = threading.Event()
+    record_rows = progress_of(service, caller, job_id)
+    locked = threading.Event()
 
     def hold() -> None:
-        with held(service, job_id):
-            taken.set()
+        with row_locked(service, job_id):
+            locked.set()
             wait_until(lambda: waiting(service) == 1)
             time.sleep(0.2)
 
     with ThreadPoolExecutor() as threads:
         threads.submit(hold)
-        assert taken.wait(20)
-        show(4)
-        show.close()
-        assert shown(service, caller, job_id) == 4
+        assert locked.wait(20)
+        record_rows(4)
+        record_rows.close()
+        assert processed_rows(service, caller, job_id) == 4
     with pytest.raises(RuntimeError):
-        show(5)
+        record_rows(5)
 
 
-def test_after_an_answer_that_takes_too_long_nothing_is_shown_and_the_connection_is_gone_at_once(
+def test_progress_that_times_out_closes_its_connection(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """No progress is written after it."""
     job_id = running(service, caller)
-    with closing(progress_of(service, caller, job_id)) as show:
-        with held(service, job_id):
+    with closing(progress_of(service, caller, job_id)) as record_rows:
+        with row_locked(service, job_id):
             monkeypatch.setattr(progress, "_TIMEOUT_SECONDS", 1.0)
-            show(1)
+            record_rows(1)
             wait_until(lambda: waiting(service) == 1)
-            wait_until(lambda: show._connection is None)
-        show(2)
-    assert shown(service, caller, job_id) == 0
+            wait_until(lambda: record_rows._connection is None)
+        record_rows(2)
+    assert processed_rows(service, caller, job_id) == 0
 
 
 @pytest.mark.parametrize(
-    "fault", [ServiceFault("no AWS credentials"), ZeroDivisionError()], ids=["of AWS", "ours"]
+    "fault", [ServiceFault("no AWS credentials"), ZeroDivisionError()], ids=["of AWS", "of the program"]
 )
-def test_whatever_fails_fails_nothing_else(service: Service, fault: Exception) -> None:
-    told: list[int] = []
+def test_progress_that_fails_does_not_fail_the_run(service: Service, fault: Exception) -> None:
+    recorded: list[int] = []
 
-    def record(_: Connection, rows: int) -> None:
-        told.append(rows)
+    def fail(_: Connection, rows: int) -> None:
+        recorded.append(rows)
         raise fault
 
-    with closing(Progress(service.database, record)) as show:
-        show(1)
-        wait_until(lambda: show._connection is None and told)
-        show(2)
-    assert told == [1]
+    with closing(Progress(service.database, fail)) as record_rows:
+        record_rows(1)
+        wait_until(lambda: record_rows._connection is None and recorded)
+        record_rows(2)
+    assert recorded == [1]

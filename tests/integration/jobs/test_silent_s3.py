@@ -1,4 +1,4 @@
-"""The API when S3 takes a connection and says nothing: an honest answer in time, and the job says so."""
+"""Check that the API answers in time and fails the job when S3 accepts a connection and never answers."""
 
 import socket
 import time
@@ -26,33 +26,33 @@ LAMBDA_SECONDS = 29
 
 @pytest.fixture
 def silent() -> Iterator[str]:
-    """The address of an S3 that never answers."""
-    with socket.create_server(("127.0.0.1", 0), backlog=50) as nobody:
-        yield f"http://127.0.0.1:{nobody.getsockname()[1]}"
+    """Return the address of an S3 that never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=50) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 def silent_bucket(service: Service, silent: str, monkeypatch: pytest.MonkeyPatch) -> Bucket:
-    """A function's bucket, as it makes it, at that address."""
+    """Return a function's bucket at the silent address."""
     with monkeypatch.context() as patched:
         patched.setenv("AWS_ENDPOINT_URL_S3", silent)
         return Bucket.from_settings(BucketSettings(service.bucket, 7), INTERACTIVE)
 
 
 @pytest.mark.parametrize("name", ["import_leads", "export_leads"])
-def test_who_answers_the_api_is_hasty(service: Service, name: str) -> None:
+def test_function_of_the_api_uses_interactive_timeouts(service: Service, name: str) -> None:
     config: Any = service.bucket_of(name).client.meta.config
     assert (config.connect_timeout, config.read_timeout) == (INTERACTIVE.connect, INTERACTIVE.read)
     assert config.retries["total_max_attempts"] == INTERACTIVE.tries
-    # A file that is not stored, recorded as such, and a cold start.
+    # The time is for a file that is not stored, its failed job, and a cold start.
     assert INTERACTIVE.seconds == 15 < LAMBDA_SECONDS - 10
     assert BACKGROUND.seconds == 48
 
 
 @pytest.mark.slow_fault
-def test_import_is_told_in_time_that_its_file_is_not_stored(
+def test_import_whose_file_is_not_stored_is_answered_in_time(
     service: Service, caller: Caller, silent: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With our own limits: the one test that waits for them."""
+    """This is the one test that waits for the real limits."""
     bucket = silent_bucket(service, silent, monkeypatch)
     monkeypatch.setattr(service.module("import_leads"), "bucket", bucket)
     started = time.monotonic()
@@ -64,7 +64,7 @@ def test_import_is_told_in_time_that_its_file_is_not_stored(
     assert "could not be stored" in job["failureReason"]
 
 
-def test_import_is_told_within_what_is_left_of_the_functions_time(
+def test_import_with_silent_s3_is_answered_in_remaining_time(
     service: Service, caller: Caller, silent: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     function = service.module("import_leads")
@@ -79,7 +79,7 @@ def test_import_is_told_within_what_is_left_of_the_functions_time(
 
 
 @pytest.mark.slow_fault
-def test_what_s3_took_for_the_file_is_not_waited_for_the_import(
+def test_wait_for_import_is_reduced_by_the_time_of_its_upload(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     function = service.module("import_leads")
@@ -93,7 +93,7 @@ def test_what_s3_took_for_the_file_is_not_waited_for_the_import(
 
 
 @pytest.mark.parametrize("prefer", ["wait=20", "respond-async"])
-def test_export_is_told_in_time_that_it_failed(
+def test_export_with_silent_s3_is_answered_in_time(
     service: Service, caller: Caller, silent: str, monkeypatch: pytest.MonkeyPatch, prefer: str
 ) -> None:
     store(service, caller, name="Ana")
@@ -104,10 +104,10 @@ def test_export_is_told_in_time_that_it_failed(
 
 
 @pytest.mark.slow_fault
-def test_large_export_whose_s3_falls_silent_midway_is_told_in_time(
+def test_large_export_whose_s3_stalls_is_answered_in_time(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its parts, their end and their abort take longer than there is."""
+    """Its parts, their completion and their abort need more time than the function has."""
     store_many(service, caller)
     function = service.module("export_leads")
     slow = BucketThatTakesItsTime(function.bucket, "exports/", 3)
@@ -115,7 +115,7 @@ def test_large_export_whose_s3_falls_silent_midway_is_told_in_time(
     monkeypatch.setattr(function, "RESERVED_SECONDS", LAMBDA_SECONDS - 3)
     monkeypatch.setattr(function, "ANSWER_SECONDS", LAMBDA_SECONDS - 4)
     assert_export_fails_within(service, caller, 6, {})
-    # What was given up goes on meanwhile; its parts are left to the bucket's rule, and there is no file.
+    # The abandoned upload goes on meanwhile. The bucket's rule deletes its parts, and there is no file.
     time.sleep(3)
     assert service.keys(f"exports/{caller.org}/") == []
 
@@ -146,7 +146,7 @@ class _Client:
         return "signed"
 
 
-def test_a_timely_client_asks_as_long_as_there_is_time() -> None:
+def test_timely_client_past_its_deadline_raises_out_of_time() -> None:
     client = TimelyClient(_Client(), time.monotonic() + 0.5)
     assert (client.meta, client.answer(0)) == ("about", "answered")
     with pytest.raises(BotoCoreError):
@@ -158,7 +158,7 @@ def test_a_timely_client_asks_as_long_as_there_is_time() -> None:
         client.answer(0)
 
 
-def test_a_bucket_within_some_seconds_says_that_s3_did_not(service: Service) -> None:
+def test_bucket_within_a_limit_raises_when_s3_is_slower(service: Service) -> None:
     own = service.bucket_of("import_leads")
     with pytest.raises(ServiceFault, match="did not store"):
         BucketThatTakesItsTime(own, "imports/", 2).within(0.1).put("imports/x", b"", "text/csv")

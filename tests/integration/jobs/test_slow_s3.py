@@ -1,5 +1,7 @@
-"""An S3 that takes its time and never fails: for longer than a transaction may idle, or a dead run's lock
-lasts. And what a run leaves alone that lost its job meanwhile.
+"""Check runs whose S3 is slow and never fails.
+
+S3 takes longer than a transaction may idle, or than a dead run's lock lasts.
+A run that lost its job meanwhile leaves the other run's files alone.
 """
 
 import time
@@ -41,12 +43,12 @@ IDLE = "SET idle_in_transaction_session_timeout = 700"
 
 
 @pytest.fixture(autouse=True)
-def short_silence(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fifth of a second instead of ten, for a transaction that may idle for 0.7 s instead of 55."""
+def short_pings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ping after 0.2 s instead of 10, for a transaction that may idle for 0.7 s instead of 55."""
     monkeypatch.setattr(keepalive, "PING_SECONDS", 0.2)
 
 
-def test_our_silence_is_a_small_part_of_what_postgres_and_duplicates_bear(
+def test_ping_interval_is_a_small_part_of_the_idle_limits(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.undo()
@@ -72,7 +74,7 @@ def test_our_silence_is_a_small_part_of_what_postgres_and_duplicates_bear(
     ],
 )
 @pytest.mark.fault("the report cannot be written")
-def test_report_that_takes_longer_than_a_transaction_may_idle(
+def test_report_slower_than_the_idle_limit_is_stored(
     service: Service, caller: Caller, content: str, sizes: Sizes, expected: tuple[int, ...]
 ) -> None:
     file = uploaded(service, caller, content.encode())
@@ -85,9 +87,8 @@ def test_report_that_takes_longer_than_a_transaction_may_idle(
 
 
 @pytest.mark.slow_fault
-def test_report_that_is_given_up_slowly_leaves_a_connection_to_say_why(
-    service: Service, caller: Caller
-) -> None:
+def test_report_that_is_aborted_slowly_keeps_the_connection(service: Service, caller: Caller) -> None:
+    """The run still fails its job with the reason."""
     file = uploaded(service, caller, f'{LARGE}Bob,2,web,"open\n'.encode())
     slow = BucketThatTakesItsTime(service.bucket_of("process_import"), "reports/", SLOW)
     limited = DatabaseWithALimit(service.database, IDLE)
@@ -95,7 +96,7 @@ def test_report_that_is_given_up_slowly_leaves_a_connection_to_say_why(
     assert job_of(service, caller, file)["status"] == "FAILED"
 
 
-class _BodyThatTakesItsTime:
+class _SlowBody:
     def __init__(self, body: Any) -> None:
         self._body = body
 
@@ -107,34 +108,34 @@ class _BodyThatTakesItsTime:
         self._body.close()
 
 
-class BucketThatGivesSlowly(Bucket):
-    """Its objects come block by block, each after a while."""
+class SlowBucket(Bucket):
+    """Return each block of an object after a while."""
 
     def open(self, key: str, version: str) -> ObjectReader:
         reader = super().open(key, version)
-        return ObjectReader(_BodyThatTakesItsTime(reader._body), reader.size)
+        return ObjectReader(_SlowBody(reader._body), reader.size)
 
 
 @pytest.mark.parametrize(
     "apart_bytes",
     [
-        pytest.param(0, id="in another process", marks=pytest.mark.slow_fault),
+        pytest.param(0, id="in the reader process", marks=pytest.mark.slow_fault),
         pytest.param(2**40, id="in this process", marks=pytest.mark.slow_fault),
     ],
 )
-def test_file_that_comes_more_slowly_than_a_transaction_may_idle(
+def test_file_slower_than_the_idle_limit_is_imported(
     service: Service, caller: Caller, apart_bytes: int
 ) -> None:
     file = posted(service, caller, SMALL)
     own = service.bucket_of("process_import")
-    slow = BucketThatGivesSlowly(own.client, own.name)
+    slow = SlowBucket(own.client, own.name)
     limited = DatabaseWithALimit(service.database, IDLE)
     sizes = Sizes(reader_process_bytes=apart_bytes)
     assert run_import(service, file, sizes, database=limited, bucket=slow).ended == COMPLETED
 
 
-class _BodyThatComesSteadily:
-    """A body that gives each block within PING_SECONDS, and all of them in more than a session may idle."""
+class _SteadyBody:
+    """Return each block within PING_SECONDS, and all of them in more than a session may idle."""
 
     def __init__(self, body: Any) -> None:
         self._body = body
@@ -154,23 +155,24 @@ class _BodyThatComesSteadily:
         pytest.param(",06{:08},web,{}", id="faulty"),
     ],
 )
-def test_file_that_comes_steadily_and_gives_postgres_nothing_to_do_for_longer_than_it_may_idle(
+def test_steady_file_longer_than_the_idle_limit_is_imported(
     service: Service, caller: Caller, cells: str
 ) -> None:
+    """Postgres has no statement to execute for longer than its session may idle."""
     rows = 8000
     lines = (cells.format(n, "n" * 500) for n in range(rows))
     file = uploaded(service, caller, ("name,phone,source,notes\n" + "\n".join(lines)).encode())
     own = service.bucket_of("process_import")
 
-    class BucketThatGivesSteadily(Bucket):
+    class SteadyBucket(Bucket):
         def open(self, key: str, version: str) -> ObjectReader:
             reader = super().open(key, version)
-            return ObjectReader(_BodyThatComesSteadily(reader._body), reader.size)
+            return ObjectReader(_SteadyBody(reader._body), reader.size)
 
     limited = DatabaseWithALimit(service.database, IDLE)
-    # Merges come after 500 rows, 1,500, 3,500 and 7,500, of faulty rows none.
+    # Merges come after 500, 1,500, 3,500 and 7,500 rows. Faulty rows are not merged.
     sizes = Sizes(chunk_rows=500, merge_rows=rows, reader_process_bytes=2**40)
-    bucket = BucketThatGivesSteadily(own.client, own.name)
+    bucket = SteadyBucket(own.client, own.name)
     assert run_import(service, file, sizes, database=limited, bucket=bucket).ended == COMPLETED
     assert job_of(service, caller, file)["totalRows"] == rows
 
@@ -182,7 +184,7 @@ def test_file_that_comes_steadily_and_gives_postgres_nothing_to_do_for_longer_th
         pytest.param(6000, id="in parts", marks=pytest.mark.slow_fault),
     ],
 )
-def test_export_whose_end_takes_longer_than_a_transaction_may_idle(
+def test_export_with_end_slower_than_the_idle_limit_completes(
     service: Service, caller: Caller, rows: int
 ) -> None:
     store_many(service, caller, rows)
@@ -193,7 +195,7 @@ def test_export_whose_end_takes_longer_than_a_transaction_may_idle(
     assert len(names(exported(export_of(service, caller, request)).decode())) == rows
 
 
-def test_duplicate_sees_that_a_run_which_waits_for_s3_is_at_work(
+def test_duplicate_of_an_import_that_waits_for_s3_is_ignored(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(claim, "DEAD_LOCK_SECONDS", SLOW)
@@ -203,12 +205,12 @@ def test_duplicate_sees_that_a_run_which_waits_for_s3_is_at_work(
         run = threads.submit(run_import, service, file, bucket=slow)
         assert slow.asked.wait(20)
         assert run_import(service, file).ended == IGNORED
-        assert not run.done(), "the duplicate came too late, so this test tells nothing"
+        assert not run.done(), "the duplicate came too late, so this test proves nothing"
         assert run.result(30).ended == COMPLETED
 
 
 @pytest.mark.slow_fault
-def test_duplicate_sees_that_an_export_which_waits_for_s3_is_at_work(
+def test_duplicate_of_an_export_that_waits_for_s3_is_ignored(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(claim, "DEAD_LOCK_SECONDS", SLOW)
@@ -219,11 +221,11 @@ def test_duplicate_sees_that_an_export_which_waits_for_s3_is_at_work(
         run = threads.submit(run_export, service, request, bucket=slow)
         assert slow.asked.wait(20)
         assert run_export(service, request).ended == IGNORED
-        assert not run.done(), "the duplicate came too late, so this test tells nothing"
+        assert not run.done(), "the duplicate came too late, so this test proves nothing"
         assert run.result(30).ended == COMPLETED
 
 
-def test_run_that_lost_its_job_takes_its_own_report_away_and_not_that_of_who_completed_it(
+def test_run_that_lost_its_job_deletes_only_its_own_report(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = posted(service, caller, SMALL)
@@ -246,8 +248,8 @@ def test_run_that_lost_its_job_takes_its_own_report_away_and_not_that_of_who_com
     assert len(versions(service, f"reports/{caller.org}/")) == 1
 
 
-class ClientThatStoresAndDoesNotSaySo:
-    """An S3 client whose answer to a put is lost, after what happens meanwhile."""
+class ClientThatStoresButRaises:
+    """Store an object, run `meanwhile`, and raise as if the answer were lost."""
 
     def __init__(self, client: Any, meanwhile: Any) -> None:
         self._client = client
@@ -262,24 +264,24 @@ class ClientThatStoresAndDoesNotSaySo:
         raise ReadTimeoutError(endpoint_url="https://s3")
 
 
-def test_run_that_lost_its_export_leaves_the_file_of_who_completed_it(
+def test_run_that_lost_its_export_keeps_the_other_runs_file(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store(service, caller, name="Ana")
     request = asked(service, caller)
-    mine: list[Connection] = []
+    connections: list[Connection] = []
 
     def note(connection: Connection, *arguments: Any, **values: Any) -> Any:
-        mine.append(connection)
+        connections.append(connection)
         return complete_export_job(connection, *arguments, **values)
 
     def another_run() -> None:
-        mine[0].close()
+        connections[0].close()
         assert run_export(service, request).ended == COMPLETED
 
     monkeypatch.setattr(export_file, "complete_export_job", note)
     own = service.bucket_of("process_export")
-    client = ClientThatStoresAndDoesNotSaySo(own.client, another_run)
+    client = ClientThatStoresButRaises(own.client, another_run)
     with pytest.raises(ServiceFault):
         run_export(service, request, bucket=Bucket(client, own.name))  # type: ignore[arg-type]
     assert names(exported(export_of(service, caller, request)).decode()) == ["Ana"]

@@ -1,5 +1,6 @@
-"""Every line about a job has its id and the correlation id of what began it, in all functions that have to do
-with it; and no line has anything personal, whatever goes wrong.
+"""Check that each log line about a job has its id, and the correlation id of its first request.
+
+This holds in all functions that work on the job.
 """
 
 from collections.abc import Iterator
@@ -51,7 +52,7 @@ def upload_of(service: Service, caller: Caller, id: int) -> StoredFile:
 
 
 def deliver(service: Service, file: StoredFile, logs: Printed) -> None:
-    """An event whose failure Lambda logs."""
+    """Send an event whose failure Lambda logs."""
     try:
         service.announce(file)
     except ServiceFault as error:
@@ -59,15 +60,15 @@ def deliver(service: Service, file: StoredFile, logs: Printed) -> None:
 
 
 def assert_about(lines: list[dict[str, Any]], service: Service, table: str, id: int, *messages: str) -> None:
-    """Every line names the job and what began it; and these were said, in this order."""
-    begun_by = stored_job(service, table, id)["correlation_id"]
-    assert begun_by
+    """Check that the lines have these messages in order, and name the job and its correlation id."""
+    correlation_id = stored_job(service, table, id)["correlation_id"]
+    assert correlation_id
     assert [line["message"] for line in lines] == list(messages)
     for line in lines:
-        assert (line.get(f"{table}_id"), line["correlation_id"]) == (id, begun_by), line
+        assert (line.get(f"{table}_id"), line["correlation_id"]) == (id, correlation_id), line
 
 
-def test_an_import_is_followed_from_its_request_to_its_last_delivery(
+def test_import_log_lines_from_request_to_end_name_the_job(
     service: Service, caller: Caller, logs: Printed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     id = service.post_csv(caller, CSV)
@@ -91,9 +92,7 @@ def test_an_import_is_followed_from_its_request_to_its_last_delivery(
 
 
 @pytest.mark.usefixtures("no_unfinished_jobs")
-def test_an_upload_and_a_dropped_file_are_followed_to_their_end(
-    service: Service, caller: Caller, logs: Printed
-) -> None:
+def test_upload_and_drop_log_lines_name_their_jobs(service: Service, caller: Caller, logs: Printed) -> None:
     answer = service.request(
         "POST",
         f"{IMPORT_ROUTE}/uploads",
@@ -116,7 +115,7 @@ def test_an_upload_and_a_dropped_file_are_followed_to_their_end(
     assert_about(logs.lines(), service, IMPORT, job["id"], "import ended", "import ended")
 
 
-def test_a_request_that_failed_names_its_job(
+def test_failed_request_log_line_names_its_job(
     service: Service, caller: Caller, logs: Printed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
@@ -127,10 +126,10 @@ def test_a_request_that_failed_names_its_job(
     assert answer.status == 500
     (line,) = logs.lines()
     assert line["import_job_id"] == stored_job(service, IMPORT, line["import_job_id"])["id"]
-    assert line["correlation_id"] == answer.json["requestId"], "by which a caller asks for help"
+    assert line["correlation_id"] == answer.json["requestId"], "a caller sends it to the support"
 
 
-def test_an_export_is_followed_from_its_request_to_its_last_delivery(
+def test_export_log_lines_from_request_to_end_name_the_job(
     service: Service, caller: Caller, logs: Printed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request = asked(service, caller)
@@ -154,7 +153,7 @@ def test_an_export_is_followed_from_its_request_to_its_last_delivery(
 
 
 @pytest.mark.usefixtures("no_unfinished_jobs")
-def test_an_export_that_is_answered_or_fails_or_expires_names_itself(
+def test_answered_failed_and_expired_export_lines_name_the_job(
     service: Service, caller: Caller, logs: Printed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer = service.request("GET", EXPORT_ROUTE, caller, headers={"Accept": "application/json"})
@@ -173,24 +172,24 @@ def test_an_export_that_is_answered_or_fails_or_expires_names_itself(
     assert_about(lines, service, EXPORT, late, "leads exported", "job expired")
 
 
-def test_files_of_one_event_are_not_taken_for_one_another(
+def test_log_lines_of_files_of_one_event_name_their_own_jobs(
     service: Service, caller: Caller, logs: Printed
 ) -> None:
     ids = [service.post_csv(caller, CSV) for _ in range(2)]
     logs.lines()
     files = [upload_of(service, caller, id) for id in ids]
-    foreign = service.put("imports/nobody/0/upload.csv", b"")
+    foreign = service.put("imports/unknown/0/upload.csv", b"")
     context = FakeLambdaContext("process_import")
     event = s3_event(service.bucket, files[0], foreign, files[1])
     service.handler("process_import")(event, context)
-    first, nobody, second = logs.lines()
+    first, unknown, second = logs.lines()
     assert_about([first], service, IMPORT, ids[0], "import ended")
     assert_about([second], service, IMPORT, ids[1], "import ended")
-    assert "import_job_id" not in nobody
-    assert nobody["correlation_id"] == context.aws_request_id
+    assert "import_job_id" not in unknown
+    assert unknown["correlation_id"] == context.aws_request_id
 
 
-def test_a_line_about_no_job_has_a_correlation_id(service: Service, logs: Printed) -> None:
+def test_log_line_without_a_job_has_a_correlation_id(service: Service, logs: Printed) -> None:
     for name in ("process_import", "process_export", "expire_jobs"):
         context = FakeLambdaContext(name)
         service.handler(name)({"Event": "s3:TestEvent"}, context)

@@ -1,5 +1,6 @@
-"""Nothing of a file, of a lead, of who sends it or of what lets in reaches a log, whatever goes wrong: marked
-values go in everywhere, and none may come out by a line, a metric or an error that Lambda would log.
+"""Check that no personal data, content of a file or secret reaches a log, in success or failure.
+
+Marked values go in everywhere. None may come out by a line, a metric or an error that Lambda would log.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,7 +28,7 @@ from tests.support.service import APP_PASSWORD, Answer, Caller, Service, multipa
 MARK = "Zaphod"
 PHONE = "0698765432"
 FORBIDDEN = (MARK.lower(), PHONE, "+33698765432", "98765432", APP_PASSWORD)
-"""In lower case, as what is printed is compared."""
+"""In lower case, because the printed text is compared in lower case."""
 
 CSV = (
     f"name,phone,source,email,notes,{MARK}-column\n"
@@ -61,9 +62,9 @@ def logs(
 
 
 def assert_impersonal(logs: Printed, *messages: str) -> None:
-    """These were said, and nothing that is marked."""
-    said = {line["message"] for line in logs.lines()}
-    assert said >= set(messages), said
+    """Check that these messages were logged, and no marked value."""
+    logged = {line["message"] for line in logs.lines()}
+    assert logged >= set(messages), logged
     printed = logs.text.lower()
     assert [mark for mark in FORBIDDEN if mark in printed] == []
 
@@ -80,17 +81,19 @@ def stored(service: Service, caller: Caller, content: str = CSV, **fields: str) 
 
 
 def deliver(send: Callable[[], object], logs: Printed) -> None:
-    """Sends an event whose failure Lambda logs."""
+    """Send an event whose failure Lambda logs."""
     with pytest.raises(ServiceFault) as raised:
         send()
     logs.raised(raised.value)
 
 
 def fail(*_: object, **__: object) -> Any:
-    raise ValueError(f"nobody thought of {MARK} and {PHONE}")
+    raise ValueError(f"unexpected: {MARK} and {PHONE}")
 
 
-def test_imports_that_go_well_and_files_that_do_not(service: Service, caller: Caller, logs: Printed) -> None:
+def test_imports_and_refused_files_log_no_personal_data(
+    service: Service, caller: Caller, logs: Printed
+) -> None:
     for content in (CSV, BROKEN, f"{MARK}\n{PHONE}\n", f"%PDF {MARK}"):
         headers = {"Idempotency-Key": f'"{MARK}-{uuid4()}"'}
         form, body = multipart(content.encode(), FILENAME)
@@ -106,7 +109,7 @@ def test_imports_that_go_well_and_files_that_do_not(service: Service, caller: Ca
     assert_impersonal(logs, "file stored", "import ended")
 
 
-def test_requests_that_are_refused(service: Service, caller: Caller, logs: Printed) -> None:
+def test_refused_requests_log_no_personal_data(service: Service, caller: Caller, logs: Printed) -> None:
     assert post(service, caller, mergeStrategy=MARK).status == 400
     assert post(service, caller, **{MARK: MARK}).status == 400
     assert post(service, caller, CSV + MARK).status == 202
@@ -120,7 +123,7 @@ def test_requests_that_are_refused(service: Service, caller: Caller, logs: Print
 
 @contextmanager
 def refused_by_postgres(service: Service, caller: Caller) -> Iterator[None]:
-    """Postgres refuses the organisation's leads, in words that show the row."""
+    """Make Postgres refuse the organisation's leads, with an error that contains the row."""
     name = f"refused_{uuid4().hex}"
     with service.owner() as connection:
         connection.query(
@@ -132,7 +135,9 @@ def refused_by_postgres(service: Service, caller: Caller) -> Iterator[None]:
             connection.query(f"ALTER TABLE dossier DROP CONSTRAINT {name}")
 
 
-def test_a_row_that_postgres_refuses(service: Service, caller: Caller, logs: Printed) -> None:
+def test_row_that_postgres_refuses_logs_no_personal_data(
+    service: Service, caller: Caller, logs: Printed
+) -> None:
     file = stored(service, caller)
     with refused_by_postgres(service, caller):
         service.announce(file)
@@ -142,7 +147,7 @@ def test_a_row_that_postgres_refuses(service: Service, caller: Caller, logs: Pri
 
 
 @pytest.mark.parametrize("where", ["claim_import_job", "FileImport"])
-def test_a_fault_of_an_import_that_nobody_thought_of(
+def test_unexpected_fault_of_import_logs_no_personal_data(
     service: Service, caller: Caller, logs: Printed, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     file = stored(service, caller)
@@ -152,7 +157,7 @@ def test_a_fault_of_an_import_that_nobody_thought_of(
     assert_impersonal(logs, "import failed")
 
 
-def test_an_import_that_s3_or_the_reader_breaks_off(
+def test_import_that_s3_or_reader_aborts_logs_no_personal_data(
     service: Service, caller: Caller, logs: Printed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = stored(service, caller)
@@ -169,7 +174,7 @@ def test_an_import_that_s3_or_the_reader_breaks_off(
     assert_impersonal(logs, "import failed")
 
 
-def test_a_file_that_cannot_be_stored_and_a_fault_of_the_api(
+def test_faults_of_the_api_log_no_personal_data(
     service: Service, caller: Caller, logs: Printed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bucket = service.bucket_of("import_leads")
@@ -184,7 +189,7 @@ def test_a_file_that_cannot_be_stored_and_a_fault_of_the_api(
     assert_impersonal(logs, "service fault", "unexpected error")
 
 
-def test_exports_that_go_well_and_that_fail(
+def test_exports_in_success_and_failure_log_no_personal_data(
     service: Service, caller: Caller, logs: Printed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service.announce(stored(service, caller))
@@ -203,7 +208,7 @@ def test_exports_that_go_well_and_that_fail(
     assert_impersonal(logs, "leads exported", "export ended", "export failed", "unexpected error")
 
 
-def test_jobs_that_expire_and_that_cannot(
+def test_expiry_in_success_and_failure_logs_no_personal_data(
     service: Service, caller: Caller, logs: Printed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, id = dropped(service, caller, CSV.encode())
@@ -219,8 +224,8 @@ def test_jobs_that_expire_and_that_cannot(
     assert_impersonal(logs, "job not expired", "job expired", "jobs expired", "expiry failed")
 
 
-def test_a_mark_that_is_printed_would_be_found(service: Service, logs: Printed) -> None:
-    """The recorder itself: were it deaf, nothing would ever be printed."""
+def test_assert_impersonal_with_a_printed_mark_fails(service: Service, logs: Printed) -> None:
+    """Without this check, a recorder that records nothing would pass every test."""
     service.module("process_import").logger.warning("a line", cell=MARK)
     with pytest.raises(AssertionError, match="zaphod"):
         assert_impersonal(logs, "a line")

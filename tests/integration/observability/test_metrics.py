@@ -1,4 +1,4 @@
-"""What is counted of each outcome, by the real handlers: CloudWatch reads it from what they print."""
+"""Check the metrics that the real handlers print for CloudWatch, for each outcome."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -48,12 +48,12 @@ SECONDS = {"ImportSeconds", "ExportSeconds"}
 def counted(
     service: Service, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> Iterator[Callable[[], dict[str, float]]]:
-    """What the functions counted since the last look; of a duration, that there was one."""
+    """Return a function that returns the metrics since its last call. A duration counts as True."""
     service.handler("process_import")
-    # Tests that run use cases without their handlers leave some.
+    # Tests that run use cases without their handlers do not flush their metrics.
     metrics.provider.clear_metrics()
 
-    def look(found: Printed) -> dict[str, float]:
+    def read(found: Printed) -> dict[str, float]:
         values: dict[str, float] = {}
         for metric in found.metrics():
             values[metric["name"]] = values.get(metric["name"], 0) + sum(metric["value"])
@@ -63,7 +63,7 @@ def counted(
         return values
 
     with printed(capsys, caplog) as found:
-        yield lambda: look(found)
+        yield lambda: read(found)
 
 
 def fail(*_: object, **__: object) -> Any:
@@ -83,14 +83,14 @@ def run_out_of_time(*_: object, **__: object) -> Any:
 
 
 def wait_until_unlocked(service: Service, caller: Caller) -> None:
-    """Waits for the server to end closed connections, and with them the locks of the organisation's jobs."""
-    held = (
+    """Wait for the server to end closed connections, and with them the locks of the organisation's jobs."""
+    locked = (
         "SELECT EXISTS (SELECT FROM pg_locks JOIN import_job AS job ON locktype = 'advisory' "
         "AND ((classid::bigint << 32) | objid::bigint) = hashtextextended('import_job ' || job.id, 0) "
         "WHERE job.org_id = :org)"
     )
     with service.owner() as connection:
-        wait_until(lambda: not connection.query_value(held, org=caller.org))
+        wait_until(lambda: not connection.query_value(locked, org=caller.org))
 
 
 def failing(send: Callable[[], object]) -> None:
@@ -98,7 +98,7 @@ def failing(send: Callable[[], object]) -> None:
         send()
 
 
-def test_rows_and_duration_of_an_import(
+def test_import_that_completes_counts_rows_and_duration(
     service: Service, caller: Caller, counted: Callable[[], dict[str, float]]
 ) -> None:
     file = posted(service, caller, CSV)
@@ -109,29 +109,32 @@ def test_rows_and_duration_of_an_import(
     assert counted() == {"EventsIgnored": 1}
 
 
-def test_imports_that_failed(
+def test_imports_that_fail_count_failures_and_own_faults(
     service: Service,
     caller: Caller,
     counted: Callable[[], dict[str, float]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     service.announce(posted(service, caller, b"PK\x03\x04"))
-    assert counted() == {"ImportsFailed": 1, "ImportSeconds": True}, "the file's fault is none of ours"
-    service.announce(service.put("imports/nobody/0/upload.csv", b""))
+    assert counted() == {"ImportsFailed": 1, "ImportSeconds": True}, (
+        "the file's fault is no fault of the service"
+    )
+    service.announce(service.put("imports/unknown/0/upload.csv", b""))
     assert counted() == {"ForeignKeys": 1}
     monkeypatch.setattr(Staging, "merge", reject)
     service.announce(posted(service, caller, CSV))
     assert counted() == {"ImportsFailed": 1, "ImportSeconds": True, "ImportFaults": 1}
 
 
-def test_rows_of_a_dry_run_are_not_counted_for_none_is_kept(
+def test_dry_run_counts_no_rows(
     service: Service, caller: Caller, counted: Callable[[], dict[str, float]]
 ) -> None:
+    """A dry run stores no row."""
     service.announce(posted(service, caller, CSV, dryRun="true"))
     assert counted() == {"ImportsCompleted": 1, "DryRuns": 1, "ImportSeconds": True}
 
 
-def test_rows_of_an_import_whose_answer_to_commit_was_lost_are_counted(
+def test_import_whose_commit_answer_is_lost_counts_rows_once(
     service: Service,
     caller: Caller,
     counted: Callable[[], dict[str, float]],
@@ -154,7 +157,7 @@ def test_rows_of_an_import_whose_answer_to_commit_was_lost_are_counted(
     assert counted() == {"EventsIgnored": 1}
 
 
-def test_import_that_somebody_else_has_ended_is_counted_by_that_one(
+def test_import_that_another_run_ended_is_counted_as_ignored(
     service: Service,
     caller: Caller,
     counted: Callable[[], dict[str, float]],
@@ -163,9 +166,9 @@ def test_import_that_somebody_else_has_ended_is_counted_by_that_one(
     file = posted(service, caller, CSV)
 
     def end_first(*_: object) -> Any:
-        with service.app() as somebody:
+        with service.app() as connection:
             id = int(file.key.split("/")[2])
-            fail_import_job(somebody, caller.org, id, FailureCode.NOT_STORED, "x")
+            fail_import_job(connection, caller.org, id, FailureCode.NOT_STORED, "x")
         raise DatabaseFault("23514")
 
     monkeypatch.setattr(Staging, "merge", end_first)
@@ -173,12 +176,13 @@ def test_import_that_somebody_else_has_ended_is_counted_by_that_one(
     assert counted() == {"EventsIgnored": 1, "ImportFaults": 1}
 
 
-def test_file_that_s3_stored_without_saying_so_is_not_counted_as_failed_when_it_was_imported(
+def test_imported_file_without_s3_answer_is_not_counted_failed(
     service: Service,
     caller: Caller,
     counted: Callable[[], dict[str, float]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """S3 stored the file, but its answer was lost."""
     put = Bucket.put
 
     def lose_the_answer(bucket: Bucket, key: str, *arguments: Any) -> str:
@@ -214,7 +218,7 @@ def test_jobs_that_expire_are_counted_as_failed(
     }
 
 
-def test_retries_of_an_import_and_its_last_one(
+def test_retries_of_an_import_are_counted_until_it_fails(
     service: Service,
     caller: Caller,
     counted: Callable[[], dict[str, float]],
@@ -235,7 +239,7 @@ def test_retries_of_an_import_and_its_last_one(
     assert counted() == ROWS | {"ImportSeconds": True, "ImportRetries": 1}
 
 
-def test_results_of_dropped_files_that_cannot_be_written(
+def test_results_of_dropped_files_not_written_are_counted(
     service: Service,
     caller: Caller,
     counted: Callable[[], dict[str, float]],
@@ -255,7 +259,9 @@ def test_results_of_dropped_files_that_cannot_be_written(
             failing(lambda: service.announce(broken))
             wait_until_unlocked(service, caller)
     seen = counted()
-    assert (seen["ImportsFailed"], seen["DropResultsNotWritten"]) == (1, 1), "only one that is over has one"
+    assert (seen["ImportsFailed"], seen["DropResultsNotWritten"]) == (1, 1), (
+        "only a job that has ended has a result"
+    )
 
     _, id = dropped(service, caller, CSV)
     make_past(service, IMPORT, id, created_at=EVENT_GONE)
@@ -268,7 +274,7 @@ def test_results_of_dropped_files_that_cannot_be_written(
     assert "DropResultsNotWritten" not in seen
 
 
-def test_a_metric_of_no_kind_has_no_kind(
+def test_metric_without_a_kind_has_no_kind_dimension(
     service: Service,
     caller: Caller,
     capsys: pytest.CaptureFixture[str],
@@ -288,7 +294,7 @@ def test_a_metric_of_no_kind_has_no_kind(
     invoke_expire_jobs(service)
 
 
-def test_requests_that_are_repeated_and_files_that_are_not_stored(
+def test_repeated_requests_and_unstored_files_are_counted(
     service: Service,
     caller: Caller,
     counted: Callable[[], dict[str, float]],
@@ -307,7 +313,7 @@ def test_requests_that_are_repeated_and_files_that_are_not_stored(
     assert counted() == {"ImportsFailed": 1}
 
 
-def test_rows_and_duration_of_exports(
+def test_exports_that_complete_count_rows_and_duration(
     service: Service, caller: Caller, counted: Callable[[], dict[str, float]]
 ) -> None:
     for name in ("Ana", "Bob"):
@@ -321,11 +327,11 @@ def test_rows_and_duration_of_exports(
     assert counted() == done
     announce_export(service, request)
     assert counted() == {"EventsIgnored": 1}
-    announce_export(service, service.put("export-requests/nobody/x.json", b"{}"))
+    announce_export(service, service.put("export-requests/unknown/x.json", b"{}"))
     assert counted() == {"ForeignKeys": 1}
 
 
-def test_exports_that_failed(
+def test_exports_that_fail_count_retries_and_failures(
     service: Service,
     caller: Caller,
     counted: Callable[[], dict[str, float]],
@@ -358,13 +364,13 @@ def test_exports_that_failed(
     assert (seen["ExportRetries"], seen["ExportsCompleted"], seen["RowsExported"]) == (1, 1, 0)
 
 
-def test_every_metric_is_explained_to_who_operates_the_service() -> None:
+def test_every_metric_is_explained_in_the_operations_manual() -> None:
     sources = [*(ROOT / "functions").glob("*/app.py"), *(ROOT / "layers/shared/leads").rglob("*.py")]
     code = "".join(path.read_text() for path in sources)
-    told = (ROOT / "docs/operations.md").read_text().split("## Metrics")[1].split("\n## ")[0]
+    explained = (ROOT / "docs/operations.md").read_text().split("## Metrics")[1].split("\n## ")[0]
     counted = set(re.findall(r'(?:increment\(|record_duration\(|_metric = |Kind\("\w+", )"(\w+)"', code))
     assert counted
-    assert f"`{NAMESPACE}`" in told
+    assert f"`{NAMESPACE}`" in explained
     assert counted == {
-        name for row in re.findall(r"^\| (`.*?) \|", told, re.M) for name in re.findall(r"`(\w+)`", row)
+        name for row in re.findall(r"^\| (`.*?) \|", explained, re.M) for name in re.findall(r"`(\w+)`", row)
     }

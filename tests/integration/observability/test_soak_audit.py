@@ -1,4 +1,4 @@
-"""The audit of `make soak` finds what it looks for: an auditor who sees nothing proves nothing."""
+"""Check that the audit of `make soak` finds each kind of harm: a blind audit would prove nothing."""
 
 import random
 import time
@@ -28,7 +28,7 @@ class _Answer:
 
 
 class _Client:
-    """A partner's client that needs no HTTP."""
+    """Send a partner's requests without HTTP."""
 
     def __init__(self, service: Service, org: str) -> None:
         self.org = org
@@ -40,7 +40,7 @@ class _Client:
 
 
 class _Stack:
-    """What the audit looks at, of the service in this process."""
+    """Provide the parts of a stack that the audit reads, from the service in this process."""
 
     def __init__(self, service: Service) -> None:
         self.s3 = service.s3
@@ -65,7 +65,7 @@ def stack(service: Service, monkeypatch: pytest.MonkeyPatch) -> FragileStack:
 
 @pytest.fixture
 def partner(service: Service, stack: FragileStack) -> Partner:
-    """One who has sent some files, of which each kind of row came."""
+    """Return a partner that has sent some files with each kind of row."""
     partner = Partner(stack, "audit", time.monotonic())
     partner.client = _Client(service, partner.client.org)  # type: ignore[assignment]
     choose = random.Random(7)  # noqa: S311 (the same files each time)
@@ -81,18 +81,18 @@ def partner(service: Service, stack: FragileStack) -> Partner:
 
 
 def found(stack: FragileStack, partner: Partner) -> list[str]:
-    """What the audit says of this partner: other tests use the same server and bucket."""
+    """Return the audit's findings about this partner. Other tests use the same server and bucket."""
     return [line for line in audit(stack, [partner]) if line.startswith(partner.client.org)]
 
 
-def test_what_was_sent_is_as_it_was_sent(stack: FragileStack, partner: Partner) -> None:
+def test_audit_of_undamaged_files_finds_nothing(stack: FragileStack, partner: Partner) -> None:
     assert found(stack, partner) == []
     sums = [sum(job.counts[n] for job in partner.jobs.values()) for n in range(3)]
-    assert all(sums), "a kind of row is missing, so the tests below tell less"
+    assert all(sums), "a kind of row is missing, so the tests below prove less"
 
 
 @pytest.mark.parametrize(
-    ("harm", "told"),
+    ("harm", "finding"),
     [
         ("DELETE FROM dossier WHERE id = :lead", "leads instead of"),
         ("DELETE FROM dossier WHERE id = :last", "leads instead"),
@@ -119,17 +119,17 @@ def test_what_was_sent_is_as_it_was_sent(stack: FragileStack, partner: Partner) 
     ids=[
         "a lost lead",
         "the last lead lost",
-        "a doubled lead",
-        "an altered lead",
-        "a row counted as another",
-        "a row too many counted",
-        "a report that nobody links to",
+        "a lead stored twice",
+        "a changed lead",
+        "a row counted as another kind",
+        "one row too many counted",
+        "a report without a link",
         "a lost job",
-        "a foreign job",
+        "a job of another file",
     ],
 )
-def test_harm_to_the_database_is_found(
-    service: Service, stack: FragileStack, partner: Partner, harm: str, told: str
+def test_audit_of_harm_to_the_database_finds_it(
+    service: Service, stack: FragileStack, partner: Partner, harm: str, finding: str
 ) -> None:
     with service.owner() as owner:
         org = partner.client.org
@@ -139,16 +139,16 @@ def test_harm_to_the_database_is_found(
         owner.query(harm, **{name: id for name, id in places.items() if f":{name}" in harm})
     wrong = found(stack, partner)
     assert wrong
-    assert told in wrong[0]
+    assert finding in wrong[0]
 
 
 @pytest.mark.slow_fault
-def test_a_job_that_the_api_does_not_show_is_found(stack: FragileStack, partner: Partner) -> None:
+def test_audit_of_a_job_missing_in_the_api_finds_it(stack: FragileStack, partner: Partner) -> None:
     org, partner.client.org = partner.client.org, "another"
     client, id = partner.client, partner.jobs["0.csv"].id
 
     class ClientOfTwo:
-        """Has its organisation's name and another one's token."""
+        """Use this organisation's name and another one's token."""
 
         def __init__(self) -> None:
             self.org = org
@@ -163,18 +163,20 @@ def test_a_job_that_the_api_does_not_show_is_found(stack: FragileStack, partner:
 
 
 @pytest.mark.parametrize(
-    ("folder", "told"), [("reports", "a report that is not there"), ("drop-results", "has no result")]
+    ("folder", "finding"),
+    [("reports", "a report that is not there"), ("drop-results", "has no result")],
+    ids=["reports", "drop results"],
 )
-def test_harm_to_the_bucket_is_found(
-    service: Service, stack: FragileStack, partner: Partner, folder: str, told: str
+def test_audit_of_harm_to_the_bucket_finds_it(
+    service: Service, stack: FragileStack, partner: Partner, folder: str, finding: str
 ) -> None:
     key = service.keys(f"{folder}/{partner.client.org}/")[0]
     service.s3.client.delete_object(Bucket=service.bucket, Key=key)
     (wrong,) = found(stack, partner)
-    assert told in wrong
+    assert finding in wrong
 
 
-def test_what_nobody_will_end_is_found(service: Service, stack: FragileStack) -> None:
+def test_audit_of_open_sessions_and_uploads_finds_them(service: Service, stack: FragileStack) -> None:
     key = "reports/acme/1/not_imported.csv"
     upload = service.s3.client.create_multipart_upload(Bucket=service.bucket, Key=key)
     try:

@@ -1,4 +1,4 @@
-"""Attacks by one organisation on another, and on the links that need no sign-in."""
+"""Check attacks by one organisation on another, and on the links that need no sign-in."""
 
 import base64
 import io
@@ -40,15 +40,15 @@ def begin_upload(service: Service, caller: Caller, filename: str = "x.csv") -> d
 
 
 def send(service: Service, upload: dict[str, Any], content: str) -> StoredFile:
-    """Sends a file as the presigned POST says."""
+    """Send a file as the presigned POST requires."""
     target = upload["upload"]
     fields = {**target["fields"], "file": ("x.csv", content.encode(), "text/csv")}
     assert urllib3.request("POST", target["url"], fields=fields, retries=False).status in (200, 204)
     return service.version(target["fields"]["key"])
 
 
-def everything_shown(service: Service, caller: Caller, ids: list[int]) -> list[Answer]:
-    """Every answer that a caller gets who asks for these ids on every route."""
+def all_answers(service: Service, caller: Caller, ids: list[int]) -> list[Answer]:
+    """Return every answer to a caller who requests these ids on every route."""
     paths = [HISTORY, f"{EXPORT}/history", *(f"{path}/{id}" for path in (HISTORY, EXPORT) for id in ids)]
     answers = [service.request("GET", path, caller) for path in paths]
     for id in ids:
@@ -63,30 +63,26 @@ def everything_shown(service: Service, caller: Caller, ids: list[int]) -> list[A
     [str.upper, lambda org: f"{org}0", lambda org: org[:-1], lambda org: org.replace("-", "_"), str.title],
     ids=["capitals", "longer", "shorter", "an underscore for the hyphen", "title"],
 )
-def test_nothing_of_an_organisation_is_shown_to_one_that_looks_like_it(
-    service: Service, likeness: Any
-) -> None:
+def test_organisation_with_a_similar_id_sees_nothing(service: Service, likeness: Any) -> None:
     victim = Caller(org=f"{Caller().org}-victim")
     imported = service.import_csv(victim, CSV)
     exported = service.request("GET", EXPORT, victim).json
     handed_over = service.request("GET", EXPORT, victim, headers={"Prefer": "respond-async"}).json
     uploading = begin_upload(service, victim)["importJobId"]
     ids = [imported["id"], uploading, exported["id"], handed_over["id"]]
-    assert imported["reportUrl"] and exported["url"], "there is something to be seen"
+    assert imported["reportUrl"] and exported["url"], "the victim has links"
 
     stranger = Caller(org=likeness(victim.org))
     assert stranger.org != victim.org
-    for answer in everything_shown(service, stranger, ids):
+    for answer in all_answers(service, stranger, ids):
         assert answer.status == 404 or (answer.status, answer.json) == (200, []), answer
-        shown = f"{answer.headers} {answer.body}"
+        content = f"{answer.headers} {answer.body}"
         for secret in (victim.org, victim.user, "X-Amz", "Victim", exported["filename"]):
-            assert secret not in shown, f"{secret} in {shown}"
+            assert secret not in content, f"{secret} in {content}"
     assert names(service.export_csv(stranger)) == []
 
 
-def test_a_file_that_names_another_organisations_lead_changes_its_senders_alone(
-    service: Service, caller: Caller
-) -> None:
+def test_file_with_ids_of_another_organisation_changes_own_leads(service: Service, caller: Caller) -> None:
     victim = Caller()
     service.import_csv(victim, CSV)
     (before,) = service.leads(victim)
@@ -103,7 +99,7 @@ def test_a_file_that_names_another_organisations_lead_changes_its_senders_alone(
     assert before["id"] not in [lead["id"] for lead in theirs]
 
 
-def test_an_object_under_one_organisation_begins_no_job_of_another(service: Service, caller: Caller) -> None:
+def test_object_of_one_organisation_starts_no_job_of_another(service: Service, caller: Caller) -> None:
     victim = Caller()
     store(service, victim)
     job_id = begin_upload(service, victim)["importJobId"]
@@ -116,8 +112,10 @@ def test_an_object_under_one_organisation_begins_no_job_of_another(service: Serv
     assert service.keys(f"exports/{caller.org}/") + service.keys(f"exports/{victim.org}/") == []
 
 
-@pytest.mark.parametrize("content", ["name,phone,source\nA,1,web\n,2,web\n", "no csv of leads\n"])
-def test_a_second_upload_to_a_job_that_is_over_changes_nothing_and_is_logged(
+@pytest.mark.parametrize(
+    "content", ["name,phone,source\nA,1,web\n,2,web\n", "no csv of leads\n"], ids=["completed", "failed"]
+)
+def test_second_upload_to_an_ended_job_is_ignored_and_logged(
     service: Service, caller: Caller, content: str
 ) -> None:
     upload = begin_upload(service, caller)
@@ -143,8 +141,12 @@ def test_a_second_upload_to_a_job_that_is_over_changes_nothing_and_is_logged(
     assert (report_of(after).text if after["reportUrl"] else None) == report
 
 
-@pytest.mark.parametrize("filename", ["x.csv", "${filename}", "../../../drop/other/x.csv", 'x"},{"key":"y'])
-def test_a_presigned_post_is_for_one_key_of_one_bucket_a_size_and_an_hour(
+@pytest.mark.parametrize(
+    "filename",
+    ["x.csv", "${filename}", "../../../drop/other/x.csv", 'x"},{"key":"y'],
+    ids=["plain", "form variable", "parent folders", "JSON"],
+)
+def test_presigned_post_allows_one_key_a_size_and_an_hour(
     service: Service, caller: Caller, filename: str
 ) -> None:
     asked_at = datetime.now(UTC)
@@ -172,7 +174,7 @@ def test_a_presigned_post_is_for_one_key_of_one_bucket_a_size_and_an_hour(
 
 
 def assert_link(service: Service, url: str, key: str) -> None:
-    """Checks that a link is for one object, for a quarter of an hour, as a download and nothing more."""
+    """Check that a link allows the download of one object for a quarter of an hour."""
     parts = urlsplit(url)
     query = parse_qs(parts.query, strict_parsing=True)
     assert unquote(parts.path) == f"/{service.bucket}/{key}"
@@ -186,9 +188,7 @@ def assert_link(service: Service, url: str, key: str) -> None:
     assert query["response-content-type"][0] in ("text/csv; charset=utf-8", "application/gzip")
 
 
-def test_every_link_is_to_a_file_of_its_reader_for_a_quarter_of_an_hour(
-    service: Service, caller: Caller
-) -> None:
+def test_link_of_the_api_allows_one_own_file_for_fifteen_minutes(service: Service, caller: Caller) -> None:
     s3 = announce_when_stored(service, caller)
     answered = service.request("POST", IMPORT, caller, headers=BINARY, body=CSV.encode()).json
     s3.join()
@@ -196,9 +196,9 @@ def test_every_link_is_to_a_file_of_its_reader_for_a_quarter_of_an_hour(
     (result_key,) = service.keys(f"drop-results/{caller.org}/")
     stored = service.s3.client.get_object(Bucket=service.bucket, Key=result_key)
     jobs = service.request("GET", HISTORY, caller).json
-    shown = [*jobs, *(service.job(caller, job["id"]) for job in jobs), json.loads(stored["Body"].read())]
+    views = [*jobs, *(service.job(caller, job["id"]) for job in jobs), json.loads(stored["Body"].read())]
     links = [(answered["importJobId"], answered["reportUrl"])]
-    links += [(job["id"], job["reportUrl"]) for job in shown]
+    links += [(job["id"], job["reportUrl"]) for job in views]
     assert len(links) == 6
     for job_id, url in links:
         assert_link(service, url, f"reports/{caller.org}/{job_id}/not_imported.csv")
@@ -215,9 +215,9 @@ def test_every_link_is_to_a_file_of_its_reader_for_a_quarter_of_an_hour(
         assert_link(service, export["url"], f"exports/{caller.org}/{export['id']}/{export['filename']}")
 
 
-def test_a_job_that_made_no_file_has_no_link(service: Service, caller: Caller) -> None:
+def test_job_without_a_file_has_no_link(service: Service, caller: Caller) -> None:
     posted(service, caller, CSV)
     asked(service, caller)
-    for answer in everything_shown(service, caller, []):
+    for answer in all_answers(service, caller, []):
         assert "X-Amz" not in answer.body, answer
     assert_problem(service.request("GET", f"{EXPORT}/0", caller), 404)

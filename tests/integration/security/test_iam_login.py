@@ -1,4 +1,7 @@
-"""Logging in with IAM tokens, which the embedded Postgres cannot check: what asks for one, and who may."""
+"""Check the log-in with IAM tokens: the connections that request one, and the roles that may use one.
+
+The embedded Postgres cannot check a token.
+"""
 
 import dataclasses
 
@@ -10,7 +13,7 @@ from leads.postgres.migrations import ensure_app_role
 from tests.support.service import APP_PASSWORD, Service, database_settings
 
 
-def test_each_connection_asks_for_a_token_of_its_host_and_role(
+def test_connection_requests_a_token_of_its_host_and_role(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[str, int, str]] = []
@@ -28,7 +31,7 @@ def test_each_connection_asks_for_a_token_of_its_host_and_role(
 
 
 def test_role_without_a_password_may_log_in_with_tokens(service: Service) -> None:
-    # Aurora has the role that lets in with tokens; here it is made for this test.
+    # Aurora has the role rds_iam. Here the test creates it.
     with service.owner() as owner, owner.transaction():
         owner.execute("CREATE ROLE rds_iam NOLOGIN")
         ensure_app_role(owner, None)

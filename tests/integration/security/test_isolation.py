@@ -1,4 +1,4 @@
-"""Row-level security holds by itself, without the statements' own filters."""
+"""Check that row-level security holds by itself, without the statements' own filters."""
 
 import pytest
 
@@ -10,19 +10,19 @@ CSV = "name,phone,source\nA,0612345678,web\n"
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_role_sees_its_organisation_alone(service: Service, table: str) -> None:
-    ours, theirs = Caller(), Caller()
-    for caller in (ours, theirs):
+def test_role_with_an_organisation_sees_its_rows_only(service: Service, table: str) -> None:
+    own, other = Caller(), Caller()
+    for caller in (own, other):
         service.import_csv(caller, CSV)
         service.export_csv(caller)
     update = f"UPDATE {table} SET created_by = 'x' WHERE org_id = :org RETURNING id"  # noqa: S608
     with service.app() as connection:
-        with connection.transaction(ours.org):
+        with connection.transaction(own.org):
             seen = connection.query(f"SELECT DISTINCT org_id FROM {table}")  # noqa: S608
-            changed = connection.query(update, org=theirs.org)
+            changed = connection.query(update, org=other.org)
         with connection.transaction():
             unnamed = connection.query_value(f"SELECT count(*) FROM {table}")  # noqa: S608
-    assert [list(row) for row in seen] == [[ours.org]]
+    assert [list(row) for row in seen] == [[own.org]]
     assert changed == []
     assert unnamed == 0
 
@@ -49,7 +49,7 @@ def test_role_owns_nothing_and_cannot_delete(service: Service, caller: Caller) -
             assert fault.value.sqlstate == "42501"
 
 
-def test_role_has_the_limits_that_end_a_dead_functions_session(service: Service) -> None:
+def test_role_has_the_limits_that_end_a_dead_session(service: Service) -> None:
     limits = {
         "tcp_keepalives_idle": "20",
         "tcp_keepalives_interval": "5",

@@ -1,6 +1,7 @@
-"""Isolation with one of its two guards taken away: the tables' owner, whom no policy of row-level security
-binds, runs the service, so only the statements' own filter keeps organisations apart. The other way round,
-statements without the filter under the policies, is test_isolation.py.
+"""Check that the statements' own filters keep organisations apart without row-level security.
+
+The service runs as the tables' owner, and no policy applies to the owner.
+test_isolation.py checks the opposite: statements without the filter, under the policies.
 """
 
 import csv
@@ -37,7 +38,7 @@ CSV = "name,phone,source\nTheirs,0612345678,web\n"
 
 @pytest.fixture
 def unguarded(service: Service) -> Database:
-    """The database without policies."""
+    """Return the database without policies."""
     database = Database(
         database_settings(service.postgres, "leads_owner", service.postgres.owner_password), "test"
     )
@@ -48,7 +49,7 @@ def unguarded(service: Service) -> Database:
 
 @pytest.fixture
 def theirs(service: Service) -> Caller:
-    """Another organisation, with a lead, an import and an export."""
+    """Return another organisation with a lead, an import and an export."""
     caller = Caller()
     assert service.import_csv(caller, CSV)["successCount"] == 1
     return caller
@@ -59,39 +60,39 @@ def principal(caller: Caller) -> Principal:
 
 
 def export(service: Service, caller: Caller, database: Database) -> tuple[int, str]:
-    shown = export_leads(
+    view = export_leads(
         principal(caller),
         ExportOrder(LeadFilter()),
         Stores(database, service.bucket_of("export_leads")),
         wait=20,
     )
-    (key,) = service.keys(f"exports/{caller.org}/{shown.job.id}/")
+    (key,) = service.keys(f"exports/{caller.org}/{view.job.id}/")
     content = service.s3.client.get_object(Bucket=service.bucket, Key=key)["Body"].read().decode()
-    return shown.job.id, content
+    return view.job.id, content
 
 
 @pytest.mark.parametrize("strategy", ["SKIP", "OVERWRITE", "CREATE_NEW"])
-def test_an_import_neither_sees_nor_changes_the_same_phone_elsewhere(
+def test_import_of_a_phone_of_another_organisation_adds_a_lead(
     service: Service, caller: Caller, theirs: Caller, unguarded: Database, strategy: str
 ) -> None:
     before = service.leads(theirs)
-    job_id = service.post_csv(caller, CSV.replace("Theirs", "Ours"), strategy)
+    job_id = service.post_csv(caller, CSV.replace("Theirs", "Own"), strategy)
     file = service.version(f"imports/{caller.org}/{job_id}/upload.csv")
     outcome = process_import(file, Stores(unguarded, service.bucket_of("process_import")), seconds=300)
     assert (outcome.counts.success, outcome.counts.skipped) == (1, 0)
-    assert [lead["name"] for lead in service.leads(caller)] == ["Ours"]
+    assert [lead["name"] for lead in service.leads(caller)] == ["Own"]
     assert service.leads(theirs) == before
 
 
-def test_an_export_holds_the_organisations_leads_alone(
+def test_export_holds_leads_of_its_organisation_only(
     service: Service, caller: Caller, theirs: Caller, unguarded: Database
 ) -> None:
-    service.import_csv(caller, CSV.replace("Theirs", "Ours"))
+    service.import_csv(caller, CSV.replace("Theirs", "Own"))
     _, content = export(service, caller, unguarded)
-    assert [row["name"] for row in csv.DictReader(io.StringIO(content))] == ["Ours"]
+    assert [row["name"] for row in csv.DictReader(io.StringIO(content))] == ["Own"]
 
 
-def test_the_histories_show_the_organisations_jobs_alone(
+def test_histories_list_jobs_of_their_organisation_only(
     service: Service, caller: Caller, theirs: Caller, unguarded: Database
 ) -> None:
     their_export, _ = export(service, theirs, unguarded)
@@ -99,18 +100,19 @@ def test_the_histories_show_the_organisations_jobs_alone(
     page = JobPage(limit=9)
     their_imports, _ = list_imports(principal(theirs), page, stores)
     their_import = their_imports[0].job.id
-    us = principal(caller)
-    assert list_imports(us, page, stores)[0] == []
-    assert list_exports(us, page, stores)[0] == []
+    own = principal(caller)
+    assert list_imports(own, page, stores)[0] == []
+    assert list_exports(own, page, stores)[0] == []
     with pytest.raises(NotFound):
-        get_import(us, their_import, stores)
+        get_import(own, their_import, stores)
     with pytest.raises(NotFound):
-        get_export(us, their_export, stores)
+        get_export(own, their_export, stores)
 
 
-def test_no_job_of_another_organisation_is_claimed_shown_on_or_ended(
+def test_job_of_another_organisation_is_not_changed(
     service: Service, caller: Caller, theirs: Caller, unguarded: Database
 ) -> None:
+    """It is not claimed, its progress is not written, and it is not failed."""
     their_import = service.post_csv(theirs, CSV)
     answer = service.request("GET", "/api/v1/leads/export", theirs, headers={"Prefer": "respond-async"})
     their_export = answer.json["id"]
@@ -121,17 +123,19 @@ def test_no_job_of_another_organisation_is_claimed_shown_on_or_ended(
         assert claimed is None
         assert claim_export_job(connection, export_ref(caller.org, their_export), request_version="1") is None
         record_progress(connection, caller.org, their_import, 7)
-        fail_import_job(connection, caller.org, their_import, FailureCode.INTERNAL, "not ours")
-        fail_export_job(connection, caller.org, their_export, FailureCode.INTERNAL, "not ours")
+        fail_import_job(connection, caller.org, their_import, FailureCode.INTERNAL, "of another organisation")
+        fail_export_job(connection, caller.org, their_export, FailureCode.INTERNAL, "of another organisation")
     job = service.job(theirs, their_import)
     assert (job["status"], job["processedRows"]) == ("PENDING", 0)
     export_now = service.request("GET", f"/api/v1/leads/export/{their_export}", theirs)
     assert export_now.json["status"] == "PENDING"
 
 
-def test_no_key_of_another_organisation_is_found_freed_or_begun_again(
+def test_idempotency_key_of_another_organisation_is_not_used(
     caller: Caller, theirs: Caller, unguarded: Database
 ) -> None:
+    """It is not found, not released, and its job is not restarted."""
+
     def keyed(org_id: str, key: str) -> int:
         new = NewImportJob(org_id, "x.csv", MergeStrategy.SKIP, dry_run=False, created_by="x")
         with unguarded.connect() as connection:
@@ -145,8 +149,8 @@ def test_no_key_of_another_organisation_is_found_freed_or_begun_again(
         fail_import_job(connection, theirs.org, their_failed, FailureCode.NOT_STORED, "x")
         assert {keyed(caller.org, "old"), keyed(caller.org, "failed")}.isdisjoint({their_old, their_failed})
         assert not restart_import_job(connection, caller.org, their_failed, FailureCode.NOT_STORED)
-        kept = "SELECT idempotency_key FROM import_job WHERE id = :id"
-        assert connection.query_value(kept, id=their_old) == "old"
+        stored = "SELECT idempotency_key FROM import_job WHERE id = :id"
+        assert connection.query_value(stored, id=their_old) == "old"
         job = get_import_job(connection, theirs.org, their_failed)
     assert job is not None
     assert job.status == "FAILED"

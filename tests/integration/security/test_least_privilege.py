@@ -1,8 +1,8 @@
-"""Each function is granted what it calls, and nothing that it does not call.
+"""Check that each function is granted the AWS calls that it makes, and no others.
 
-The first half is checked after every test of the functions (tests/conftest.py). For the second one this
-module drives each function through all its paths: what works, in one part and in several, and what must be
-dropped, deleted or told when something fails.
+tests/conftest.py checks after every test of the functions that each call is granted.
+This module checks that each grant is used, so it runs each function through all its paths.
+These are success in one part and in several, and every deletion and result after a fault.
 """
 
 from collections.abc import Iterator
@@ -49,16 +49,16 @@ FOLDERS = {f"{BUCKET}/{prefix}*" for prefix in KEY_PREFIXES}
 ROLES = f"arn:aws:rds-db:{REGION}:{ACCOUNT_ID}:dbuser:{CLUSTER}/"
 
 LISTINGS = {"s3:ListBucket", "s3:ListBucketVersions"}
-"""What is granted on the bucket, and by its condition in some folders of it."""
+"""Actions granted on the bucket, with a condition that limits them to some folders."""
 
 FAULTY = "name,phone,source,blob\nAna,1,web,\nBob,1,web,\n,2,web,\n"
 ROWS = PART_SIZE // 1000 + 500
-"""Of a thousand characters each: a file of two parts."""
+"""Rows of a thousand characters each, which make a file of two parts."""
 
 
 @pytest.fixture(scope="module")
 def calls(service: Service) -> list[Call]:
-    """What the functions call on all their ways."""
+    """Return the AWS calls of the functions on all their paths."""
     mark = service.aws_calls.mark
     for path in EVENTS:
         send(service, path)
@@ -79,11 +79,11 @@ def drive_imports(service: Service) -> None:
     assert answer["reportUrl"] and service.job(caller, answer["importJobId"])["reportUrl"], answer
     service.announce(service.put(f"drop/{caller.org}/x.csv", FAULTY.encode()))
 
-    # A part of a report is on its way, with the rows merged so far, when the file turns out to be none.
+    # The reader refuses the file after a part of its report is uploaded and rows are merged.
     rows = f",2,web,{'x' * 1200}\n" * 2 * ROWS
     service.announce(uploaded(service, caller, f'{FAULTY}{rows}Cy,3,web,"open\n'.encode()))
 
-    # S3 denies what is gone, so whether it is gone has to be asked.
+    # S3 denies access to a deleted version, so process_import lists the versions.
     gone = service.put(f"drop/{caller.org}/gone.csv", FAULTY.encode())
     service.s3.client.delete_object(Bucket=service.bucket, Key=gone.key, VersionId=gone.version)
     with pytest.MonkeyPatch.context() as patched:
@@ -91,7 +91,7 @@ def drive_imports(service: Service) -> None:
         patched.setattr(service.module("process_import"), "bucket", hiding)
         service.announce(gone)
 
-    # A report is there when its job cannot be completed.
+    # The report is stored, but its job cannot be completed.
     file = posted(service, caller, FAULTY)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(import_file, "complete_import_job", refuse)
@@ -124,7 +124,7 @@ def drive_exports(service: Service) -> None:
         announce_export(service, request)
     wait_until_free(service, request)
 
-    # The file is there when its COMMIT fails.
+    # The file is stored, but its COMMIT fails.
     with pytest.MonkeyPatch.context() as patched:
         lose_commits(patched, kept=False)
         assert service.request("GET", ROUTE, caller).status == 500
@@ -139,25 +139,21 @@ def s3_that_completes_nothing(service: Service, function: str) -> Iterator[None]
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(service.module(function), "bucket", Bucket(client, own.name))  # type: ignore[arg-type]
         yield
-    assert client.failed.is_set(), "the file had one part, so this tells nothing"
+    assert client.failed.is_set(), "the file had one part, so this proves nothing"
 
 
 @pytest.mark.parametrize(("function", "action", "resource"), GRANTED)
-def test_what_a_function_is_granted_it_calls(
-    calls: list[Call], function: str, action: str, resource: str
-) -> None:
+def test_grant_of_a_function_is_used(calls: list[Call], function: str, action: str, resource: str) -> None:
     used = [
         call
         for call in calls
         if call.function == function and call.action == action and matches(resource, call.resource)
     ]
-    assert used, f"{function} may {action} on {resource} and never does; all its ways are driven above"
+    assert used, f"{function} may {action} on {resource} and never does; all its paths are driven above"
 
 
 @pytest.mark.parametrize(("function", "action", "resource"), GRANTED)
-def test_a_grant_is_of_one_action_in_one_folder_or_for_one_role(
-    function: str, action: str, resource: str
-) -> None:
+def test_grant_allows_one_action_in_one_folder_or_one_role(function: str, action: str, resource: str) -> None:
     assert "*" not in action and "?" not in action
     if action in LISTINGS:
         assert resource == BUCKET
@@ -167,12 +163,12 @@ def test_a_grant_is_of_one_action_in_one_folder_or_for_one_role(
         assert resource in FOLDERS
 
 
-def test_every_function_was_driven(service: Service, calls: list[Call]) -> None:
+def test_every_function_was_invoked(service: Service, calls: list[Call]) -> None:
     assert {call.function for call in calls} == {one.code.name for one in service.template.functions}
 
 
-def test_a_call_that_is_not_granted_is_noticed(service: Service, caller: Caller) -> None:
-    """The recorder itself: were it deaf, everything would seem to be granted."""
+def test_call_that_is_not_granted_is_recorded(service: Service, caller: Caller) -> None:
+    """Without this check, a recorder that records nothing would pass every test."""
     key = f"imports/{caller.org}/1/upload.csv"
     bucket = service.bucket_of("import_history")
     bucket.presigned_download(f"reports/{caller.org}/1/x.csv", "x.csv")
@@ -204,7 +200,7 @@ def test_a_call_that_is_not_granted_is_noticed(service: Service, caller: Caller)
     ]
 
 
-def test_expire_jobs_lists_uploads_and_no_other_folder(service: Service, caller: Caller) -> None:
+def test_expire_jobs_may_list_uploads_only(service: Service, caller: Caller) -> None:
     bucket = service.bucket_of("expire_jobs")
     bucket.stored_at(f"imports/{caller.org}/1/upload.csv")
     assert service.aws_calls.refused() == []
@@ -214,7 +210,9 @@ def test_expire_jobs_lists_uploads_and_no_other_folder(service: Service, caller:
 
 
 @pytest.mark.parametrize("folder", sorted(KEY_PREFIXES))
-def test_process_import_lists_versions_of_files_alone(service: Service, caller: Caller, folder: str) -> None:
+def test_process_import_may_list_versions_of_files_only(
+    service: Service, caller: Caller, folder: str
+) -> None:
     bucket = BucketThatHidesWhatIsGone(service.bucket_of("process_import"))
     with pytest.raises(FileNotFoundError):
         bucket.open(f"{folder}{caller.org}/1/x.csv", "gone")
@@ -222,7 +220,7 @@ def test_process_import_lists_versions_of_files_alone(service: Service, caller: 
     assert refused == ([] if folder in (IMPORTS, DROP) else ["s3:GetObjectVersion", "s3:ListBucketVersions"])
 
 
-def test_listings_are_of_folders_that_are_named() -> None:
+def test_listing_is_granted_for_named_folders_only() -> None:
     for statements in policies(deployed()).values():
         for statement in statements:
             if LISTINGS & {action for action, _ in grants([statement])}:
@@ -231,7 +229,7 @@ def test_listings_are_of_folders_that_are_named() -> None:
                 assert {f"{BUCKET}/{one}" for one in several} <= FOLDERS
 
 
-def test_a_login_as_another_role_is_noticed(service: Service) -> None:
+def test_login_as_another_role_is_recorded(service: Service) -> None:
     import_history, owner = service.module("import_history"), service.module("migrate_database")
     with service.aws_calls.database("import_history", owner.database).connect():
         pass

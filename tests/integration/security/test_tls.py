@@ -1,4 +1,4 @@
-"""Whom a connection believes to be the database: servers that speak just enough of Postgres to begin TLS."""
+"""Check which database servers a connection trusts, with servers that only begin TLS as Postgres does."""
 
 import datetime
 import socket
@@ -21,10 +21,10 @@ from leads.settings import DatabaseSettings
 
 
 class Server:
-    """Accepts one connection, and keeps the first bytes that came through TLS."""
+    """Accept one connection and record the first bytes that come through TLS."""
 
     def __init__(self, certificate: Path) -> None:
-        self.heard = b""
+        self.received = b""
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(certificate)
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -37,18 +37,18 @@ class Server:
             plain.recv(8)
             plain.sendall(b"S")
             with self._context.wrap_socket(plain, server_side=True) as secure:
-                self.heard = secure.recv(1000)
+                self.received = secure.recv(1000)
 
     def join(self) -> None:
         self._thread.join(10)
 
 
 def certificate(directory: Path) -> Path:
-    """One for 127.0.0.1, signed by itself, with its key."""
+    """Return a self-signed certificate for 127.0.0.1 with its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.datetime.now(datetime.UTC)
-    made = (
+    signed = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -65,7 +65,7 @@ def certificate(directory: Path) -> Path:
         key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        + made.public_bytes(serialization.Encoding.PEM)
+        + signed.public_bytes(serialization.Encoding.PEM)
     )
     return path
 
@@ -93,29 +93,31 @@ def connect(server: Server, host: str = "127.0.0.1") -> None:
     server.join()
 
 
-def test_server_of_another_authority_hears_nothing(tmp_path: Path) -> None:
+def test_server_of_another_authority_receives_nothing(tmp_path: Path) -> None:
     server = Server(certificate(tmp_path))
     connect(server)
-    assert server.heard == b""
+    assert server.received == b""
 
 
-def test_server_of_a_trusted_authority_is_spoken_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_server_of_a_trusted_authority_receives_the_login(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = certificate(tmp_path)
     server = Server(path)
     with trusting(monkeypatch, path):
         connect(server)
-    assert b"leads_app" in server.heard
+    assert b"leads_app" in server.received
 
 
-def test_server_of_another_name_hears_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_server_of_another_name_receives_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = certificate(tmp_path)
     server = Server(path)
     with trusting(monkeypatch, path):
         connect(server, "localhost")
-    assert server.heard == b""
+    assert server.received == b""
 
 
-def test_only_the_authorities_of_rds_are_believed() -> None:
+def test_tls_context_trusts_the_authorities_of_rds_only() -> None:
     context = tls.tls_context()
     authorities = context.get_ca_certs()
     names = {dict(part[0] for part in one["subject"])["commonName"] for one in authorities}  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""What a use case starts it ends, however it ends itself."""
+"""Check after each test that it leaves no process, thread or pipe."""
 
 import gc
 import threading
@@ -12,7 +12,7 @@ from tests.support.processes import Started, none_is_left, remembered
 
 
 def open_files() -> list[str]:
-    """Pipes and files without a name, which are what an import opens; other threads open others."""
+    """Return the open pipes and unnamed files: an import opens only these, other threads open others."""
     found = []
     for descriptor in Path("/proc/self/fd").glob("*"):
         with suppress(OSError):
@@ -24,15 +24,15 @@ def open_files() -> list[str]:
 
 @pytest.fixture(autouse=True)
 def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[Started]:
-    """The processes that a test starts, of which none may outlive it, nor a thread, nor an open pipe."""
+    """Collect the processes that a test starts. None may outlive it, nor a thread, nor an open pipe."""
     processes = remembered(monkeypatch)
     threads = set(threading.enumerate())
     files = open_files()
-    # What was there before need not be looked through after each test, which would take longer than the test.
+    # Earlier objects are exempt from collection, which would take longer than the test.
     gc.freeze()
     yield processes
-    # A file that was dropped unclosed says so now, not in a test to come.
+    # An unclosed file warns here, in the test that opened it.
     gc.collect()
     none_is_left(processes)
-    assert set(threading.enumerate()) <= threads, "a thread is left"
-    assert open_files() == files, "a file or a pipe is left open"
+    assert set(threading.enumerate()) <= threads, "a thread still runs"
+    assert open_files() == files, "a file or a pipe is still open"

@@ -14,13 +14,13 @@ SKIP = ReadTask(chunk_rows=1000, may_skip=True)
 
 
 class Read(Protocol):
-    """`read_batches`, or what stands for it."""
+    """Describe the call of `read_batches` and of its substitutes."""
 
     def __call__(self, source: ByteSource, task: ReadTask) -> tuple[FileLayout, Batches]: ...
 
 
 class _OwnProcess:
-    """Batches whose process ends when they are closed."""
+    """Iterate over batches, and end their process when they are closed."""
 
     def __init__(self, process: ReaderProcess, batches: Batches) -> None:
         self._process = process
@@ -49,11 +49,11 @@ def read_batches_apart(source: ByteSource, task: ReadTask) -> tuple[FileLayout, 
 
 
 class Reading(NamedTuple):
-    """All that came of a file, and with what it was refused."""
+    """Hold the layouts, the batches and the refusal of a file."""
 
     layouts: list[FileLayout]
     batches: list[tuple[Batch, bytes]]
-    """Each with the lines of all its rows that may be reported, instead of how it packs them."""
+    """Each batch has the report lines of all its rows in plain text, not packed."""
     refusal: tuple[FailureCode, str] | None
 
 

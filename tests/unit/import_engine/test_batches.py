@@ -1,4 +1,4 @@
-"""A file in batches: whatever their size, they hold every row once, and the lines that may be reported."""
+"""Check that batches of any size hold every row once, and the lines that may be reported."""
 
 import io
 from collections.abc import Iterable
@@ -31,13 +31,13 @@ FILE = (
 ).encode()
 
 
-def test_the_layout_comes_before_the_batches_and_says_what_the_header_says() -> None:
+def test_read_batches_returns_layout_of_the_header_first() -> None:
     layout, _ = read_batches(io.BytesIO(FILE), ReadTask(chunk_rows=2, may_skip=True))
     reader = LeadReader(io.BytesIO(FILE))
     assert layout == FileLayout(("name", "phone", "source"), ("Ville",), reader.report_format)
 
 
-def test_a_batch_holds_its_leads_for_copy_and_everything_that_is_wrong_with_the_others() -> None:
+def test_batch_holds_leads_for_copy_and_errors_of_other_rows() -> None:
     batches = [batch for batch, _ in reading_of(read_batches, io.BytesIO(FILE), of_rows(3)).batches]
     assert batches == [
         Batch(
@@ -81,7 +81,7 @@ def lines_of(rows: Iterable[int]) -> bytes:
 @pytest.mark.parametrize(
     ("may_skip", "rows"), [(True, [2, 3, 5, 6]), (False, [3, 6])], ids=["SKIP", "OVERWRITE"]
 )
-def test_a_row_that_may_be_reported_is_as_it_was_in_the_file(
+def test_report_lines_of_rows_hold_the_cells_of_the_file(
     may_skip: bool, rows: list[int], chunk_rows: int
 ) -> None:
     reading = reading_of(read_batches, io.BytesIO(FILE), ReadTask(chunk_rows, may_skip))
@@ -89,13 +89,14 @@ def test_a_row_that_may_be_reported_is_as_it_was_in_the_file(
     assert len(reading.batches) == -(-5 // chunk_rows)
 
 
-@pytest.mark.parametrize("skipped", [[], [2], [5], [5, 2]])
-def test_only_what_was_skipped_is_reported_beside_what_is_faulty(skipped: list[int]) -> None:
+@pytest.mark.parametrize("skipped", [[], [2], [5], [5, 2]], ids=lambda rows: f"rows {rows}")
+def test_report_lines_hold_skipped_rows_and_faulty_rows_only(skipped: list[int]) -> None:
     _, (batch,) = read_batches(io.BytesIO(FILE), of_rows(100))
     assert batch.report_lines(skipped) == lines_of(sorted([3, 6, *skipped]))
 
 
-def test_a_row_that_repeats_a_phone_for_sure_is_a_lead_and_has_a_line_but_is_not_staged() -> None:
+def test_certain_duplicate_is_reported_but_not_staged() -> None:
+    """A row with a certain duplicate counts as a lead and has a report line."""
     file = b"name,phone,source\nA,0612345678,web\nB,06 12 34 56 78,web\nC,+33612345678,web\nD,,web\n"
     _, (first, second) = read_batches(io.BytesIO(file), ReadTask(2, True, StoredPhones("", recent=10)))
     assert (first.leads, first.block) == (2, copy_text([("A", "0612345678", "web")], 2))
@@ -105,13 +106,14 @@ def test_a_row_that_repeats_a_phone_for_sure_is_a_lead_and_has_a_line_but_is_not
     assert (first.hints, second.hints) == (([3], [], []), ([4], [], []))
 
 
-def test_where_nothing_is_skipped_every_lead_is_staged_whatever_is_known() -> None:
+def test_duplicate_that_may_not_be_skipped_is_staged() -> None:
     file = b"name,phone,source\nA,0612345678,web\nB,0612345678,web\n"
     _, (batch,) = read_batches(io.BytesIO(file), ReadTask(10, False, StoredPhones("", recent=10)))
     assert (batch.leads, len(batch.block.splitlines()), batch.hints) == (2, 2, None)
 
 
-def test_what_cannot_be_reported_is_not_kept() -> None:
+def test_batch_that_may_not_skip_packs_faulty_rows_only() -> None:
+    """A row that cannot be reported takes no memory."""
     file = b"name,phone,source\n" + b"Ana Ruiz,0612345678,web\n" * 1000 + b"Zenobia,,web\n"
     _, (batch,) = read_batches(io.BytesIO(file), ReadTask(2000, may_skip=False))
     assert batch.report_lines([]) == b"1002,error,Phone is required,Zenobia,,web\r\n"
@@ -126,10 +128,10 @@ tables = st.lists(rows, max_size=20)
 
 
 @given(tables, st.integers(1, 25))
-def test_the_rows_are_the_same_whatever_the_size_of_a_batch(table: list[list[str]], size: int) -> None:
+def test_read_batches_of_any_size_returns_the_same_rows(table: list[list[str]], size: int) -> None:
     lines = "".join(",".join(f'"{cell}"' for cell in record) + "\n" for record in table)
     file = f"name,phone,source\n{lines}".encode()
-    # All of it in one chunk, or none.
+    # The whole file is one chunk, or no chunk if it has no rows.
     whole = list(LeadReader(io.BytesIO(file)).chunks())
     batches = [batch for batch, _ in reading_of(read_batches, io.BytesIO(file), of_rows(size)).batches]
     assert b"".join(batch.block for batch in batches) == b"".join(
@@ -146,7 +148,7 @@ def test_the_rows_are_the_same_whatever_the_size_of_a_batch(table: list[list[str
     ]
 
 
-def test_of_many_faults_the_first_are_told_and_all_are_counted() -> None:
+def test_batches_with_many_errors_list_first_ones_and_count_all() -> None:
     file = b"name,phone,source\n" + b"Ana,,fax\n" * 1200
     batches = [batch for batch, _ in reading_of(read_batches, io.BytesIO(file), of_rows(400)).batches]
     assert [(batch.faulty, len(batch.errors), batch.error_count) for batch in batches] == [
@@ -157,12 +159,12 @@ def test_of_many_faults_the_first_are_told_and_all_are_counted() -> None:
     assert batches[1].errors[-1] == RowError(501, "source", "Invalid source value: fax")
 
 
-def test_a_header_alone_has_a_layout_and_no_batch() -> None:
+def test_read_batches_of_header_alone_returns_no_batch() -> None:
     reading = reading_of(read_batches, io.BytesIO(b"name,phone,source\n"))
     assert (len(reading.layouts), reading.batches, reading.refusal) == (1, [], None)
 
 
-def test_a_file_that_breaks_later_is_refused_after_its_first_batches() -> None:
+def test_read_batches_with_late_fault_refuses_after_batches() -> None:
     reading = reading_of(read_batches, io.BytesIO(FILE + b'Nice;"Ed;09;web\n'), of_rows(2))
     assert len(reading.batches) == 2
     assert reading.refusal is not None
@@ -180,12 +182,12 @@ def test_read_batches_reads_no_more_than_a_batch_needs() -> None:
     batches.close()
 
 
-def test_batch_weighs_its_rows_and_its_report_lines() -> None:
+def test_batch_weight_is_that_of_rows_and_report_lines() -> None:
     rows = f"Ana,0612345678,web,{'x' * 5000}\n" * 10
     _, (batch,) = read_batches(io.BytesIO(f"name,phone,source,notes\n{rows}".encode()), of_rows(10))
     assert batch.weight // 10_000 == (len(batch.block) + len(batch.packed_lines)) // 10_000 == 10
 
 
-def test_a_source_that_dribbles_gives_the_same() -> None:
+def test_read_batches_of_slow_source_returns_the_same() -> None:
     whole = reading_of(read_batches, io.BytesIO(FILE), of_rows(2))
     assert reading_of(read_batches, SourceThatDribbles(FILE, [1, 2, 3]), of_rows(2)) == whole

@@ -1,4 +1,4 @@
-"""Complete an import at its deadline."""
+"""Check that an import at its deadline stores no report."""
 
 from collections.abc import Sequence
 from types import SimpleNamespace
@@ -11,12 +11,12 @@ from leads.import_engine.merger import BatchMerger
 from leads.import_engine.sizes import Sizes
 
 
-class TimeThatIsOver:
+class DeadlineThatHasPassed:
     def limit_statements(self) -> None:
         raise ImportTooLong("the import was out of time")
 
 
-class ReportThatIsToStayOpen:
+class ReportThatMustNotBeStored:
     def add(self, batches: Sequence[object], skipped: Sequence[int]) -> None:
         pass
 
@@ -26,8 +26,8 @@ class ReportThatIsToStayOpen:
 
 def test_finish_at_the_deadline_stores_no_report() -> None:
     nothing: Any = SimpleNamespace(ignored_columns=())
-    deadline: Any = TimeThatIsOver()
-    report: Any = ReportThatIsToStayOpen()
+    deadline: Any = DeadlineThatHasPassed()
+    report: Any = ReportThatMustNotBeStored()
     merger = BatchMerger(nothing, nothing, report, deadline, Sizes())
     with pytest.raises(ImportTooLong):
         merger.finish()

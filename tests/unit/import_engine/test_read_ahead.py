@@ -1,4 +1,4 @@
-"""Reading ahead: the same items in the same order, the same error, nothing left open and no thread behind."""
+"""Check that reading ahead returns the same items and errors in order, and leaves no thread."""
 
 import threading
 import time
@@ -17,14 +17,14 @@ HEAD = "head"
 
 
 class Item(NamedTuple):
-    """A number that weighs something."""
+    """Hold a number and a weight."""
 
     number: int
     weight: int = 0
 
 
 class Items:
-    """Makes items, and knows how many it made, and in which thread it was closed."""
+    """Make items, count them, and record the thread that closed them."""
 
     def __init__(self, count: int, error: Exception | None = None, *, weight: int = 0) -> None:
         self._count = count
@@ -36,8 +36,8 @@ class Items:
     def ahead(self) -> ReadAhead[str, Item]:
         return ReadAhead(lambda: (HEAD, self._make()), NoConnection())
 
-    def made_in_the_end(self, expected: int) -> int:
-        """Return how many were made, after time for so many and for more."""
+    def settled_count(self, expected: int) -> int:
+        """Return the number of items made, after time for the expected ones and for more."""
         deadline = time.monotonic() + 10
         while self.made < expected and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -56,7 +56,7 @@ class Items:
 
 
 def numbers(ahead: ReadAhead[str, Item]) -> list[int]:
-    """Take all items and close."""
+    """Read all items and close."""
     with closing(ahead):
         return [item.number for item in chain.from_iterable(ahead)]
 
@@ -66,15 +66,15 @@ def threads() -> list[threading.Thread]:
 
 
 @pytest.mark.parametrize("count", [0, 100])
-def test_items_come_in_order_and_are_closed(count: int) -> None:
+def test_read_ahead_returns_items_in_order_and_closes_them(count: int) -> None:
     items = Items(count)
     assert numbers(items.ahead()) == list(range(count))
-    # In the thread that made them: a generator cannot be closed by another one while it runs.
+    # The thread that makes the items closes them: no other thread can close a running generator.
     assert items.closed_in == "read ahead"
     assert threads() == []
 
 
-def test_head_comes_before_the_items() -> None:
+def test_head_is_returned_before_the_items() -> None:
     items = Items(3)
     ahead = items.ahead()
     assert ahead.head() == HEAD
@@ -92,11 +92,11 @@ def test_head_raises_what_reading_raised() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, MAX_ITEMS, 3 * MAX_ITEMS])
-def test_error_comes_after_the_items_before_it(count: int) -> None:
+def test_error_is_raised_after_the_items_before_it(count: int) -> None:
     error = ValueError("the file breaks off")
     seen: list[int] = []
 
-    def take(ahead: ReadAhead[str, Item]) -> None:
+    def receive(ahead: ReadAhead[str, Item]) -> None:
         for together in ahead:
             seen.extend(item.number for item in together)
 
@@ -104,54 +104,54 @@ def test_error_comes_after_the_items_before_it(count: int) -> None:
         closing(Items(count, error).ahead()) as ahead,
         pytest.raises(ValueError, match="breaks off") as caught,
     ):
-        take(ahead)
+        receive(ahead)
     assert seen == list(range(count))
     assert caught.value is error
     assert threads() == []
 
 
-@pytest.mark.parametrize("taken", [0, 1])
-def test_close_early_leaves_no_thread_and_nothing_open(taken: int) -> None:
+@pytest.mark.parametrize("received", [0, 1])
+def test_close_early_leaves_no_thread_and_nothing_open(received: int) -> None:
     items = Items(1_000_000)
     with closing(items.ahead()) as ahead:
         ahead.head()
-        for _, _ in zip(range(taken), ahead, strict=False):
+        for _, _ in zip(range(received), ahead, strict=False):
             pass
     assert items.closed_in == "read ahead"
     assert threads() == []
 
 
-def test_no_more_items_are_made_than_may_wait() -> None:
+def test_read_ahead_makes_no_more_items_than_may_wait() -> None:
     items = Items(1_000_000)
     with closing(items.ahead()) as ahead:
-        # Those that were taken, those that wait, and the one that the thread holds.
+        # The items received, those that wait, and the one that the thread holds.
         expected = len(next(iter(ahead))) + MAX_ITEMS + 1
-        assert items.made_in_the_end(expected) == expected
+        assert items.settled_count(expected) == expected
 
 
 def test_heavy_items_are_not_made_ahead() -> None:
     items = Items(1_000, weight=MAX_BYTES // 2)
     with closing(items.ahead()) as ahead:
-        # Those that were taken, two that wait, and the one that the thread holds.
+        # The items received, two that wait, and the one that the thread holds.
         expected = len(next(iter(ahead))) + 2 + 1
-        assert items.made_in_the_end(expected) == expected
+        assert items.settled_count(expected) == expected
 
 
-def test_item_heavier_than_all_that_may_wait_is_returned() -> None:
+def test_item_heavier_than_the_limit_is_returned() -> None:
     assert numbers(Items(3, weight=2 * MAX_BYTES).ahead()) == [0, 1, 2]
 
 
-def test_ready_items_come_together() -> None:
+def test_ready_items_are_returned_together() -> None:
     items = Items(3 * MAX_ITEMS)
     with closing(items.ahead()) as ahead:
         together = iter(ahead)
-        taken = len(next(together))
-        waiting = min(MAX_ITEMS, 3 * MAX_ITEMS - taken)
-        items.made_in_the_end(taken + waiting)
-        assert [item.number for item in next(together)] == list(range(taken, taken + waiting))
+        received = len(next(together))
+        waiting = min(MAX_ITEMS, 3 * MAX_ITEMS - received)
+        items.settled_count(received + waiting)
+        assert [item.number for item in next(together)] == list(range(received, received + waiting))
 
 
-def test_ready_item_waits_for_no_other() -> None:
+def test_ready_item_is_returned_without_waiting_for_others() -> None:
     asked = threading.Event()
 
     def make() -> Generator[Item, None, None]:

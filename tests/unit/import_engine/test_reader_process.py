@@ -1,4 +1,4 @@
-"""Reading in a process of its own: the batches and refusals are the same, and the source's faults its own."""
+"""Check that the reader process returns the same batches and refusals, and raises the source's errors."""
 
 import gzip
 import io
@@ -18,7 +18,7 @@ from tests.unit.import_engine.reading import SKIP, Read, read_batches_apart, rea
 HEADER = b"name,phone,source\n"
 ROW = b"Ana Ruiz,0612345678,web\n"
 
-# Leads, faulty rows, ragged and blank ones; cells that COPY, CSV and the formula guard look at.
+# Leads, faulty rows, ragged and blank ones; cells that COPY, CSV and the formula guard check.
 cells = st.sampled_from(["Ana", "06", "web", "", "x\ty", "\\N", "a\nb", "é", "'=1", "\x00", "x" * 300])
 rows = st.lists(cells, max_size=5) | st.builds(lambda name, phone: [name, phone, "web"], cells, cells)
 tables = st.lists(rows, max_size=40)
@@ -32,7 +32,7 @@ tasks = st.builds(lambda rows, may_skip: ReadTask(rows, may_skip), st.integers(1
 @given(tables, endings, encodings, st.booleans(), tasks)
 @example([], b"", "utf-8", False, ReadTask(1, True))
 @example([["Ana", "06", "web"]] * 5000, b"", "utf-8", True, ReadTask(700, False))
-def test_batches_and_refusals_are_those_of_reading_in_this_process(
+def test_reader_process_returns_batches_and_refusals_of_reader(
     table: list[list[str]], ending: bytes, encoding: str, packed: bool, task: ReadTask
 ) -> None:
     text = "".join(",".join(f'"{cell}"' for cell in record) + "\n" for record in table)
@@ -45,14 +45,14 @@ def test_batches_and_refusals_are_those_of_reading_in_this_process(
     assert apart == here
 
 
-def test_a_file_may_be_larger_than_the_pipes() -> None:
+def test_reader_process_reads_file_larger_than_the_pipes() -> None:
     file = HEADER + ROW * 60_000
     reading = reading_of(read_batches_apart, SourceThatDribbles(file, [300_000]))
     assert sum(len(batch.block) for batch, _ in reading.batches) > 1_500_000
     assert len(reading.batches) == 60
 
 
-def test_a_batch_may_be_larger_than_the_pipes() -> None:
+def test_reader_process_returns_batch_larger_than_the_pipes() -> None:
     file = HEADER + ROW * 60_000
     _, items = read_batches_apart(io.BytesIO(file), ReadTask(60_000, may_skip=True))
     with closing(items):
@@ -68,8 +68,9 @@ def test_a_batch_may_be_larger_than_the_pipes() -> None:
         (b"\x1f\x8b\x08", FailureCode.INVALID_GZIP, "The compressed file is damaged or incomplete. "),
         (b"name,phone\n", FailureCode.INVALID_HEADER, "Missing required column: source. "),
     ],
+    ids=["an empty file", "damaged gzip", "a missing column"],
 )
-def test_a_file_that_cannot_be_used_is_refused_with_its_code(
+def test_reader_process_with_unusable_file_refuses_with_code(
     content: bytes, code: FailureCode, message: str
 ) -> None:
     reading = reading_of(read_batches_apart, SourceThatDribbles(content))
@@ -79,7 +80,7 @@ def test_a_file_that_cannot_be_used_is_refused_with_its_code(
     assert reading.refusal[1].startswith(message)
 
 
-def test_a_refusal_does_not_wait_for_the_rest_of_the_file() -> None:
+def test_refusal_does_not_wait_for_the_rest_of_the_file() -> None:
     source = SourceThatNeverEnds(ROW, head=b"name,phone\n")
     reading = reading_of(read_batches_apart, source)
     assert reading.refusal is not None
@@ -98,11 +99,10 @@ CUT_OFF = {
 }
 
 
-@pytest.mark.parametrize("read", [read_batches, read_batches_apart], ids=["here", "apart"])
+@pytest.mark.parametrize("read", [read_batches, read_batches_apart], ids=["this process", "reader process"])
 @pytest.mark.parametrize("content", CUT_OFF.values(), ids=CUT_OFF)
-def test_a_source_that_breaks_off_is_its_own_error_and_never_a_shorter_or_an_invalid_file(
-    content: bytes, read: Read
-) -> None:
+def test_source_that_breaks_off_raises_its_own_error(content: bytes, read: Read) -> None:
+    """A file that breaks off is never imported as a shorter one, nor refused as invalid."""
     error = ServiceFault("S3 broke off while giving an object")
     with pytest.raises(ServiceFault) as caught:
         reading_of(read, SourceThatBreaksOff(content, error))
@@ -110,14 +110,14 @@ def test_a_source_that_breaks_off_is_its_own_error_and_never_a_shorter_or_an_inv
 
 
 @pytest.mark.parametrize("kind", [ConnectionResetError, BrokenPipeError, ValueError, MemoryError])
-def test_whatever_a_source_raises_is_raised(kind: type[Exception]) -> None:
+def test_error_of_the_source_is_raised(kind: type[Exception]) -> None:
     error = kind("0612345678")
     with pytest.raises(kind) as caught:
         reading_of(read_batches_apart, SourceThatBreaksOff(HEADER + ROW, error))
     assert caught.value is error
 
 
-def test_a_source_that_stalls_and_goes_on_gives_the_whole_file() -> None:
+def test_source_that_stalls_is_read_to_its_end() -> None:
     content, rest = HEADER + ROW * 20_000, ROW * 10
     source = SourceThatStalls(content, rest)
     later = threading.Timer(0.3, source.go_on.set)
@@ -127,7 +127,7 @@ def test_a_source_that_stalls_and_goes_on_gives_the_whole_file() -> None:
     assert apart == reading_of(read_batches, SourceThatDribbles(content + rest, [300_000]))
 
 
-def test_batches_do_not_wait_for_a_source_that_stalls_behind_them() -> None:
+def test_batches_before_a_stall_are_returned_during_it() -> None:
     source = SourceThatStalls(HEADER + ROW * 20_000, ROW)
     _, items = read_batches_apart(source, SKIP)
     with closing(items):

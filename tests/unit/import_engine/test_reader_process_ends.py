@@ -1,6 +1,6 @@
-"""The process that reads a file ends with its work, and a fault of it says nothing of the file.
+"""Check that the reader process ends with its work, and that its faults disclose nothing of the file.
 
-The fixture `started` holds every test to it that no process, thread or pipe is left.
+After each test, the fixture `started` checks that no process, thread or pipe is open.
 """
 
 import os
@@ -34,7 +34,7 @@ def endless() -> SourceThatNeverEnds:
     return SourceThatNeverEnds(ROW, head=HEADER)
 
 
-def test_a_process_that_was_started_before_its_file_is_the_one_that_reads_it(started: Started) -> None:
+def test_process_started_before_its_file_reads_it(started: Started) -> None:
     file = HEADER + ROW * 10
     with ReaderProcess() as process:
         process.start()
@@ -45,21 +45,21 @@ def test_a_process_that_was_started_before_its_file_is_the_one_that_reads_it(sta
     assert len(started) == 1
 
 
-def test_a_process_that_was_started_and_given_no_file_ends(started: Started) -> None:
+def test_process_without_a_file_ends(started: Started) -> None:
     with ReaderProcess() as process:
         process.start()
     assert len(started) == 1
 
 
-@pytest.mark.parametrize("taken", [0, 1, 50])
-def test_closing_early_ends_the_process(started: Started, taken: int) -> None:
+@pytest.mark.parametrize("received", [0, 1, 50])
+def test_close_before_the_last_batch_ends_the_process(started: Started, received: int) -> None:
     _, items = read_batches_apart(endless(), SKIP)
     with closing(items):
-        assert [next(items).leads for _ in range(taken)] == [1000] * taken
+        assert [next(items).leads for _ in range(received)] == [1000] * received
     assert len(started) == 1
 
 
-def test_an_error_of_who_takes_the_batches_ends_the_process(
+def test_error_of_the_consumer_ends_the_process(
     started: Started,
 ) -> None:
     ahead = ReadAhead(lambda: read_batches_apart(endless(), SKIP), NoConnection())
@@ -69,14 +69,15 @@ def test_an_error_of_who_takes_the_batches_ends_the_process(
     assert len(started) == 1
 
 
-def test_the_process_gives_way_to_its_parent_who_talks_to_postgres(started: Started) -> None:
+def test_process_has_lower_priority_than_its_parent(started: Started) -> None:
+    """The parent sends rows to Postgres, so it must not wait for the CPU."""
     _, items = read_batches_apart(endless(), SKIP)
     with closing(items):
         own = os.getpriority(os.PRIO_PROCESS, 0)
         assert os.getpriority(os.PRIO_PROCESS, started[0].pid) == min(own + NICENESS, 19)
 
 
-def test_no_more_of_the_file_is_taken_than_fits_between_the_processes() -> None:
+def test_source_is_read_no_further_than_the_pipes_hold() -> None:
     source = endless()
     _, items = read_batches_apart(source, SKIP)
     with closing(items):
@@ -87,22 +88,23 @@ def test_no_more_of_the_file_is_taken_than_fits_between_the_processes() -> None:
         assert source.given == before < 8 * 1024**2
 
 
-@pytest.mark.parametrize("taken", [0, 4])
-def test_a_process_that_is_killed_is_a_fault_of_ours(started: Started, taken: int) -> None:
+@pytest.mark.parametrize("received", [0, 4])
+def test_killed_process_raises_service_fault(started: Started, received: int) -> None:
     _, items = read_batches_apart(endless(), SKIP)
     with closing(items):
-        for _ in range(taken):
+        for _ in range(received):
             next(items)
         started[0].kill()
         with pytest.raises(ServiceFault, match=DIED):
-            # Those that were under way may still come.
+            # Batches in the pipe may still arrive.
             for _ in items:
                 pass
 
 
-def test_closing_while_a_source_stalls_ends_the_process_before_the_source_goes_on(
+def test_close_during_a_stall_ends_the_process_first(
     started: Started,
 ) -> None:
+    """The source goes on only after the process has ended."""
     source = SourceThatStalls(HEADER + ROW * 20_000, ROW)
 
     def go_on_when_it_has_ended() -> None:
@@ -130,7 +132,7 @@ reader.row_errors = sabotaged
 
 
 def sabotage(monkeypatch: pytest.MonkeyPatch, folder: Path, act: str) -> None:
-    """Has a process that begins from now on do this when it looks at a faulty row."""
+    """Make each new process do this when it checks a faulty row."""
     (folder / "sitecustomize.py").write_text(SABOTAGE.format(act=act))
     monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
 
@@ -138,7 +140,7 @@ def sabotage(monkeypatch: pytest.MonkeyPatch, folder: Path, act: str) -> None:
 FAULTY = HEADER + ROW + b"Zenobia,,fax-0612345678\n"
 
 
-def test_a_crash_in_the_process_is_told_by_its_kind_and_place_and_by_nothing_of_the_file(
+def test_crash_is_reported_by_type_and_place_without_cells(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     sabotage(monkeypatch, tmp_path, "raise ValueError(cells)")
@@ -146,13 +148,15 @@ def test_a_crash_in_the_process_is_told_by_its_kind_and_place_and_by_nothing_of_
         reading_of(read_batches_apart, SourceThatDribbles(FAULTY, [1000]))
     place = f"{tmp_path / 'sitecustomize.py'}:6"
     assert str(caught.value) == f"the reader process failed: ValueError at {place}"
-    shown = capfd.readouterr()
-    assert "Zenobia" not in shown.out + shown.err
-    assert "0612345678" not in shown.out + shown.err
+    printed = capfd.readouterr()
+    assert "Zenobia" not in printed.out + printed.err
+    assert "0612345678" not in printed.out + printed.err
 
 
-@pytest.mark.parametrize("act", ["os._exit(0)", "os._exit(3)", "os.abort()"])
-def test_a_process_that_ends_without_a_word_is_a_fault_of_ours_whatever_it_answers(
+@pytest.mark.parametrize(
+    "act", ["os._exit(0)", "os._exit(3)", "os.abort()"], ids=["exit 0", "exit 3", "abort"]
+)
+def test_process_that_exits_without_reply_is_a_service_fault(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, act: str
 ) -> None:
     sabotage(monkeypatch, tmp_path, act)
@@ -160,9 +164,7 @@ def test_a_process_that_ends_without_a_word_is_a_fault_of_ours_whatever_it_answe
         reading_of(read_batches_apart, SourceThatDribbles(FAULTY, [1000]))
 
 
-def test_what_a_library_prints_is_taken_for_no_answer(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_output_that_a_library_prints_is_no_reply(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     here = reading_of(read_batches, SourceThatDribbles(FAULTY, [1000]))
     sabotage(monkeypatch, tmp_path, "print('\\0\\0\\0\\1x', flush=True); os.write(1, b'y' * 9)")
     assert reading_of(read_batches_apart, SourceThatDribbles(FAULTY, [1000])) == here
@@ -178,13 +180,13 @@ print("reading", flush=True)
 time.sleep(60)
 """
 SOURCES = {
-    "it waits for its parent to take a batch": "SourceThatNeverEnds(row, head=header)",
-    "it waits for more of the file": "SourceThatStalls(header + row * 30_000, row)",
+    "waiting for the parent to read a batch": "SourceThatNeverEnds(row, head=header)",
+    "waiting for more of the file": "SourceThatStalls(header + row * 30_000, row)",
 }
 
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
-def test_the_process_ends_in_silence_when_its_parent_is_killed(source: str) -> None:
+def test_process_ends_without_output_when_parent_is_killed(source: str) -> None:
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT.format(source=source)],
         stdout=subprocess.PIPE,
@@ -202,8 +204,12 @@ def test_the_process_ends_in_silence_when_its_parent_is_killed(source: str) -> N
 TASK = frame(ReadTask(9, True, StoredPhones("0" * 1_600_000, recent=1)))
 
 
-@pytest.mark.parametrize("fed", [b"", TASK[:5], TASK[:1000], TASK], ids=len)
-def test_the_process_ends_when_its_parent_dies_before_the_file_begins(fed: bytes) -> None:
+@pytest.mark.parametrize(
+    "fed",
+    [b"", TASK[:5], TASK[:1000], TASK],
+    ids=["nothing", "part of the length", "part of the task", "the task"],
+)
+def test_process_ends_when_parent_dies_before_the_file(fed: bytes) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", reader_worker.__name__],
         stdin=subprocess.PIPE,
@@ -211,7 +217,7 @@ def test_the_process_ends_when_its_parent_dies_before_the_file_begins(fed: bytes
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )
     try:
-        # Which ends both pipes, as a parent's death does.
+        # Both pipes end, as they do when a parent dies.
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdout.close()
@@ -223,8 +229,10 @@ def test_the_process_ends_when_its_parent_dies_before_the_file_begins(fed: bytes
         process.wait()
 
 
-@pytest.mark.parametrize(("place", "name"), [(os, "dup"), (threading.Thread, "start")])
-def test_what_fails_before_the_file_is_fed_leaves_no_process(
+@pytest.mark.parametrize(
+    ("place", "name"), [(os, "dup"), (threading.Thread, "start")], ids=["a pipe", "a thread"]
+)
+def test_start_that_fails_leaves_no_process(
     monkeypatch: pytest.MonkeyPatch, started: Started, place: object, name: str
 ) -> None:
     def fail(*_: object, **__: object) -> None:

@@ -1,4 +1,4 @@
-"""The report of a job holds the rows that were not imported, in file order, however the work was cut up."""
+"""Check that a report holds the rows that were not imported, in file order, in batches of any size."""
 
 import io
 from collections.abc import Sequence
@@ -32,8 +32,8 @@ HEADER = "row,outcome,reason,name,phone,source,notes\r\n"
 KEEPALIVE = NoConnection()
 
 
-class BucketThatKeeps(Bucket):
-    """Keeps what is put, and has no client for anything else."""
+class BucketInMemory(Bucket):
+    """Store objects in memory. No other call has a client."""
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
@@ -46,7 +46,7 @@ class BucketThatKeeps(Bucket):
 
 
 class BucketThatRefuses(Bucket):
-    """Takes no object, neither whole nor in parts."""
+    """Refuse every object, whole or in parts."""
 
     def __init__(self) -> None:
         super().__init__(cast("S3Client", self), "bucket")
@@ -71,36 +71,38 @@ ERROR = "3,error,Phone is required; Invalid source value: fax,Bo,,fax,\r\n"
 
 
 def written(skipped: Sequence[int], file: bytes = FILE) -> str | None:
-    """The report of a file of which these rows are skipped, all at once."""
-    bucket = BucketThatKeeps()
+    """Return the report of a file of which these rows are skipped, all at once."""
+    bucket = BucketInMemory()
     layout, batches = batches_of(file)
     with ReportWriter(bucket, KEY, layout.report_format, KEEPALIVE) as report:
         report.add(batches, skipped)
-        assert bucket.objects == {}, "something was there before the end"
+        assert bucket.objects == {}, "an object was stored before the end"
         stored = report.close()
         key = stored.key if stored else None
     assert list(bucket.objects) == ([key] if key else [])
     return bucket.objects[key].decode() if key else None
 
 
-@pytest.mark.parametrize("skipped", [[], [2], [4], [7], [2, 4], [6, 7], [2, 4, 6, 7]])
-def test_duplicates_and_faulty_rows_stand_in_file_order_with_their_reasons(skipped: list[int]) -> None:
+@pytest.mark.parametrize(
+    "skipped", [[], [2], [4], [7], [2, 4], [6, 7], [2, 4, 6, 7]], ids=lambda rows: f"rows {rows}"
+)
+def test_report_lists_duplicates_and_faulty_rows_in_file_order(skipped: list[int]) -> None:
     lines = {row: duplicate(row) for row in skipped} | {3: ERROR}
     assert written(skipped) == HEADER + "".join(lines[row] for row in sorted(lines))
 
 
-def test_a_file_that_was_imported_whole_has_no_report() -> None:
+def test_file_without_rejected_rows_has_no_report() -> None:
     assert written([], b"name,phone,source\nAna,1,web\n") is None
     assert written([], b"name,phone,source\n") is None
 
 
-def test_duplicates_alone_are_a_report_too() -> None:
+def test_file_with_duplicates_alone_has_a_report() -> None:
     report = written([3], b"name,phone,source\nAna,1,web\nBo,1,web\n")
     assert report == f"row,outcome,reason,name,phone,source\r\n3,duplicate,{DUPLICATE_REASON},Bo,1,web\r\n"
 
 
-def test_without_close_there_is_no_report() -> None:
-    bucket = BucketThatKeeps()
+def test_report_that_is_not_closed_is_not_stored() -> None:
+    bucket = BucketInMemory()
     layout, batches = batches_of(FILE)
     with (
         pytest.raises(ZeroDivisionError),
@@ -120,7 +122,7 @@ picks = st.lists(st.booleans(), min_size=1)
 
 
 @given(tables, st.integers(1, 9), st.lists(st.integers(0, 5), min_size=1), picks)
-def test_the_report_is_the_same_however_the_rows_are_cut_into_batches_and_merges(
+def test_report_is_the_same_in_batches_and_merges_of_any_size(
     table: list[list[str]], chunk_rows: int, merges: list[int], picked: list[bool]
 ) -> None:
     quoted = ([f'"{cell.replace(chr(34), chr(34) * 2)}"' for cell in record] for record in table)
@@ -138,10 +140,10 @@ def test_the_report_is_the_same_however_the_rows_are_cut_into_batches_and_merges
                 reported.append(ReportRow(row, Outcome.DUPLICATE, DUPLICATE_REASON, record))
                 skipped.append(row)
 
-    bucket = BucketThatKeeps()
+    bucket = BucketInMemory()
     layout, waiting = batches_of(file, chunk_rows)
     with ReportWriter(bucket, KEY, layout.report_format, KEEPALIVE) as report:
-        # The last merge takes what is left.
+        # The last merge has the remaining batches.
         for count in [*merges, len(waiting)]:
             merged, waiting = waiting[:count], waiting[count:]
             last = merged[-1].last_row if merged else 0
@@ -154,7 +156,7 @@ def test_the_report_is_the_same_however_the_rows_are_cut_into_batches_and_merges
     assert (key, bucket.objects) == (KEY if reported else None, expected)
 
 
-def test_a_report_that_is_not_stored_is_a_fault_at_its_end() -> None:
+def test_report_that_is_not_stored_raises_on_close() -> None:
     layout, batches = batches_of(FILE)
     with ReportWriter(BucketThatRefuses(), KEY, layout.report_format, KEEPALIVE) as report:
         report.add(batches, [2])
@@ -164,7 +166,7 @@ def test_a_report_that_is_not_stored_is_a_fault_at_its_end() -> None:
 
 
 @pytest.mark.parametrize("call", ["add", "close"])
-def test_what_fails_while_rows_are_written_is_raised_by_the_next_call(
+def test_fault_while_rows_are_written_is_raised_by_next_call(
     call: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(multipart_writer, "PART_SIZE", 10)
@@ -175,7 +177,7 @@ def test_what_fails_while_rows_are_written_is_raised_by_the_next_call(
             report.close() if call == "close" else report.add([], [])
 
 
-def test_a_report_that_nobody_waits_for_any_more_hides_no_other_error(
+def test_fault_of_an_abandoned_report_hides_no_other_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(multipart_writer, "PART_SIZE", 10)

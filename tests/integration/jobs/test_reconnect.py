@@ -1,4 +1,4 @@
-"""A database that is away for longer than Lambda waits between its deliveries."""
+"""Check runs whose database is unreachable for longer than Lambda waits between deliveries."""
 
 import time
 from collections.abc import Callable
@@ -21,61 +21,62 @@ from tests.support.service import Caller, Service
 CSV = b"name,phone,source\nA,0612345678,web\n"
 
 
-class DatabaseThatIsAway(Database):
-    """Refuses every connection for some seconds from the moment it is told to."""
+class UnreachableDatabase(Database):
+    """Refuse every connection for some seconds after `go_down` is called."""
 
     def __init__(self, database: Database, sqlstate: str | None, seconds: float) -> None:
         self._database = database
         self._fault = DatabaseFault(sqlstate)
         self._seconds = seconds
-        self._back_at = 0.0
+        self._reachable_at = 0.0
         self.asked = 0
 
-    def go_away(self) -> None:
-        self._back_at = time.monotonic() + self._seconds
+    def go_down(self) -> None:
+        self._reachable_at = time.monotonic() + self._seconds
 
     def connect(self, *, timeout: float | None = None) -> Connection:
         self.asked += 1
-        if time.monotonic() < self._back_at:
+        if time.monotonic() < self._reachable_at:
             raise self._fault
         return self._database.connect(timeout=timeout)
 
 
-AWAY = pytest.mark.parametrize(
+UNREACHABLE = pytest.mark.parametrize(
     "sqlstate",
     [
         None,
         pytest.param("57P03", marks=pytest.mark.slow_fault),
         pytest.param("53300", marks=pytest.mark.slow_fault),
     ],
+    ids=["no answer", "starting up", "too many connections"],
 )
 SECONDS = 1.0
-"""Longer than the first pauses are."""
+"""Longer than the initial pauses."""
 
 
-@AWAY
+@UNREACHABLE
 @pytest.mark.fault("Postgres stopped hard and started again")
-def test_run_that_begins_while_the_database_is_away_waits_for_it(
+def test_run_that_starts_without_its_database_waits_for_it(
     service: Service, caller: Caller, sqlstate: str | None
 ) -> None:
     file, request = posted(service, caller, CSV), asked(service, caller)
-    database = DatabaseThatIsAway(service.database, sqlstate, SECONDS)
+    database = UnreachableDatabase(service.database, sqlstate, SECONDS)
     runs: list[Callable[[], Any]] = [
         lambda: run_import(service, file, database=database),
         lambda: run_export(service, request, database=database),
     ]
     for run in runs:
-        database.go_away()
+        database.go_down()
         assert run().ended == COMPLETED
     assert attempts_of(service, request) == 1
 
 
-@AWAY
+@UNREACHABLE
 @pytest.mark.fault("Postgres stopped hard and started again")
-def test_import_whose_database_goes_away_in_the_middle_waits_for_it_and_tries_once_more(
+def test_import_that_loses_its_database_waits_and_tries_again(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, sqlstate: str | None
 ) -> None:
-    database = DatabaseThatIsAway(service.database, sqlstate, SECONDS)
+    database = UnreachableDatabase(service.database, sqlstate, SECONDS)
     merges: list[object] = []
 
     merge = Staging.merge
@@ -83,7 +84,7 @@ def test_import_whose_database_goes_away_in_the_middle_waits_for_it_and_tries_on
     def lose_once(staging: Staging, *arguments: Any) -> list[int]:
         merges.append(arguments)
         if len(merges) == 1:
-            database.go_away()
+            database.go_down()
             staging._connection.close()
             raise DatabaseFault("57P01")
         return merge(staging, *arguments)
@@ -93,18 +94,18 @@ def test_import_whose_database_goes_away_in_the_middle_waits_for_it_and_tries_on
     assert len(service.leads(caller)) == 1
 
 
-def test_export_whose_database_goes_away_in_the_middle_waits_for_it_and_tries_once_more(
+def test_export_that_loses_its_database_waits_and_tries_again(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store(service, caller, name="Ana")
     request = asked(service, caller)
-    database = DatabaseThatIsAway(service.database, None, SECONDS)
+    database = UnreachableDatabase(service.database, None, SECONDS)
     copies: list[object] = []
 
     def lose_once(connection: Connection, *arguments: Any) -> int:
         copies.append(arguments)
         if len(copies) == 1:
-            database.go_away()
+            database.go_down()
             connection.close()
             raise DatabaseFault(None)
         return copy_leads(connection, *arguments)
@@ -115,26 +116,26 @@ def test_export_whose_database_goes_away_in_the_middle_waits_for_it_and_tries_on
     assert attempts_of(service, request) == 1
 
 
-def test_wait_for_the_database_is_bounded_and_its_pauses_grow(
+def test_wait_for_the_database_is_bounded_with_growing_pauses(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = posted(service, caller, CSV)
-    database = DatabaseThatIsAway(service.database, None, 60)
-    database.go_away()
+    database = UnreachableDatabase(service.database, None, 60)
+    database.go_down()
     monkeypatch.setattr(reconnect, "INITIAL_PAUSE_SECONDS", 0.1)
     for bound, seconds in ((1.5, 300.0), (240.0, reconnect.MIN_RETRY_SECONDS + 1.5)):
         monkeypatch.setattr(reconnect, "MAX_OUTAGE_SECONDS", bound)
         database.asked = 0
-        began = time.monotonic()
+        started_at = time.monotonic()
         with pytest.raises(DatabaseFault):
             run_import(service, file, database=database, seconds=seconds)
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - started_at < 10
         assert 3 < database.asked < 10
 
 
-def test_refusal_that_is_no_outage_is_not_waited_for(service: Service, caller: Caller) -> None:
-    database = DatabaseThatIsAway(service.database, "28P01", 60)
-    database.go_away()
+def test_permanent_refusal_of_a_connection_is_not_retried(service: Service, caller: Caller) -> None:
+    database = UnreachableDatabase(service.database, "28P01", 60)
+    database.go_down()
     file: StoredFile = posted(service, caller, CSV)
     with pytest.raises(DatabaseFault):
         run_import(service, file, database=database)

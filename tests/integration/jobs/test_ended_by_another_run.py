@@ -1,4 +1,4 @@
-"""Who may end a job: the run that has it, and nobody whose connection to it is gone."""
+"""Check that only the run that has locked a job ends it, and no run whose connection is lost."""
 
 import threading
 from collections.abc import Iterator
@@ -22,12 +22,12 @@ from tests.support.imports import job_of, posted, run_import
 from tests.support.service import Caller, Service
 
 CSV = b"name,phone,source\nA,0612345678,web\n"
-LITTLE_TIME = 30
-"""Seconds that are not worth a second try."""
+REMAINING_SECONDS = 30
+"""Too few seconds for a second try."""
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_release_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claim, "RELEASE_SECONDS", 0.5)
 
 
@@ -47,9 +47,7 @@ def last_attempt_next(service: Service, table: str, caller: Caller) -> None:
 
 
 class Succession:
-    """Lets the first run lose its connection, and its job to a second one, which it ends only when it is
-    told to.
-    """
+    """Lose the first run's connection and its job to a second run, which ends it when `may_end` is set."""
 
     def __init__(self, threads: ThreadPoolExecutor, work: Any, second: Any) -> None:
         self.may_end = threading.Event()
@@ -57,33 +55,34 @@ class Succession:
         self._threads = threads
         self._work = work
         self._run_second = second
-        self._at_work = threading.Event()
+        self._second_runs = threading.Event()
 
     def __call__(self, connection: Connection, *arguments: Any) -> Any:
         if self.second is None:
             connection.close()
             self.second = self._threads.submit(self._run_second)
-            assert self._at_work.wait(20)
+            assert self._second_runs.wait(20)
             raise DatabaseFault(None)
-        self._at_work.set()
+        self._second_runs.set()
         assert self.may_end.wait(20)
         return self._work(connection, *arguments)
 
 
-def test_last_attempt_whose_job_another_run_has_claimed_leaves_its_end_to_that_one(
+def test_import_whose_job_another_run_claimed_does_not_end_it(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, threads: ThreadPoolExecutor
 ) -> None:
+    """The run was the last attempt and would fail the job, but the other run completes it."""
     file = posted(service, caller, CSV)
     last_attempt_next(service, "import_job", caller)
     merge = Staging.merge
     runs = Succession(
         threads,
         lambda _, *arguments: merge(*arguments),
-        lambda: run_import(service, file, seconds=LITTLE_TIME),
+        lambda: run_import(service, file, seconds=REMAINING_SECONDS),
     )
     monkeypatch.setattr(Staging, "merge", lambda staging, hints: runs(staging._connection, staging, hints))
     with pytest.raises(DatabaseFault):
-        run_import(service, file, seconds=LITTLE_TIME)
+        run_import(service, file, seconds=REMAINING_SECONDS)
     assert job_of(service, caller, file)["status"] == "PROCESSING"
     runs.may_end.set()
     assert runs.second is not None
@@ -91,16 +90,17 @@ def test_last_attempt_whose_job_another_run_has_claimed_leaves_its_end_to_that_o
     assert (job_of(service, caller, file)["status"], len(service.leads(caller))) == ("COMPLETED", 1)
 
 
-def test_last_attempt_whose_export_another_run_has_claimed_leaves_its_end_to_that_one(
+def test_export_whose_job_another_run_claimed_does_not_end_it(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, threads: ThreadPoolExecutor
 ) -> None:
+    """The run was the last attempt and would fail the job, but the other run completes it."""
     store(service, caller, name="Ana")
     request = asked(service, caller)
     last_attempt_next(service, "export_job", caller)
-    runs = Succession(threads, copy_leads, lambda: run_export(service, request, seconds=LITTLE_TIME))
+    runs = Succession(threads, copy_leads, lambda: run_export(service, request, seconds=REMAINING_SECONDS))
     monkeypatch.setattr(export_file, "copy_leads", runs)
     with pytest.raises(DatabaseFault):
-        run_export(service, request, seconds=LITTLE_TIME)
+        run_export(service, request, seconds=REMAINING_SECONDS)
     assert export_of(service, caller, request)["status"] == "PROCESSING"
     runs.may_end.set()
     assert runs.second is not None
@@ -109,11 +109,11 @@ def test_last_attempt_whose_export_another_run_has_claimed_leaves_its_end_to_tha
 
 
 def fail_meanwhile(service: Service, caller: Caller, file: StoredFile, code: FailureCode) -> bool:
-    with service.app() as somebody:
-        return fail_import_job(somebody, caller.org, int(file.key.split("/")[2]), code, "ended")
+    with service.app() as connection:
+        return fail_import_job(connection, caller.org, int(file.key.split("/")[2]), code, "ended")
 
 
-def test_import_whose_job_was_ended_meanwhile_keeps_nothing(
+def test_import_whose_job_was_ended_meanwhile_stores_no_lead(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = posted(service, caller, CSV)
@@ -121,7 +121,7 @@ def test_import_whose_job_was_ended_meanwhile_keeps_nothing(
     merge = Staging.merge
 
     def end_first(*arguments: Any) -> list[int]:
-        # As a request does to which S3 did not say that it stored the file.
+        # A request does this when S3 did not confirm that it stored the file.
         assert fail_meanwhile(service, caller, file, FailureCode.NOT_STORED)
         return merge(*arguments)
 
