@@ -6,7 +6,14 @@ import re
 import pytest
 
 from leads import errors
-from leads.errors import DatabaseFault, FieldError, InvalidRequest, LeadsError, MissingSettings
+from leads.errors import (
+    DatabaseFault,
+    FieldError,
+    InvalidRequest,
+    InvalidSettings,
+    LeadsError,
+    MissingSettings,
+)
 
 
 def test_the_tree_in_the_docstring_is_the_tree_of_the_classes() -> None:
@@ -52,8 +59,12 @@ def test_a_fault_of_the_database_is_named_by_its_code(fault: DatabaseFault, mess
     assert str(fault) == message
 
 
-def test_all_missing_settings_are_named() -> None:
+def test_missing_settings_names_all_variables() -> None:
     assert str(MissingSettings(["A", "B"])) == "missing from the environment: A, B"
+
+
+def test_invalid_settings_states_the_problem() -> None:
+    assert str(InvalidSettings("A must be b")) == "invalid in the environment: A must be b"
 
 
 def test_an_invalid_request_repeats_its_faults_in_its_detail() -> None:

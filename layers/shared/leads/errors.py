@@ -1,7 +1,9 @@
 """Every error that this project raises on purpose.
 
     LeadsError
-    ├── MissingSettings         the environment lacks what template.yaml should have given
+    ├── SettingsError           the environment is not as template.yaml sets it
+    │   ├── MissingSettings     a variable is missing or empty
+    │   └── InvalidSettings     the value of a variable cannot be used
     ├── InvalidRequest          the caller's input cannot be used          400
     ├── Unauthenticated         nobody is signed in                        401
     ├── Forbidden               the token does not allow it                403
@@ -39,11 +41,22 @@ def safe_text(error: BaseException) -> str:
     return str(error) if isinstance(error, LeadsError) else type(error).__name__
 
 
-class MissingSettings(LeadsError):
-    """The environment lacks variables; the message names them all."""
+class SettingsError(LeadsError):
+    """The environment cannot be read into settings, so the function cannot work."""
+
+
+class MissingSettings(SettingsError):
+    """Variables of the environment are missing or empty. The message names them all."""
 
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__(f"missing from the environment: {', '.join(names)}")
+
+
+class InvalidSettings(SettingsError):
+    """A variable of the environment has a value that cannot be used. The message says what it must be."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"invalid in the environment: {problem}")
 
 
 @dataclass(frozen=True, slots=True)
