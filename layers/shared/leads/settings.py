@@ -38,8 +38,7 @@ class DatabaseSettings:
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
         """Read DATABASE_HOST, _PORT, _NAME, _USER, _TLS (`on` or `off`) and _AUTH (`iam` or `password`).
 
-        With `password`, DATABASE_PASSWORD is read, too. Only `off` turns encryption off: any other value of
-        _TLS is `on`.
+        With `password`, DATABASE_PASSWORD is read, too. Any value of _TLS but `off` means `on`.
 
         Raises:
             MissingSettings: Variables are missing or empty.
@@ -72,7 +71,7 @@ class BucketSettings:
     result_days: int
     """The number of days after which the bucket's own rules delete reports and exports."""
     emulated: bool = False
-    """True on the laptop, whose buckets have no host names of their own."""
+    """True on the laptop, where buckets have no host names of their own."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
