@@ -1,4 +1,4 @@
-"""Garbage is collected in a function that has started, and not while it starts."""
+"""A function collects garbage after it has started, and not while it starts."""
 
 import ast
 import subprocess
@@ -21,13 +21,14 @@ print(before, gc.isenabled(), gc.get_freeze_count() > 1000)
 
 
 @pytest.mark.parametrize("path", FUNCTIONS, ids=lambda path: path.parent.name)
-def test_a_function_begins_and_ends_with_it(path: Path) -> None:
+def test_function_imports_cold_start_first_and_ends_with_it(path: Path) -> None:
     docstring, first, *_, last = ast.parse(path.read_text()).body
     assert isinstance(docstring, ast.Expr)
     assert ast.unparse(first) == "from leads.cold_start import started"
     assert ast.unparse(last) == "started()"
 
 
-def test_what_is_loaded_is_looked_through_no_more_and_what_comes_then_is() -> None:
+def test_started_enables_collection_and_freezes_objects() -> None:
+    """Objects that were loaded before are excluded from collection, later ones are not."""
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "True", "True"]

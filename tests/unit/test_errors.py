@@ -1,4 +1,4 @@
-"""The tree of errors is the one that its module draws, and messages tell no more than they may."""
+"""Errors: the tree is the one that the module draws, and messages hold nothing that they must not."""
 
 import inspect
 import re
@@ -6,10 +6,17 @@ import re
 import pytest
 
 from leads import errors
-from leads.errors import DatabaseFault, FieldError, InvalidRequest, LeadsError, MissingSettings
+from leads.errors import (
+    DatabaseFault,
+    FieldError,
+    InvalidRequest,
+    InvalidSettings,
+    LeadsError,
+    MissingSettings,
+)
 
 
-def test_the_tree_in_the_docstring_is_the_tree_of_the_classes() -> None:
+def test_tree_in_docstring_is_tree_of_classes() -> None:
     drawn: list[tuple[int, str]] = []
     for line in (errors.__doc__ or "").splitlines():
         if match := re.match(r"( {4,}|[ │]*[├└]── )([A-Z]\w+)", line):
@@ -27,16 +34,30 @@ def test_the_tree_in_the_docstring_is_the_tree_of_the_classes() -> None:
 
 @pytest.mark.parametrize(
     "sqlstate",
-    ["08006", "40001", "40P01", "53300", "55P03", "57P01", "57014", None]
-    # A failover, an idle transaction, a token, a limit, a disk, a server's own error, an unknown one.
-    + ["25006", "25P03", "28000", "54000", "58030", "XX000", "99999"],
+    [
+        None,
+        "08006",
+        "40001",
+        "40P01",
+        "53300",
+        "55P03",
+        "57P01",
+        "57014",
+        "25006",  # a failover
+        "25P03",  # a transaction that idled
+        "28000",  # an expired token
+        "54000",  # a limit
+        "58030",  # the server's disk
+        "XX000",  # an internal error of the server
+        "99999",  # an unknown state
+    ],
 )
-def test_a_fault_of_the_database_that_may_pass_is_transient(sqlstate: str | None) -> None:
+def test_database_fault_that_may_pass_is_transient(sqlstate: str | None) -> None:
     assert DatabaseFault(sqlstate).transient
 
 
 @pytest.mark.parametrize("sqlstate", ["22001", "22P02", "23505", "23514", "42501", "42P01"])
-def test_a_fault_of_the_database_that_would_come_again_is_not_transient(sqlstate: str) -> None:
+def test_database_fault_of_the_statement_is_permanent(sqlstate: str) -> None:
     assert not DatabaseFault(sqlstate).transient
 
 
@@ -48,15 +69,19 @@ def test_a_fault_of_the_database_that_would_come_again_is_not_transient(sqlstate
         (DatabaseFault(None, "dossier_pkey"), "the database cannot be reached"),
     ],
 )
-def test_a_fault_of_the_database_is_named_by_its_code(fault: DatabaseFault, message: str) -> None:
+def test_database_fault_is_named_by_its_sqlstate(fault: DatabaseFault, message: str) -> None:
     assert str(fault) == message
 
 
-def test_all_missing_settings_are_named() -> None:
+def test_missing_settings_names_all_variables() -> None:
     assert str(MissingSettings(["A", "B"])) == "missing from the environment: A, B"
 
 
-def test_an_invalid_request_repeats_its_faults_in_its_detail() -> None:
+def test_invalid_settings_states_the_problem() -> None:
+    assert str(InvalidSettings("A must be b")) == "invalid in the environment: A must be b"
+
+
+def test_invalid_request_repeats_faults_in_detail() -> None:
     faults = [FieldError("limit", "Too many."), FieldError("status", "Unknown.")]
     error = InvalidRequest.of(faults)
     assert (str(error), error.errors) == ("Too many; Unknown.", tuple(faults))

@@ -1,3 +1,4 @@
-"""Bulk import and export of CRM leads: everything the functions share. docs/decisions/ says why it is
-built so.
+"""Import and export CRM leads in bulk: the code that all functions share.
+
+docs/architecture.md describes it, docs/decisions/ has the reasons.
 """

@@ -1,7 +1,8 @@
-"""No garbage is collected while a function starts. Each one imports this first and calls `started` last.
+"""Disable garbage collection while a function starts.
 
-While modules are loaded, Python looks through all of them for garbage, again and again, and there is next to
-none: 30 to 50 of the 370 ms of a cold start (docs/decisions/0077-no-garbage-collection-at-start.md).
+Each function imports this module first and calls `started` last. While modules load, Python searches all of
+them for garbage again and again, and finds next to none. That takes 30 to 50 of the 370 ms of a cold start
+(docs/decisions/0077-no-garbage-collection-at-start.md).
 """
 
 import gc
@@ -10,6 +11,6 @@ gc.disable()
 
 
 def started() -> None:
-    """The function is ready. Garbage is collected from now on, but not looked for in what it is made of."""
+    """Enable garbage collection, and exclude from it everything that has been loaded so far."""
     gc.freeze()
     gc.enable()

@@ -1,7 +1,7 @@
-"""How a function that is a custom resource answers CloudFormation: by one PUT to a presigned address.
+"""Answer CloudFormation for a function that is a custom resource, by one PUT to a presigned address.
 
 Source: CloudFormation user guide, "Custom resource request types" and "Custom resource response objects". A
-stack that gets no answer waits for as long as ServiceTimeout of template.yaml says.
+stack without an answer waits for the ServiceTimeout of template.yaml.
 """
 
 import json
@@ -16,59 +16,58 @@ import urllib3
 from leads.errors import NotAnswered, safe_text
 
 ANSWER_TIMEOUT: Final = urllib3.Timeout(connect=3.0, read=5.0)
-"""Seconds: S3 answers in a tenth of one."""
+"""In seconds. The address is S3's, which answers in a tenth of a second."""
 
 ANSWER_RETRIES: Final = urllib3.Retry(
     total=3, allowed_methods=None, status_forcelist=(500, 502, 503, 504), backoff_factor=0.5
 )
-"""A PUT of the same answer may be sent again: CloudFormation takes the first."""
+"""The same answer may be sent several times: CloudFormation uses the first."""
 
-# It warns of each retry with the address, and that is signed: who reads the log could answer instead of us.
+# urllib3 warns of each retry with the signed address. A reader of the log could answer in our place.
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
-REASON_CHARACTERS: Final = 800
-"""An answer has at most 4,096 bytes, and a character up to four; the rest is ids."""
+MAX_REASON_CHARACTERS: Final = 800
+"""An answer may have 4,096 bytes, and a character up to four. The ids need the rest."""
 
 
 @dataclass(frozen=True, slots=True)
 class CustomResourceRequest:
-    """What CloudFormation asks for."""
+    """A request of CloudFormation to create, update or delete the resource."""
 
     kind: Literal["Create", "Update", "Delete"]
     response_url: str
-    about: Mapping[str, str]
-    """What an answer repeats of its request."""
+    ids: Mapping[str, str]
+    """The ids that the answer must repeat."""
 
     @classmethod
     def of(cls, event: Mapping[str, object]) -> Self | None:
-        """The request that an event is, or None when it is none of CloudFormation's."""
+        """Return the request of an event, or None if the event is not CloudFormation's."""
         kind, url = event.get("RequestType"), event.get("ResponseURL")
         if kind not in ("Create", "Update", "Delete") or not isinstance(url, str):
             return None
-        about = {name: str(event[name]) for name in ("StackId", "RequestId", "LogicalResourceId")}
-        # It never changes: another one would make CloudFormation delete what the old one stands for.
-        about["PhysicalResourceId"] = str(event.get("PhysicalResourceId") or about["LogicalResourceId"])
-        return cls(kind, url, about)
+        ids = {name: str(event[name]) for name in ("StackId", "RequestId", "LogicalResourceId")}
+        # This id must never change, or CloudFormation would delete the resource that has the old id.
+        ids["PhysicalResourceId"] = str(event.get("PhysicalResourceId") or ids["LogicalResourceId"])
+        return cls(kind, url, ids)
 
 
 @contextmanager
 def answered(request: CustomResourceRequest) -> Iterator[None]:
-    """Answers SUCCESS after the block, or FAILED when it raises, which it goes on to do.
+    """Answer SUCCESS after the block, or FAILED if it raises. Its error is raised on.
 
-    Raises NotAnswered.
+    Raises NotAnswered if CloudFormation does not accept the answer.
     """
     try:
         yield
     except Exception as error:
-        # Only a text of ours is fit to be shown to everybody who sees the stack.
-        fault = safe_text(error)
-        _answer(request, "FAILED", fault)
+        # Everybody who can see the stack can read the reason.
+        _answer(request, "FAILED", safe_text(error))
         raise
     _answer(request, "SUCCESS", "")
 
 
 def _answer(request: CustomResourceRequest, status: str, reason: str) -> None:
-    answer = {**request.about, "Status": status, "Reason": reason[:REASON_CHARACTERS]}
+    answer = {**request.ids, "Status": status, "Reason": reason[:MAX_REASON_CHARACTERS]}
     try:
         # The address is signed for an empty content type.
         response = urllib3.request(
@@ -80,7 +79,7 @@ def _answer(request: CustomResourceRequest, status: str, reason: str) -> None:
             retries=ANSWER_RETRIES,
         )
     except urllib3.exceptions.HTTPError as error:
-        # Its text holds the address, and that is signed.
+        # The error's text holds the signed address.
         raise NotAnswered(f"CloudFormation could not be answered: {type(error).__name__}") from None
     if response.status >= 300:
         raise NotAnswered(f"CloudFormation's address answered {response.status}")

@@ -1,27 +1,29 @@
 """Every error that this project raises on purpose.
 
     LeadsError
-    ├── MissingSettings         the environment lacks what template.yaml should have given
-    ├── InvalidRequest          the caller's input cannot be used          400
-    ├── Unauthenticated         nobody is signed in                        401
-    ├── Forbidden               the token does not allow it                403
-    ├── NotFound                nothing there that this caller may see     404
-    ├── KeyReused               an Idempotency-Key of another request      409
-    ├── FileTooLarge            more than one request may carry            413
-    ├── UnsupportedMediaType    a body of a type that is not taken         415
-    ├── InvalidFile             the file as a whole is no usable CSV       400, the job FAILED
-    ├── NotAnswered             CloudFormation's address took no answer
-    └── ServiceFault            ours, not the caller's                     500
-        ├── DatabaseFault       Postgres refused, failed or went away      500
-        ├── MigrationFailed     the schema stays as it was                 500
-        ├── JobLocked            a run has the same job, dead or alive       500
-        │   └── JobRunning       and it is alive: nothing is left to do      500
-        ├── OrganisationBusy    its turn did not come: tried again later, then FAILED
-        ├── ImportTooLong       its run has no more time: FAILED
-        └── ExportTooLong       its run has no more time: handed over, or FAILED
+    ├── SettingsError           the environment is not as template.yaml sets it
+    │   ├── MissingSettings     a variable is missing or empty
+    │   └── InvalidSettings     the value of a variable cannot be used
+    ├── InvalidRequest          the caller's input cannot be used                  400
+    ├── Unauthenticated         the request carries no verified token              401
+    ├── Forbidden               the token does not allow it                        403
+    ├── NotFound                this caller may see nothing of that name           404
+    ├── KeyReused               the Idempotency-Key belongs to another request     409
+    ├── FileTooLarge            the file exceeds what one request may carry        413
+    ├── UnsupportedMediaType    the route does not accept a body of this type      415
+    ├── InvalidFile             the file as a whole cannot be imported             400, the job FAILED
+    ├── NotAnswered             CloudFormation's address did not accept the answer
+    └── ServiceFault            an internal fault, not the caller's                500
+        ├── DatabaseFault       Postgres refused, failed or was unreachable        500
+        ├── MigrationFailed     the schema stays as it was                         500
+        ├── JobLocked           another run, alive or dead, has the job's lock     500
+        │   └── JobRunning      that run is alive: this one has nothing to do      500
+        ├── OrganisationBusy    other imports held the organisation's lock: tried again, then FAILED
+        ├── ImportTooLong       the run's time does not suffice: FAILED
+        └── ExportTooLong       the run's time does not suffice: handed over, or FAILED
 
-The numbers are the HTTP statuses of web/resolver.py. A message is written for the person who gets it: it says
-what to do, and never holds SQL, a stack trace or the content of a cell that it is not about.
+The numbers are the HTTP statuses of web/resolver.py. A message is written for the person who receives it. It
+says what to do, and never holds SQL, a stack trace or the content of a cell that it is not about.
 """
 
 from collections.abc import Sequence
@@ -31,24 +33,38 @@ from leads.domain.failure_code import FailureCode
 
 
 class LeadsError(Exception):
-    """The root: `str(error)` is fit for the person who caused or met it."""
+    """The root. `str(error)` is safe for the person who caused or meets the error."""
 
 
 def safe_text(error: BaseException) -> str:
-    """Return what may be logged of an error: our own text, or the type of an error of another library."""
+    """Return the part of an error that may be logged: its text, or only its type.
+
+    Only texts of this project are known to hold no personal data. Those of other libraries may hold a row.
+    """
     return str(error) if isinstance(error, LeadsError) else type(error).__name__
 
 
-class MissingSettings(LeadsError):
-    """The environment lacks variables; the message names them all."""
+class SettingsError(LeadsError):
+    """The environment cannot be read into settings, so the function cannot work."""
+
+
+class MissingSettings(SettingsError):
+    """Variables of the environment are missing or empty. The message names them all."""
 
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__(f"missing from the environment: {', '.join(names)}")
 
 
+class InvalidSettings(SettingsError):
+    """A variable of the environment has a value that cannot be used. The message says what it must be."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"invalid in the environment: {problem}")
+
+
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One field of a request and what is wrong with it."""
+    """One field of a request and its fault."""
 
     field: str
     message: str
@@ -63,25 +79,25 @@ class InvalidRequest(LeadsError):
 
     @classmethod
     def of(cls, errors: Sequence[FieldError]) -> "InvalidRequest":
-        """All the faults of a request at once; the detail repeats them for who reads only that."""
+        """Combine all faults of a request. The detail repeats them for clients that read nothing else."""
         *others, last = (error.message for error in errors)
         return cls("; ".join([*(message.removesuffix(".") for message in others), last]), errors)
 
 
 class Unauthenticated(LeadsError):
-    """The event carries no verified token: the gateway lets none through, `sam local start-api` does."""
+    """The event carries no verified token. API Gateway refuses it, `sam local start-api` does not."""
 
 
 class Forbidden(LeadsError):
-    """The caller is known and may not do this."""
+    """The caller is known and must not do this."""
 
 
 class NotFound(LeadsError):
-    """Nothing there, or nothing that this caller's organisation may see: the two are not told apart."""
+    """Something that does not exist, or belongs to another organisation. The answer is the same for both."""
 
 
 class KeyReused(LeadsError):
-    """An Idempotency-Key that came before with something else."""
+    """An Idempotency-Key that was used before with different parameters."""
 
 
 class FileTooLarge(LeadsError):
@@ -89,11 +105,11 @@ class FileTooLarge(LeadsError):
 
 
 class UnsupportedMediaType(LeadsError):
-    """A request body of a type that this route does not take."""
+    """A request body of a type that this route does not accept."""
 
 
 class InvalidFile(LeadsError):
-    """The file as a whole cannot be imported: nothing of it is."""
+    """The file as a whole cannot be imported, so nothing of it is."""
 
     def __init__(self, code: FailureCode, reason: str) -> None:
         super().__init__(reason)
@@ -101,28 +117,29 @@ class InvalidFile(LeadsError):
 
 
 class NotAnswered(LeadsError):
-    """CloudFormation's address did not take an answer: its stack waits for a timeout, then rolls back."""
+    """CloudFormation's address did not accept an answer: the stack will time out and roll back."""
 
 
 class ServiceFault(LeadsError):
-    """Something of ours failed; the cause is chained and logged where it is handled."""
+    """An internal fault. Its cause is chained, and is logged where it is handled."""
 
 
 class JobLocked(ServiceFault):
-    """Another run has the job's lock, or a dead one's connection has it still."""
+    """Another run holds the job's lock, or a dead run's connection still does."""
 
 
 class JobRunning(JobLocked):
-    """The run that has the job has been seen at work."""
+    """The run that holds the job's lock is working on the job."""
 
 
 class DatabaseFault(ServiceFault):
-    """What Postgres answered, without its message: that may hold a row. `sqlstate` is None when it did not
-    answer.
+    """An error of Postgres without its message, which may hold a row.
+
+    `sqlstate` is None if Postgres did not answer.
     """
 
-    # Classes of SQLSTATE (PostgreSQL, appendix A): data, integrity, syntax and rights.
-    _PERMANENT = ("22", "23", "42")
+    # Classes of SQLSTATE (PostgreSQL, appendix A): data exceptions, integrity, syntax and access rights.
+    _PERMANENT_CLASSES = ("22", "23", "42")
 
     def __init__(self, sqlstate: str | None, subject: str = "") -> None:
         about = f" on {subject}" if subject else ""
@@ -133,33 +150,32 @@ class DatabaseFault(ServiceFault):
 
     @property
     def unreachable(self) -> bool:
-        """Whether there was no database to talk to: it went away, starts, or has no connection left."""
+        """True if Postgres did not answer, is shutting down or starting, or has no free connection."""
         return self.sqlstate is None or self.sqlstate.startswith("57P0") or self.sqlstate == "53300"
 
     @property
     def transient(self) -> bool:
-        """Whether the same statement may succeed when it is tried again: always, unless it is about what the
-        statement says or does itself.
+        """True if the same statement may succeed later: always, unless the statement itself is at fault.
 
-        So 25 (a writer that has become a reader, a transaction that idled), 28 (a token that had run out),
-        54 (a limit), 58 (the server's disk) and XX (an error within the server) may pass, and what nobody
-        has thought of, too. 0A, a feature that is missing, will not, and costs three attempts: of two
-        mistakes about a state that is not listed, to give up a file for good is the worse one.
+        The classes 25 (a writer that became a reader, a transaction that idled), 28 (an expired token), 54
+        (a limit), 58 (the server's disk) and XX (an internal error) may pass, and so may unlisted classes.
+        0A, an unsupported feature, does not pass and costs three attempts. Of the two mistakes about an
+        unlisted class, failing a file for good is the worse one.
         """
-        return self.sqlstate is None or not self.sqlstate.startswith(self._PERMANENT)
+        return self.sqlstate is None or not self.sqlstate.startswith(self._PERMANENT_CLASSES)
 
 
 class MigrationFailed(ServiceFault):
-    """A migration did not succeed; what it did was rolled back."""
+    """A migration that did not succeed. Its changes were rolled back."""
 
 
 class OrganisationBusy(ServiceFault):
-    """Other imports of the organisation were under way for so long that this one's run is over."""
+    """Other imports held the organisation's lock until this run had no time remaining."""
 
 
 class ImportTooLong(ServiceFault):
-    """The import cannot be finished within the time that its run has."""
+    """An import that cannot be finished within its run's time."""
 
 
 class ExportTooLong(ServiceFault):
-    """The export cannot be finished within the time that its run has."""
+    """An export that cannot be finished within its run's time."""

@@ -1,7 +1,8 @@
-"""The logger and the metrics of every function; both take the service's name from POWERTOOLS_SERVICE_NAME.
+"""Log and measure: the logger and the metrics of every function.
 
-What may be logged: ids, keys, counts, durations, error codes. Never a phone, a name, an email, a note, a
-file's name, or the raw text of a database error, which may hold a row.
+Both take the service's name from POWERTOOLS_SERVICE_NAME. Ids, keys, counts, durations and error codes may be
+logged. A phone, a name, an email, a note, a file's name and the text of a database error, which may hold a
+row, must not be.
 """
 
 import traceback
@@ -13,61 +14,64 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 NAMESPACE: Final = "LeadsIO"
-"""Of the metrics; the alarms of template.yaml name it, too."""
+"""The namespace of the metrics. The alarms of template.yaml name it, too."""
 
 logger = Logger()
 metrics = Metrics(namespace=NAMESPACE)
 
 __all__ = [
     "MetricUnit",
+    "bind_job",
     "correlation_id",
-    "increment",
     "flush_metrics",
+    "increment",
+    "job_log_context",
     "logger",
     "metrics",
-    "bind_job",
-    "job_log_context",
     "record_duration",
     "stack_without_message",
 ]
 
+_JOB_KEYS: Final = ("import_job_id", "export_job_id")
+
 
 def increment(metric: str, number: int = 1) -> None:
-    """Adds to a metric; docs/operations.md lists them."""
+    """Add to a metric. docs/operations.md lists the metrics."""
     metrics.add_metric(metric, MetricUnit.Count, number)
 
 
 def record_duration(metric: str, seconds: float) -> None:
-    """Adds a duration to a metric."""
+    """Add a duration to a metric."""
     metrics.add_metric(metric, MetricUnit.Seconds, seconds)
 
 
 def flush_metrics() -> None:
-    """Prints what was counted, if anything was: Powertools warns of nothing."""
+    """Print the metrics that were added, if any: Powertools warns if there are none."""
     if metrics.metric_set:
         metrics.flush_metrics()
 
 
-_JOB_KEYS: Final = ("import_job_id", "export_job_id")
-
-
 def correlation_id() -> str | None:
-    """Of the request or event at hand: what it begins keeps this for the lines of later functions."""
+    """Return the correlation id of the current request or event.
+
+    A job records it, so that the lines of later functions carry the same id.
+    """
     return logger.get_correlation_id()
 
 
-def bind_job(table: str, id: int, begun_by: str | None = None) -> None:
-    """Puts a job of this table in every line that follows. A function that goes on with what a request began
-    gives that one's correlation id, too, by which the lines of all functions are found together.
+def bind_job(table: str, id: int, correlation_id: str | None = None) -> None:
+    """Add a job of this table to every log line that follows.
+
+    With the job's correlation id, the lines of all functions that work for one request can be found together.
     """
     logger.append_keys(**{f"{table}_id": id})
-    if begun_by is not None:
-        logger.set_correlation_id(begun_by)
+    if correlation_id is not None:
+        logger.set_correlation_id(correlation_id)
 
 
 @contextmanager
 def job_log_context() -> Iterator[None]:
-    """Lines after this block name no job that was named in it: one event may be about several."""
+    """Remove the job from the log lines after this block: one event may be about several jobs."""
     own = correlation_id()
     try:
         yield
@@ -77,7 +81,7 @@ def job_log_context() -> Iterator[None]:
 
 
 def stack_without_message(error: BaseException) -> list[str]:
-    """The stack of an error without its message, which may hold what must not be logged."""
+    """Return the stack of an error without its message, which may hold personal data."""
     return [
         f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)
     ]

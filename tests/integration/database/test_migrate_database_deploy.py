@@ -5,7 +5,6 @@ import json
 import logging
 import socket
 from collections.abc import Iterator
-from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 
 from leads import custom_resource
-from leads.errors import DatabaseFault, MigrationFailed, MissingSettings, NotAnswered
+from leads.errors import DatabaseFault, InvalidSettings, MigrationFailed, MissingSettings, NotAnswered
 from tests.support.lambda_context import FakeLambdaContext
 from tests.support.service import ROOT, Service
 
@@ -121,12 +120,28 @@ def test_what_cloudformation_calls_the_resource_by_itself_is_repeated(
     assert [answer["PhysicalResourceId"] for answer in bucket.answers] == ["leads-io-DatabaseMigration-1A2B"]
 
 
-@pytest.mark.parametrize("kind", ["Create", "Delete"])
-def test_settings_that_are_missing_are_answered_too(
-    service: Service, bucket: AnswerBucket, monkeypatch: pytest.MonkeyPatch, kind: str
+@pytest.mark.parametrize(
+    ("settings", "error", "reason"),
+    [
+        ({"DATABASE_HOST": ""}, MissingSettings, "missing from the environment: DATABASE_HOST"),
+        (
+            {"DATABASE_PORT": "postgres"},
+            InvalidSettings,
+            "invalid in the environment: DATABASE_PORT must be a number",
+        ),
+    ],
+)
+def test_deployment_without_usable_settings_is_answered(
+    service: Service,
+    bucket: AnswerBucket,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: dict[str, str],
+    error: type[Exception],
+    reason: str,
 ) -> None:
-    settings = {"DATABASE_HOST": "", "DATABASE_AUTH": "iam", "DATABASE_TLS": "off"}
-    for name, value in settings.items():
+    """Creating the resource fails with the reason. Deleting it needs no settings."""
+    (function,) = (one for one in service.template.functions if one.code.name == "migrate_database")
+    for name, value in {**function.environment, **settings}.items():
         monkeypatch.setenv(name, value)
     path = ROOT / "functions" / "migrate_database" / "app.py"
     spec = importlib.util.spec_from_file_location("migrate_database_without_settings", path)
@@ -134,14 +149,13 @@ def test_settings_that_are_missing_are_answered_too(
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    context = FakeLambdaContext("migrate_database")
-    with pytest.raises(MissingSettings) if kind == "Create" else nullcontext():
-        module.handler(event(bucket, kind), context)
-    (answer,) = bucket.answers
-    expected = (
-        ("FAILED", "missing from the environment: DATABASE_HOST") if kind == "Create" else ("SUCCESS", "")
-    )
-    assert (answer["Status"], answer["Reason"][: len(expected[1])]) == expected
+    with pytest.raises(error):
+        module.handler(event(bucket), FakeLambdaContext("migrate_database"))
+    module.handler(event(bucket, "Delete"), FakeLambdaContext("migrate_database"))
+    assert [(answer["Status"], answer["Reason"]) for answer in bucket.answers] == [
+        ("FAILED", reason),
+        ("SUCCESS", ""),
+    ]
 
 
 @pytest.mark.parametrize(

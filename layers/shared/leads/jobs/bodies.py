@@ -1,6 +1,7 @@
-"""The bodies of the API's answers: its contract with callers. Field names are camelCase on the wire.
+"""Write jobs as JSON: the bodies of the API's answers, which are its contract, and of drop results.
 
-Dataclasses: what we say ourselves needs no validation, and models of pydantic's take a fifth of a cold start.
+Field names are camelCase on the wire. The bodies are dataclasses: own values need no validation, and
+pydantic's models would take a fifth of a cold start.
 """
 
 import json
@@ -28,13 +29,13 @@ def _on_the_wire(value: object) -> object:
             return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
         case _Body():
             return {_camel_case(field.name): getattr(value, field.name) for field in fields(value)}
-    raise TypeError(f"{type(value).__name__} has no place in a body")
+    raise TypeError(f"a body cannot hold a {type(value).__name__}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Body:
     def to_json(self) -> str:
-        """The body of an answer."""
+        """Return the body as JSON."""
         return json.dumps(self, default=_on_the_wire, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -48,7 +49,10 @@ class UploadTarget(_Body):
 
 @dataclass(frozen=True, kw_only=True)
 class UploadCreated(_Body):
-    """What it answers: put the file there before `expiresAt`, then ask the history for the job."""
+    """The answer of POST /api/v1/leads/import/uploads.
+
+    The caller sends the file before `expiresAt`, then reads the job from the history.
+    """
 
     import_job_id: int
     upload: UploadTarget
@@ -56,13 +60,14 @@ class UploadCreated(_Body):
 
     @classmethod
     def of(cls, upload: Upload) -> Self:
+        """Describe an upload that was prepared."""
         target = UploadTarget(url=upload.url, fields=upload.fields)
         return cls(import_job_id=upload.job_id, upload=target, expires_at=upload.expires_at)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ValidationError(_Body):
-    """One fault of one row; `field` is null when it is the whole row's."""
+    """One fault of one row. `field` is null if the fault concerns the whole row."""
 
     row: int
     field: str | None
@@ -71,7 +76,7 @@ class ValidationError(_Body):
 
 @dataclass(frozen=True, kw_only=True)
 class ImportResult(_Body):
-    """What POST /api/v1/leads/import answers: the job when it ended or the wait was over."""
+    """The answer of POST /api/v1/leads/import: the job when it has ended, or when the wait is over."""
 
     import_job_id: int
     status: str
@@ -85,6 +90,7 @@ class ImportResult(_Body):
 
     @classmethod
     def of(cls, view: ImportView) -> Self:
+        """Describe an import by its counts and first faults."""
         job = view.job
         return cls(
             import_job_id=job.id,
@@ -126,6 +132,7 @@ class ImportSummary(_Body):
 
     @classmethod
     def of(cls, view: ImportView) -> "ImportSummary":
+        """Describe an import without its faults."""
         job = view.job
         return ImportSummary(
             id=job.id,
@@ -150,19 +157,22 @@ class ImportSummary(_Body):
 
 @dataclass(frozen=True, kw_only=True)
 class ImportDetails(ImportSummary):
-    """What GET /api/v1/leads/import/history/{id} answers."""
+    """The answer of GET /api/v1/leads/import/history/{id}, and the result of a dropped file."""
 
     error_report: str
 
     @classmethod
     def of(cls, view: ImportView) -> "ImportDetails":
+        """Describe an import with its faults as text."""
         return cls(**vars(ImportSummary.of(view)), error_report=_error_report(view.job))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExportResult(_Body):
-    """What GET /api/v1/leads/export and …/export/{id} answer: `url` is null until the file is there and once
-    it has expired, and `rowCount` the rows so far.
+    """The answer of GET /api/v1/leads/export and …/export/{id}.
+
+    `url` is null until the file is complete, and once it has expired. `rowCount` is the number of rows so
+    far.
     """
 
     id: int
@@ -175,6 +185,7 @@ class ExportResult(_Body):
 
     @classmethod
     def of(cls, view: ExportView) -> "ExportResult":
+        """Describe an export. One that FAILED has its reason, too."""
         job = view.job
         result = ExportResult(
             id=job.id,
@@ -192,7 +203,7 @@ class ExportResult(_Body):
 
 @dataclass(frozen=True, kw_only=True)
 class FailedExport(ExportResult):
-    """An export that came to nothing."""
+    """An export that FAILED."""
 
     failure_reason: str
 
@@ -218,6 +229,7 @@ class ExportSummary(_Body):
 
     @classmethod
     def of(cls, job: ExportJob) -> Self:
+        """Describe an export by its order and its outcome."""
         return cls(
             id=job.id,
             status=job.status,
@@ -236,14 +248,14 @@ class ExportSummary(_Body):
         )
 
 
-_NOT_OF_A_LINE: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+")
-"""Line breaks and other controls, which a wrong cell that a message repeats may have."""
+_CONTROL_CHARACTERS: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+")
+"""Line breaks and other control characters, which a message may repeat from a cell."""
 
 
 def _error_report(job: ImportJob) -> str:
-    """A line per fault, at most REPORTED_FAULTS of them, and how many more there are."""
+    """Write a line per fault, at most REPORTED_FAULTS, and a last line with the number of the others."""
     faults = job.faults[:REPORTED_FAULTS]
-    lines = [f"Row {fault.row}: {_NOT_OF_A_LINE.sub(' ', fault.message)}\n" for fault in faults]
+    lines = [f"Row {fault.row}: {_CONTROL_CHARACTERS.sub(' ', fault.message)}\n" for fault in faults]
     if job.fault_count > len(lines):
         lines.append(f"… and {job.fault_count - len(lines):,} more\n")
     return "".join(lines)

@@ -1,1 +1,1 @@
-"""Postgres: connections and transactions, the tables' statements, and the migrations that make them."""
+"""Connect to Postgres, run the statements of each table, and migrate the schema."""
