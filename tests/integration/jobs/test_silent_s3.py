@@ -61,7 +61,7 @@ def test_import_whose_file_is_not_stored_is_answered_in_time(
     assert (answer.status, answer.json["status"]) == (500, 500)
     (job,) = service.request("GET", HISTORY, caller).json
     assert job["status"] == "FAILED"
-    assert "could not be stored" in job["failureReason"]
+    assert "while storing the file" in job["failureReason"]
 
 
 def test_import_with_silent_s3_is_answered_in_remaining_time(
