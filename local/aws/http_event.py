@@ -136,11 +136,7 @@ def read_response(payload: bytes) -> Response:
     if not (isinstance(headers, dict) and isinstance(cookies, list) and isinstance(body, str)):
         raise ValueError("headers, cookies or body are of the wrong type")
     # The server adds these itself.
-    sent = [
-        (n, _header(v))
-        for n, v in headers.items()
-        if n.lower() not in ("content-length", "date", "connection")
-    ]
+    sent = [(n, _header(v)) for n, v in headers.items() if n.lower() not in ("date", "connection")]
     if not any(name.lower() == "content-type" for name, _ in sent):
         sent.append(("Content-Type", "text/plain;charset=UTF-8"))
     sent += [("Set-Cookie", _header(cookie)) for cookie in cookies]

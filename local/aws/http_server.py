@@ -53,7 +53,6 @@ class _Handler(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
     # A malformed request counts as this version. Under HTTP/0.9 its refusal would have no status line.
     default_request_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # Otherwise each answer waits 40 ms for the client's acknowledgement.
     timeout = 75  # An idle connection must not occupy its thread for ever.
 
     def make_environ(self) -> dict[str, Any]:

@@ -102,6 +102,7 @@ def test_make_run_serves_until_sigterm(tmp_path: Path) -> None:
     assert not (state / "env-vars.json").exists()
     assert not _answers(described["api"])
     assert "Traceback" not in _output(state)
+    assert "HTTP/1.1" not in _output(state), "the HTTP server writes a log of its own"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -7,6 +7,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote
 
@@ -141,7 +142,10 @@ def _answered(ask: Ask, answer: Any) -> urllib3.BaseHTTPResponse:
     ],
 )
 def test_malformed_response_is_500(ask: Ask, answer: Any) -> None:
-    assert _answered(ask, answer).status == 500
+    response = _answered(ask, answer)
+
+    assert response.status == 500
+    assert response.json() == {"message": "Internal Server Error"}
 
 
 def test_response_is_sent_unchanged(ask: Ask) -> None:
@@ -149,7 +153,7 @@ def test_response_is_sent_unchanged(ask: Ask) -> None:
         ask,
         {
             "statusCode": 303,
-            "headers": {"Location": "/x", "X-Count": 5, "X-Name": "é"},
+            "headers": {"Location": "/x", "X-Count": 5, "X-Name": "é", "Content-Length": "9"},
             "cookies": ["a=1", "b=2"],
             "body": base64.b64encode(b"\xff\x00").decode(),
             "isBase64Encoded": True,
@@ -190,6 +194,16 @@ def test_function_over_gateway_timeout_is_503(ask: Ask, monkeypatch: pytest.Monk
 
     assert response.status == 503
     assert response.json() == {"message": "Service Unavailable"}
+
+
+def test_requests_are_served_side_by_side(ask: Ask) -> None:
+    started_at = time.monotonic()
+
+    with ThreadPoolExecutor() as callers:
+        responses = list(callers.map(lambda _: ask("GET", "/probe?do=sleep&seconds=1"), range(3)))
+
+    assert [response.status for response in responses] == [200, 200, 200]
+    assert time.monotonic() - started_at < 2.5
 
 
 def test_access_log_omits_query(ask: Ask, service: TinyGateway) -> None:
