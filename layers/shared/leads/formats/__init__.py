@@ -3,10 +3,10 @@ so.
 
 What keeps a file that means harm, or is none, from taking all memory or all time:
 
-    gunzip.EXPANDED_LIMIT, MEMBERS_LIMIT    a compressed file
-    text_lines.LINE_LIMIT                   a line, and a cell
-    reader.ROW_LIMIT                        a row of several lines
-    reader.CHUNK_CHARACTERS                 what is read at once
-    dialect.HEADER_LINES                    blank rows before the header
-    header.COLUMNS_LIMIT, _NAME_LIMIT       its columns, and their names
+    compression.EXPANDED_LIMIT, OVERHEAD_LIMIT_BYTES    a compressed file
+    text_lines.LINE_LIMIT                               a line, and a cell
+    reader.ROW_LIMIT                                    a row of several lines
+    reader.CHUNK_CHARACTERS                             what is read at once
+    dialect.HEADER_LINES                                blank rows before the header
+    header.COLUMNS_LIMIT, _NAME_LIMIT                   its columns, and their names
 """

@@ -25,7 +25,7 @@ memory.
 _NOT_TEXT: Final = (
     (b"PK\x03\x04", "an Excel workbook or a ZIP archive"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
-    # One layer of it is read (gunzip.py), so this is what the layer holds.
+    # One layer of it is read (compression.py), so this is what the layer holds.
     (b"\x1f\x8b", "gzip-compressed twice"),
     (b"%PDF", "a PDF document"),
     (b"\x89PNG", "a picture"),
@@ -77,7 +77,7 @@ class Lines:
 
 
 def _text_blocks(source: ByteSource) -> Iterator[str]:
-    first = _read(source, BLOCK_SIZE)
+    first = read_fully(source, BLOCK_SIZE)
     if not first:
         raise InvalidFile(FailureCode.EMPTY_FILE, "The file is empty. Send a CSV file with a header line.")
     _refuse_binary(first)
@@ -88,13 +88,13 @@ def _text_blocks(source: ByteSource) -> Iterator[str]:
             block, decoder = _decoder_by_content(block, source)
         yield block.decode("ascii") if decoder is None else _decode(decoder, block, offset)
         offset += len(block)
-        block = _read(source, BLOCK_SIZE)
+        block = read_fully(source, BLOCK_SIZE)
     if decoder is not None:
         yield _decode(decoder, b"", offset, final=True)
 
 
-def _read(source: ByteSource, size: int) -> bytes:
-    """As many bytes, fewer only at the end: a mark that arrives in two parts is still one."""
+def read_fully(source: ByteSource, size: int) -> bytes:
+    """Return `size` bytes, or fewer only at the end: a source may return fewer than asked for."""
     parts = []
     while size and (part := source.read(size)):
         parts.append(part)
@@ -138,7 +138,7 @@ def _decoder_by_content(block: bytes, source: ByteSource) -> tuple[bytes, codecs
     """
     start = next(index for index, byte in enumerate(block) if byte > 127)
     if len(block) - start < 4:
-        block += _read(source, 4)
+        block += read_fully(source, 4)
     character = block[start : start + 4]
     encoding = "utf-8" if any(_is_utf8(character[:length]) for length in (2, 3, 4)) else "cp1252"
     return block, codecs.getincrementaldecoder(encoding)()

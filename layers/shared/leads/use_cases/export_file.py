@@ -12,8 +12,8 @@ from typing import Final
 from leads.domain.export_job import ExportJob
 from leads.domain.job_status import JobStatus
 from leads.errors import DatabaseFault, ExportTooLong, ServiceFault
+from leads.formats.compression import GzipWriter
 from leads.formats.dialect import BYTE_ORDER_MARK
-from leads.formats.gzipped import Gzipped
 from leads.jobs.keepalive import Keepalive
 from leads.postgres.connection import Connection, Database
 from leads.postgres.export import copy_leads
@@ -84,7 +84,7 @@ class _Sink:
     def __init__(
         self, writer: MultipartWriter, job: ExportJob, deadline: float, show: Callable[[int], object]
     ) -> None:
-        self._gzipped = Gzipped(writer.write) if job.order.gzip else None
+        self._gzipped = GzipWriter(writer.write) if job.order.gzip else None
         self._write = self._gzipped.write if self._gzipped else writer.write
         self._deadline = deadline
         self._show = show

@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leads.formats.gzipped import Gzipped
+from leads.formats.compression import GzipWriter
 
 
 def compressed(blocks: list[bytes], *, close: bool = True) -> list[bytes]:
     """What is handed on of these blocks, piece by piece."""
     pieces: list[bytes] = []
-    gzipped = Gzipped(pieces.append)
+    writer = GzipWriter(pieces.append)
     for block in blocks:
-        gzipped.write(block)
+        writer.write(block)
     if close:
-        gzipped.close()
+        writer.close()
     return pieces
 
 
@@ -60,7 +60,7 @@ def test_what_fails_to_take_the_bytes_is_told() -> None:
         raise OSError("full")
 
     with pytest.raises(OSError, match="full"):
-        Gzipped(refuse).close()
+        GzipWriter(refuse).close()
 
 
 def test_leads_take_a_fraction_of_their_size() -> None:
