@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import urllib3
 
-from leads.formats.text_lines import LINE_LIMIT
+from leads.formats.lines import LINE_LIMIT
 from leads.import_engine.import_file import Sizes
 from leads.jobs.outcome import ImportOutcome
 from leads.postgres.connection import Database

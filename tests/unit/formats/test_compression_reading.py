@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from leads.domain.failure_code import FailureCode
 from leads.errors import InvalidFile
 from leads.formats.compression import EXPANDED_LIMIT, OVERHEAD_LIMIT_BYTES, decompress
+from leads.formats.decoding import BLOCK_BYTES, ByteSource, decode
 from leads.formats.reader import LeadReader
-from leads.formats.text_lines import BLOCK_SIZE, ByteSource, Lines
 from leads.s3.bucket import UPLOAD_LIMIT
 from tests.unit.fakes import BombOfZeros, SourceThatDribbles
 
@@ -75,7 +75,7 @@ def test_zeros_that_pad_a_member_are_nothing(
 
 
 def test_padding_of_more_than_a_block_is_nothing() -> None:
-    padding = bytes(BLOCK_SIZE + 1)
+    padding = bytes(BLOCK_BYTES + 1)
     assert content_of(gzip.compress(b"a") + padding + gzip.compress(b"b") + padding) == b"ab"
 
 
@@ -216,22 +216,22 @@ def test_a_bomb_is_refused_at_the_limit_and_fills_no_memory() -> None:
     tracemalloc.start()
     try:
         with pytest.raises(InvalidFile, match="holds more than 268,435,456 bytes"):
-            for block in blocks_of(source, BLOCK_SIZE):
+            for block in blocks_of(source, BLOCK_BYTES):
                 given += len(block)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert limit - BLOCK_SIZE <= given <= limit
-    assert peak < 8 * BLOCK_SIZE, "memory grew with what the file expands to"
+    assert limit - BLOCK_BYTES <= given <= limit
+    assert peak < 8 * BLOCK_BYTES, "memory grew with what the file expands to"
     assert bomb.taken < limit / 500, "this is no bomb"
 
 
 def test_a_bomb_of_zeros_is_no_text_either() -> None:
     bomb = BombOfZeros()
     with pytest.raises(InvalidFile) as caught:
-        next(iter(Lines(decompress(bomb))))
+        next(decode(decompress(bomb)))
     assert caught.value.code is FailureCode.UNSUPPORTED_FILE
-    assert bomb.taken <= BLOCK_SIZE
+    assert bomb.taken <= BLOCK_BYTES
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def test_a_bomb_of_zeros_is_no_text_either() -> None:
 )
 def test_only_one_layer_is_taken_off(content: bytes, what: str) -> None:
     with pytest.raises(InvalidFile) as caught:
-        list(Lines(decompress(io.BytesIO(gzip.compress(content)))))
+        list(decode(decompress(io.BytesIO(gzip.compress(content)))))
     assert caught.value.code is FailureCode.UNSUPPORTED_FILE
     assert str(caught.value) == f"The file is {what}, not CSV. Save it as CSV (UTF-8) and send that."
 

@@ -13,8 +13,9 @@ from leads.domain.lead import FIELDS
 from leads.domain.lead_rules import row_errors
 from leads.domain.row_error import RowError
 from leads.errors import InvalidFile
+from leads.formats.decoding import ByteSource
+from leads.formats.lines import LINE_LIMIT
 from leads.formats.reader import LeadReader
-from leads.formats.text_lines import LINE_LIMIT, ByteSource
 from tests.support.lead_row import LeadRow, numbered_leads
 from tests.unit.fakes import SourceThatDribbles
 

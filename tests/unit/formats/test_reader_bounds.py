@@ -9,10 +9,11 @@ import pytest
 from leads.domain.failure_code import FailureCode
 from leads.errors import InvalidFile
 from leads.formats import header
+from leads.formats.decoding import ByteSource
 from leads.formats.dialect import HEADER_LINES
 from leads.formats.header import COLUMNS_LIMIT, map_columns
+from leads.formats.lines import LINE_LIMIT
 from leads.formats.reader import CHUNK_CHARACTERS, ROW_LIMIT, LeadReader
-from leads.formats.text_lines import LINE_LIMIT, ByteSource
 from tests.unit.fakes import SourceThatNeverEnds
 
 HEADER = b"name,phone,source\n"

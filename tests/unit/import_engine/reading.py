@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 from leads.domain.failure_code import FailureCode
 from leads.errors import InvalidFile
-from leads.formats.text_lines import ByteSource
+from leads.formats.decoding import ByteSource
 from leads.import_engine.batches import Batch, FileLayout
 from leads.import_engine.reader_process import ReaderProcess
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from leads.domain.failure_code import FailureCode
 from leads.errors import InvalidFile
-from leads.formats.text_lines import ByteSource, read_fully
+from leads.formats.decoding import ByteSource, read_fully
 
 EXPANDED_LIMIT: Final = 2 * 1024**3
 """Bytes that a compressed file may expand to: as many as an upload may have that is not compressed."""

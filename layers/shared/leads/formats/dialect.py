@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from leads.domain.failure_code import FailureCode
 from leads.errors import InvalidFile
 from leads.formats.header import is_report, known_names
-from leads.formats.text_lines import LINE_LIMIT
+from leads.formats.lines import LINE_LIMIT
 
 DELIMITERS: Final = (",", ";", "\t", "|")
 
@@ -26,7 +26,7 @@ HEADER_LINES: Final = 100
 _HEADER_CHARACTERS: Final = 1024 * 1024
 """Of these lines, which may be long: what is looked at beyond would be kept until it is read as rows."""
 
-# A quoted cell may hold a line of any length that text_lines lets pass; csv's own limit of 131,072 is too
+# A quoted cell may hold a line of any length that Lines lets pass; csv's own limit of 131,072 is too
 # short.
 csv.field_size_limit(LINE_LIMIT)
 

@@ -20,11 +20,12 @@ from leads.domain.lead_rules import LeadChecker, row_errors
 from leads.domain.row_error import RowError
 from leads.errors import InvalidFile
 from leads.formats.compression import decompress
+from leads.formats.decoding import ByteSource, decode
 from leads.formats.dialect import HEADER_LINES, find_dialect, is_blank
 from leads.formats.formula_guard import unguard
 from leads.formats.header import Columns, map_columns
+from leads.formats.lines import LINE_LIMIT, Lines, TooMuchText
 from leads.formats.report import ReportFormat
-from leads.formats.text_lines import LINE_LIMIT, ByteSource, Lines, TooMuchText
 
 CHUNK_ROWS: Final = 1_000
 """Records handled at once: a chunk's fixed costs vanish, and its cells still fit a core's cache, which is a
@@ -71,7 +72,7 @@ class LeadReader:
     """Reads one file. The header is read at once: raises InvalidFile when it, or the file, cannot be used."""
 
     def __init__(self, source: ByteSource, *, chunk_rows: int = CHUNK_ROWS) -> None:
-        self._lines = Lines(decompress(source))
+        self._lines = Lines(decode(decompress(source)))
         dialect = find_dialect(iter(self._lines))
         self._chunk_rows = chunk_rows
         self._row = 0

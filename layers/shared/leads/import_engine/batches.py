@@ -10,9 +10,9 @@ from typing import NamedTuple
 from leads.domain.duplicate_hints import DuplicateHints
 from leads.domain.import_job import REPORTED_FAULTS
 from leads.domain.row_error import RowError
+from leads.formats.decoding import ByteSource
 from leads.formats.reader import Chunk, LeadReader
 from leads.formats.report import DUPLICATE_REASON, Outcome, ReportFormat, ReportRow
-from leads.formats.text_lines import ByteSource
 from leads.import_engine.phone_filter import PhoneFilter, StoredPhones
 from leads.postgres.copy_text import copy_text
 

@@ -20,7 +20,7 @@ from typing import IO, Final
 
 from leads.domain.failure_code import FailureCode
 from leads.errors import InvalidFile, ServiceFault
-from leads.formats.text_lines import BLOCK_SIZE, ByteSource
+from leads.formats.decoding import BLOCK_BYTES, ByteSource
 from leads.import_engine import reader_worker
 from leads.import_engine.batches import Batch, FileLayout
 from leads.import_engine.phone_filter import StoredPhones
@@ -133,7 +133,7 @@ class _Feeder(threading.Thread):
     def run(self) -> None:
         with self._pipe:
             try:
-                file = iter(lambda: self._source.read(BLOCK_SIZE), b"")
+                file = iter(lambda: self._source.read(BLOCK_BYTES), b"")
                 for block in chain(self._before, file):
                     if not self._write(memoryview(block)):
                         return
