@@ -16,7 +16,8 @@ from leads.jobs.stores import Stores
 from leads.jobs.views import ExportView
 from leads.observability import flush_metrics, increment, logger, record_duration
 from leads.postgres.connection import Database
-from leads.s3.bucket import INTERACTIVE, Bucket
+from leads.s3.bucket import Bucket
+from leads.s3.timeouts import INTERACTIVE
 from leads.settings import BucketSettings, ClaimSettings, DatabaseSettings
 from leads.use_cases.export_leads import export_leads, get_export, list_exports
 from leads.web.auth import principal_of

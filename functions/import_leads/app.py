@@ -15,7 +15,8 @@ from leads.jobs.stores import Stores
 from leads.jobs.views import ImportView
 from leads.observability import flush_metrics, logger
 from leads.postgres.connection import Database
-from leads.s3.bucket import INTERACTIVE, Bucket
+from leads.s3.bucket import Bucket
+from leads.s3.timeouts import INTERACTIVE
 from leads.settings import BucketSettings, ClaimSettings, DatabaseSettings
 from leads.use_cases.import_leads import create_upload, import_leads
 from leads.web.auth import principal_of

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from botocore.exceptions import BotoCoreError
 
 from leads.errors import ServiceFault
-from leads.s3.bucket import BACKGROUND, INTERACTIVE, Bucket
-from leads.s3.timely_client import OutOfTime, TimelyClient
+from leads.s3.bucket import Bucket
+from leads.s3.timeouts import BACKGROUND, INTERACTIVE
 from leads.settings import BucketSettings
 from tests.support.exports import ROUTE as EXPORT
 from tests.support.exports import store, store_many
@@ -130,32 +129,6 @@ def assert_export_fails_within(
     (export,) = service.request("GET", f"{EXPORT}/history", caller).json
     assert (export["status"], export["rowCount"]) == ("FAILED", 0)
     assert service.keys(f"exports/{caller.org}/") == []
-
-
-class _Client:
-    meta = "about"
-
-    def answer(self, wait: float) -> str:
-        time.sleep(wait)
-        return "answered"
-
-    def fail(self) -> None:
-        raise BotoCoreError
-
-    def generate_presigned_url(self) -> str:
-        return "signed"
-
-
-def test_timely_client_past_its_deadline_raises_out_of_time() -> None:
-    client = TimelyClient(_Client(), time.monotonic() + 0.5)
-    assert (client.meta, client.answer(0)) == ("about", "answered")
-    with pytest.raises(BotoCoreError):
-        client.fail()
-    with pytest.raises(OutOfTime):
-        client.answer(5)
-    assert client.generate_presigned_url() == "signed"
-    with pytest.raises(OutOfTime):
-        client.answer(0)
 
 
 def test_bucket_within_a_limit_raises_when_s3_is_slower(service: Service) -> None:

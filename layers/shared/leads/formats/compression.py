@@ -11,7 +11,7 @@ from typing import Final
 
 from leads.domain.failure_code import FailureCode
 from leads.errors import InvalidFile
-from leads.formats.decoding import ByteSource
+from leads.formats.decoding import ByteSource, read_fully
 
 EXPANDED_LIMIT: Final = 2 * 1024**3
 """Bytes that a compressed file may expand to: as many as an upload may have that is not compressed."""
@@ -48,9 +48,7 @@ def decompress(source: ByteSource, limit: int = EXPANDED_LIMIT) -> ByteSource:
     Any number of gzip members is one file. Reading raises InvalidFile when the file is damaged or cut short,
     holds more than `limit` bytes, or has more than OVERHEAD_LIMIT_BYTES beside its content.
     """
-    head = b""
-    while len(head) < len(_MAGIC) and (part := source.read(len(_MAGIC) - len(head))):
-        head += part
+    head = read_fully(source, len(_MAGIC))
     whole = PrependedSource(head, source)
     return _ExpandedSource(whole, limit) if head == _MAGIC else whole
 
@@ -82,7 +80,7 @@ class _CountedSource(io.BufferedIOBase):
         wanted = size or 0
         data = self._block.read(wanted)
         # GzipFile copes with fewer bytes, except for half of the magic bytes.
-        while len(data) < min(wanted, len(_MAGIC)) and (block := self._next_block()):
+        while len(data) < min(wanted, len(_MAGIC)) and (block := read_fully(self._source, _BLOCK_BYTES)):
             self.allowance -= len(block)
             if self.allowance < 0:
                 raise InvalidFile(
@@ -94,18 +92,6 @@ class _CountedSource(io.BufferedIOBase):
             data += self._block.read(wanted - len(data))
         return data
 
-    def _next_block(self) -> bytes:
-        """Return a full block, a shorter one only at the end.
-
-        A source that gives a few bytes at a time must not look like a file of small members.
-        """
-        parts = []
-        missing = _BLOCK_BYTES
-        while missing and (part := self._source.read(missing)):
-            parts.append(part)
-            missing -= len(part)
-        return b"".join(parts)
-
 
 class _ExpandedSource:
     def __init__(self, source: ByteSource, limit: int) -> None:
@@ -113,7 +99,6 @@ class _ExpandedSource:
         self._file = gzip.GzipFile(fileobj=self._compressed, mode="rb")
         self._limit = limit
         self._remaining = limit
-        self._was_small = False
 
     def read(self, size: int, /) -> bytes:
         try:
@@ -126,9 +111,7 @@ class _ExpandedSource:
                 "that.",
             ) from error
         small = len(data) < min(size, _SMALL_READ_BYTES)
-        # One short read alone may be the end of a block. Many members make one after the other.
-        self._compressed.allowance += -_SMALL_READ_BYTES if small and self._was_small else len(data)
-        self._was_small = small
+        self._compressed.allowance += -_SMALL_READ_BYTES if small else len(data)
         self._remaining -= len(data)
         if self._remaining < 0:
             raise InvalidFile(

@@ -62,7 +62,7 @@ def decode(source: ByteSource) -> Iterator[str]:
     Raises:
         InvalidFile: The file is empty or binary, or has bytes that are not of its encoding.
     """
-    first = _read(source, BLOCK_BYTES)
+    first = read_fully(source, BLOCK_BYTES)
     if not first:
         raise InvalidFile(FailureCode.EMPTY_FILE, "The file is empty. Send a CSV file with a header line.")
     _refuse_binary(first)
@@ -73,13 +73,13 @@ def decode(source: ByteSource) -> Iterator[str]:
             block, decoder = _decoder_by_content(block, source)
         yield block.decode("ascii") if decoder is None else _decode(decoder, block, offset)
         offset += len(block)
-        block = _read(source, BLOCK_BYTES)
+        block = read_fully(source, BLOCK_BYTES)
     if decoder is not None:
         yield _decode(decoder, b"", offset, final=True)
 
 
-def _read(source: ByteSource, size: int) -> bytes:
-    """Read exactly `size` bytes, or fewer at the end: a mark that arrives in two parts must be whole."""
+def read_fully(source: ByteSource, size: int) -> bytes:
+    """Return `size` bytes, or fewer only at the end: a source may return fewer than asked for."""
     parts = []
     while size and (part := source.read(size)):
         parts.append(part)
@@ -124,7 +124,7 @@ def _decoder_by_content(block: bytes, source: ByteSource) -> tuple[bytes, codecs
     """
     start = next(index for index, byte in enumerate(block) if byte > 127)
     if len(block) - start < _MAX_CHARACTER_BYTES:
-        block += _read(source, _MAX_CHARACTER_BYTES)
+        block += read_fully(source, _MAX_CHARACTER_BYTES)
     character = block[start : start + _MAX_CHARACTER_BYTES]
     encoding = "utf-8" if any(_is_utf8(character[:length]) for length in (2, 3, 4)) else "cp1252"
     return block, codecs.getincrementaldecoder(encoding)()

@@ -1,9 +1,12 @@
-"""The one bucket of the service: the operations that the use cases need of it, and no other."""
+"""Call S3 for the one bucket of the service: the operations that the use cases need, and no other."""
 
+import threading
 import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from copy import copy
 from datetime import UTC, datetime, timedelta
-from typing import IO, TYPE_CHECKING, Final, NamedTuple, Self, cast
+from typing import IO, TYPE_CHECKING, Final, Self, TypeVar
 
 import boto3
 from botocore.config import Config
@@ -11,160 +14,187 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from leads.errors import ServiceFault
 from leads.s3.reader import ObjectReader
-from leads.s3.timely_client import TimelyClient
+from leads.s3.timeouts import BACKGROUND, S3Timeouts
 from leads.settings import BucketSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+
+_Result = TypeVar("_Result")
 
 UPLOAD_LIMIT: Final = 2 * 1024**3
 """Bytes of the largest upload: twice what ten million rows take, and below S3's 5 GiB for one POST."""
 
 UPLOAD_SECONDS: Final = 3600
-"""How long a presigned upload may begin (our API)."""
+"""Seconds within which a presigned upload must start (our API)."""
 
 LINK_SECONDS: Final = 900
-"""How long a download link lives (our API). A function's credentials may end sooner, and the link with
-them.
-"""
+"""Seconds that a download link works (our API), or fewer: it ends with the function's credentials."""
 
 CSV_TYPE: Final = "text/csv; charset=utf-8"
 GZIP_TYPE: Final = "application/gzip"
 
-_GONE: Final = ("NoSuchKey", "NoSuchVersion", "MethodNotAllowed")
-"""S3's codes for an object that was deleted; the last one is its answer for a delete marker's version."""
+_DELETED: Final = ("NoSuchKey", "NoSuchVersion", "MethodNotAllowed")
+"""S3's codes for a deleted object; the last one is its answer for the version of a delete marker."""
 
-_HIDDEN: Final = "AccessDenied"
-"""S3's code for what a caller may not read, and also for what is not there, unless the caller may list the
+_DENIED: Final = "AccessDenied"
+"""S3's code for an object that the caller may not read, and for a missing one if the caller may not list the
 whole bucket.
 """
 
-
-class S3Timeouts(NamedTuple):
-    """Seconds that S3 may take to connect, and to take or give some bytes, at each of some tries."""
-
-    connect: int
-    read: int
-    tries: int
-
-    @property
-    def seconds(self) -> int:
-        """The longest that a silent S3 keeps a call waiting. botocore pauses for up to 1 s before the second
-        try and 2 s before the third (boto3 guide, "Retries", standard mode).
-        """
-        return self.tries * (self.connect + self.read) + (1 << self.tries - 1) - 1
-
-    def config(self) -> Config:
-        """As botocore takes it."""
-        return Config(
-            signature_version="s3v4",
-            connect_timeout=self.connect,
-            read_timeout=self.read,
-            retries={"mode": "standard", "total_max_attempts": self.tries},
-        )
-
-
-BACKGROUND: Final = S3Timeouts(connect=5, read=10, tries=3)
-"""For who works while nobody waits: 48 s. An S3 that connects and then is silent is given up after 33 s,
-before Postgres gives up a reader that takes no more rows (tcp_user_timeout, 35 s).
-"""
-
-INTERACTIVE: Final = S3Timeouts(connect=2, read=5, tries=2)
-"""For who answers the API within 29 s: 15 s."""
+_NOT_STORED: Final = "S3 did not store an object"
+_NO_PART: Final = "S3 did not take a part"
 
 
 _REGIONAL: Final = Config(s3={"addressing_style": "virtual"})
-"""Or links and forms would name the endpoint of all regions: that one redirects for hours to a bucket that is
-new, where a signature is good no more, and refuses regions that are opened after 2019.
+"""Makes links and forms name the endpoint of the region. The endpoint of all regions redirects for hours to a
+new bucket, where the signature is invalid, and refuses regions that were opened after 2019.
 """
 
 
+class OutOfTime(BotoCoreError):
+    """S3 did not answer before the deadline, so it is unknown whether it did what it was asked for."""
+
+    fmt = "S3 did not answer in time"
+
+
 class Bucket:
-    """S3 behind the operations of the use cases; a failure of S3's is a ServiceFault."""
+    """S3 behind the operations of the use cases; each failure of S3 is a ServiceFault."""
+
+    _deadline: float | None = None
 
     def __init__(self, client: "S3Client", name: str, result_days: int | None = None) -> None:
-        """Without `result_days` its results do not expire."""
+        """Without `result_days` the results of jobs do not expire."""
         self.client = client
         self.name = name
         self.result_days = result_days
 
     @classmethod
     def from_settings(cls, settings: BucketSettings, timeouts: S3Timeouts = BACKGROUND) -> Self:
-        """With a client made from the environment. Make it once per process: it takes a tenth of a second."""
+        """Make a bucket with a client of its own, once per process: that takes 0.1 s."""
         config = timeouts.config()
         if not settings.emulated:
             config = config.merge(_REGIONAL)
         return cls(boto3.client("s3", config=config), settings.name, settings.result_days)
 
     def within(self, seconds: float) -> Self:
-        """The same bucket for so many seconds: a call that S3 has not answered by then is a ServiceFault."""
-        timely = copy(self)
-        timely.client = cast("S3Client", TimelyClient(self.client, time.monotonic() + seconds))
-        return timely
+        """Return the same bucket with a deadline, at which an unanswered call is a ServiceFault."""
+        bounded = copy(self)
+        bounded._deadline = time.monotonic() + seconds
+        return bounded
 
     def put(self, key: str, body: bytes | IO[bytes], content_type: str) -> str:
-        """Stores a small object and gives its version. Raises ServiceFault."""
-        try:
-            stored = self.client.put_object(Bucket=self.name, Key=key, Body=body, ContentType=content_type)
-            return stored["VersionId"]
-        except (BotoCoreError, ClientError) as error:
-            raise ServiceFault("S3 did not store an object") from error
+        """Store a small object and return its version. Raises ServiceFault."""
+        stored = self._call(
+            _NOT_STORED,
+            lambda: self.client.put_object(Bucket=self.name, Key=key, Body=body, ContentType=content_type),
+        )
+        return stored["VersionId"]
 
     def open(self, key: str, version: str) -> ObjectReader:
-        """The bytes of an object's version, streaming. Raises FileNotFoundError when it is gone,
-        ServiceFault.
+        """Open a stream of the bytes of an object's version.
+
+        Raises:
+            FileNotFoundError: The version was deleted.
+            ServiceFault: S3 did not return it.
         """
         try:
-            answer = self.client.get_object(Bucket=self.name, Key=key, VersionId=version)
-        except (BotoCoreError, ClientError) as error:
+            answer = self._call(
+                "S3 did not give an object",
+                lambda: self.client.get_object(Bucket=self.name, Key=key, VersionId=version),
+            )
+        except ServiceFault as fault:
+            error = fault.__cause__
             code = error.response["Error"]["Code"] if isinstance(error, ClientError) else None
-            if code in _GONE or (code == _HIDDEN and not self._holds(key, version)):
+            if code in _DELETED or (code == _DENIED and not self._has(key, version)):
                 raise FileNotFoundError("the object is gone") from error
-            raise ServiceFault("S3 did not give an object") from error
+            raise
         return ObjectReader(answer["Body"], answer["ContentLength"])
 
-    def _holds(self, key: str, version: str) -> bool:
-        """Whether this version is listed, be it in vain that it was asked for. Raises ServiceFault."""
-        pages = self.client.get_paginator("list_object_versions").paginate(Bucket=self.name, Prefix=key)
-        try:
-            # Its own versions come before those of all that it is the beginning of.
+    def _has(self, key: str, version: str) -> bool:
+        """Tell whether a version is listed, which needs no right to read it. Raises ServiceFault."""
+
+        def is_listed() -> bool:
+            pages = self.client.get_paginator("list_object_versions").paginate(Bucket=self.name, Prefix=key)
+            # The versions of the key stand before those of longer keys.
             for page in pages:
-                for one in page.get("Versions", ()):
-                    if one["Key"] != key:
+                for listed in page.get("Versions", ()):
+                    if listed["Key"] != key:
                         return False
-                    if one["VersionId"] == version:
+                    if listed["VersionId"] == version:
                         return True
-        except (BotoCoreError, ClientError) as error:
-            raise ServiceFault("S3 did not list an object's versions") from error
-        return False
+            return False
+
+        return self._call("S3 did not list an object's versions", is_listed)
 
     def stored_at(self, key: str) -> datetime | None:
-        """When the object was stored, in UTC, or None when it is not there: by its listing, which needs no
-        right to read it. Raises ServiceFault.
+        """Return the UTC time at which an object was stored, or None if it does not exist.
+
+        The object is listed, not read: that needs no right to read it. Raises ServiceFault.
         """
-        try:
-            # The key itself comes before all that it is the beginning of.
-            listed = self.client.list_objects_v2(Bucket=self.name, Prefix=key, MaxKeys=1)
-        except (BotoCoreError, ClientError) as error:
-            raise ServiceFault("S3 did not list an object") from error
+        # The key itself stands before longer ones.
+        listed = self._call(
+            "S3 did not list an object",
+            lambda: self.client.list_objects_v2(Bucket=self.name, Prefix=key, MaxKeys=1),
+        )
         return next((one["LastModified"] for one in listed.get("Contents", ()) if one["Key"] == key), None)
 
     def keeps(self, finished_at: datetime | None) -> bool:
-        """Whether what a job made is still there, or may be: it expires after some days, at a midnight."""
+        """Tell whether the results of a job that finished then have not expired.
+
+        S3 deletes them at a midnight (UTC) after `result_days`, so they may exist for some hours more.
+        """
         if self.result_days is None or finished_at is None:
             return True
         return datetime.now(UTC) - finished_at < timedelta(days=self.result_days)
 
     def delete_version(self, key: str, version: str) -> None:
-        """Takes one version of an object away for good; another one stays. Raises ServiceFault."""
-        try:
-            self.client.delete_object(Bucket=self.name, Key=key, VersionId=version)
-        except (BotoCoreError, ClientError) as error:
-            raise ServiceFault("S3 did not delete an object") from error
+        """Delete one version of an object for good; its other versions stay. Raises ServiceFault."""
+        self._call(
+            "S3 did not delete an object",
+            lambda: self.client.delete_object(Bucket=self.name, Key=key, VersionId=version),
+        )
+
+    def start_upload(self, key: str, content_type: str) -> str:
+        """Start a multipart upload and return its id. Raises ServiceFault."""
+        started = self._call(
+            _NO_PART,
+            lambda: self.client.create_multipart_upload(Bucket=self.name, Key=key, ContentType=content_type),
+        )
+        return started["UploadId"]
+
+    def upload_part(self, key: str, upload_id: str, number: int, body: IO[bytes]) -> "CompletedPartTypeDef":
+        """Store a part of a multipart upload. Raises ServiceFault."""
+        stored = self._call(
+            _NO_PART,
+            lambda: self.client.upload_part(
+                Bucket=self.name, Key=key, UploadId=upload_id, PartNumber=number, Body=body
+            ),
+        )
+        return {"ETag": stored["ETag"], "PartNumber": number}
+
+    def complete_upload(self, key: str, upload_id: str, parts: "Sequence[CompletedPartTypeDef]") -> str:
+        """Make an object of its parts and return its version. Raises ServiceFault."""
+        stored = self._call(
+            _NOT_STORED,
+            lambda: self.client.complete_multipart_upload(
+                Bucket=self.name, Key=key, UploadId=upload_id, MultipartUpload={"Parts": parts}
+            ),
+        )
+        return stored["VersionId"]
+
+    def abort_upload(self, key: str, upload_id: str) -> None:
+        """Delete the parts of a multipart upload. Raises ServiceFault."""
+        self._call(
+            "S3 did not abort an upload",
+            lambda: self.client.abort_multipart_upload(Bucket=self.name, Key=key, UploadId=upload_id),
+        )
 
     def presigned_post(self, key: str) -> tuple[str, dict[str, str]]:
-        """URL and form fields of an upload bound to this key, a size from 1 byte to UPLOAD_LIMIT, and an
-        hour.
+        """Sign a form: return the URL and the fields of an upload to this key.
+
+        It may start within UPLOAD_SECONDS and have from 1 byte to UPLOAD_LIMIT.
         """
         post = self.client.generate_presigned_post(
             self.name,
@@ -175,7 +205,7 @@ class Bucket:
         return post["url"], post["fields"]
 
     def presigned_download(self, key: str, filename: str) -> str:
-        """A link to an object, for LINK_SECONDS, that a browser saves under this ASCII name."""
+        """Sign a link to an object, for LINK_SECONDS, that a browser saves under this ASCII name."""
         return self.client.generate_presigned_url(
             "get_object",
             Params={
@@ -186,3 +216,37 @@ class Bucket:
             },
             ExpiresIn=LINK_SECONDS,
         )
+
+    def _call(self, failure: str, operation: Callable[[], _Result]) -> _Result:
+        """Call S3, within the deadline if there is one; `failure` is the message of the ServiceFault.
+
+        The error of botocore is its cause. Signing asks nothing of S3, so it needs no call.
+        """
+        try:
+            return operation() if self._deadline is None else _call_until(self._deadline, operation)
+        except (BotoCoreError, ClientError) as error:
+            raise ServiceFault(failure) from error
+
+
+def _call_until(deadline: float, operation: Callable[[], _Result]) -> _Result:
+    """Return the result of an operation, or raise OutOfTime at a deadline of `time.monotonic`.
+
+    The timeouts of botocore bound each of its tries, and each wait within one, but not the whole call. So the
+    operation runs in a thread. One that is given up ends by those timeouts, or with the process.
+    """
+    remaining = deadline - time.monotonic()
+    if remaining <= 0:
+        raise OutOfTime
+    result: Future[_Result] = Future()
+
+    def run() -> None:
+        try:
+            result.set_result(operation())
+        except BaseException as error:
+            result.set_exception(error)
+
+    threading.Thread(target=run, name="s3", daemon=True).start()
+    try:
+        return result.result(remaining)
+    except TimeoutError:
+        raise OutOfTime from None

@@ -1,8 +1,7 @@
-"""Writes an object of unknown size as it grows: nothing is there until `close`, and nothing is left by
-`abort`.
+"""Write an object of unknown size as it grows: whole after `close`, absent after `abort`.
 
-Parts upload in the background while the next one fills. What fits in one part is put at once, without a
-multipart upload.
+Parts are uploaded in the background while the next one fills. A file that fits in one part is stored at once,
+without a multipart upload.
 """
 
 import io
@@ -11,8 +10,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 from typing import IO, TYPE_CHECKING, Final
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from leads.errors import ServiceFault
 from leads.s3.bucket import Bucket
 
@@ -20,19 +17,19 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 PART_SIZE: Final = 5 * 1024 * 1024
-"""Bytes of a part: the least that S3 allows of all but the last (S3 multipart upload limits)."""
+"""Bytes of a part: the minimum of S3 for all but the last one (S3 multipart upload limits)."""
 
 PARTS_ALIVE: Final = 3
-"""Parts in memory at once: one fills while two upload."""
+"""Parts in memory at once: one fills while two are uploaded. Each more takes PART_SIZE of memory."""
 
 PARTS_LIMIT: Final = 10_000
 """Parts of one upload (S3 multipart upload limits): 48 GiB of 5 MiB parts."""
 
 
 class MultipartWriter:
-    """A sink for bytes. Use it as a context manager: it aborts unless `close` was called.
+    """Collect bytes for one object. As a context manager it aborts unless `close` was called.
 
-    `new_part` makes what a part waits in: memory, or a file that goes when it is closed.
+    `new_part` makes the buffer of a part: memory, or a file that is deleted when it is closed.
     """
 
     def __init__(
@@ -55,88 +52,69 @@ class MultipartWriter:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if not self._closed:
-            # What went wrong first must be told, not that S3 kept some parts of it.
+            # The first error is the one to raise, not that S3 did not delete the parts.
             with suppress(ServiceFault) if kind is not None else nullcontext():
                 self.abort()
 
     def write(self, data: bytes) -> None:
-        """Takes some bytes; waits when as many parts as may be alive are uploading. Raises ServiceFault."""
+        """Add bytes, after waiting for an upload if PARTS_ALIVE are in memory. Raises ServiceFault."""
         self._part.write(data)
         self.size += len(data)
-        # Parts need not be of one size, and to cut one off would copy it.
+        # Parts may differ in size, and cutting one at PART_SIZE would copy it.
         if self._part.tell() >= PART_SIZE:
-            self._begin_part()
+            self._upload()
 
     def close(self) -> str:
-        """Makes the object appear, whole, and gives its version. Raises ServiceFault: then nothing is
-        there.
-        """
+        """Store the whole object and return its version. Raises ServiceFault, and then aborts."""
         try:
             if self._upload_id is None:
                 self._part.seek(0)
                 version = self._bucket.put(self._key, self._part, self._content_type)
             else:
                 if self._part.tell():
-                    self._begin_part()
+                    self._upload()
                 parts = [upload.result() for upload in self._uploads]
-                version = self._bucket.client.complete_multipart_upload(
-                    Bucket=self._bucket.name,
-                    Key=self._key,
-                    UploadId=self._upload_id,
-                    MultipartUpload={"Parts": parts},
-                )["VersionId"]
-        except (BotoCoreError, ClientError) as error:
+                version = self._bucket.complete_upload(self._key, self._upload_id, parts)
+        except ServiceFault:
             with suppress(ServiceFault):
                 self.abort()
-            raise ServiceFault("S3 did not store an object") from error
+            raise
         self._closed = True
         self._end()
         return version
 
     def abort(self) -> None:
-        """Drops what was written, parts that are under way included. Raises ServiceFault when S3 keeps
-        them.
-        """
+        """Delete the bytes written so far, and parts under way. Raises ServiceFault if S3 did not."""
         self._closed = True
-        # A part that ends after the abort would be kept, so none may be under way.
+        # S3 would keep a part that ends after the abort, so wait until none is under way.
         self._end()
         if self._upload_id is not None:
-            try:
-                self._bucket.client.abort_multipart_upload(
-                    Bucket=self._bucket.name, Key=self._key, UploadId=self._upload_id
-                )
-            except (BotoCoreError, ClientError) as error:
-                raise ServiceFault("S3 did not abort an upload") from error
+            self._bucket.abort_upload(self._key, self._upload_id)
 
-    def _begin_part(self) -> None:
+    def _upload(self) -> None:
+        """Start to upload the current part, and begin the next one."""
         part, self._part = self._part, self._new_part()
         self._parts.append(part)
-        try:
-            if self._upload_id is None or self._threads is None:
-                self._upload_id = self._bucket.client.create_multipart_upload(
-                    Bucket=self._bucket.name, Key=self._key, ContentType=self._content_type
-                )["UploadId"]
-                self._threads = ThreadPoolExecutor(PARTS_ALIVE - 1, thread_name_prefix="part")
-            if len(self._uploads) == PARTS_LIMIT:
-                raise ServiceFault(f"an object is too large for {PARTS_LIMIT:,} parts")
-            if len(self._uploads) >= PARTS_ALIVE - 1:
-                # The oldest must be done before one more may live; a failure shows here at the latest.
-                self._uploads[1 - PARTS_ALIVE].result()
-            self._uploads.append(
-                self._threads.submit(self._upload_part, self._upload_id, len(self._uploads) + 1, part)
-            )
-        except (BotoCoreError, ClientError) as error:
-            raise ServiceFault("S3 did not take a part") from error
+        if self._upload_id is None or self._threads is None:
+            self._upload_id = self._bucket.start_upload(self._key, self._content_type)
+            self._threads = ThreadPoolExecutor(PARTS_ALIVE - 1, thread_name_prefix="part")
+        if len(self._uploads) == PARTS_LIMIT:
+            raise ServiceFault(f"an object is too large for {PARTS_LIMIT:,} parts")
+        if len(self._uploads) >= PARTS_ALIVE - 1:
+            # The oldest upload must end before one more starts; its failure is raised here at the latest.
+            self._uploads[1 - PARTS_ALIVE].result()
+        self._uploads.append(
+            self._threads.submit(self._upload_part, self._upload_id, len(self._uploads) + 1, part)
+        )
 
     def _upload_part(self, upload_id: str, number: int, part: IO[bytes]) -> "CompletedPartTypeDef":
         part.seek(0)
-        answer = self._bucket.client.upload_part(
-            Bucket=self._bucket.name, Key=self._key, UploadId=upload_id, PartNumber=number, Body=part
-        )
+        uploaded = self._bucket.upload_part(self._key, upload_id, number, part)
         part.close()
-        return {"ETag": answer["ETag"], "PartNumber": number}
+        return uploaded
 
     def _end(self) -> None:
+        """Wait for the uploads under way, drop the others, and free the buffers."""
         if self._threads is not None:
             self._threads.shutdown(wait=True, cancel_futures=True)
             self._threads = None
