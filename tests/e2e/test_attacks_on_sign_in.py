@@ -1,6 +1,6 @@
-"""Sign-in under attack, over HTTP: a forged token is nobody's, and a good one names exactly one organisation.
+"""Attack the sign-in over HTTP: no forged token is accepted, and a valid one names one organisation.
 
-What test_service.py and test_local_gateway.py prove already (no token, garbage, the role USER) is not here.
+test_service.py and test_local_gateway.py already test a missing token, garbage, and the role USER.
 """
 
 import base64
@@ -31,12 +31,12 @@ CSV = b"name,phone,source\nA,0612345678,web\n"
 
 @pytest.fixture
 def org() -> str:
-    """An organisation that no other test knows."""
+    """A new organisation."""
     return f"org-{uuid4().hex[:12]}"
 
 
 def ask(stack: Stack, method: str, path: str, token: str | None, **headers: str) -> urllib3.BaseHTTPResponse:
-    """A request that is answered at once; one that is let in begins a job."""
+    """Send a request that is answered at once. An accepted one starts a job."""
     headers |= {"Content-Type": "application/octet-stream", "Prefer": "respond-async"}
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
@@ -51,7 +51,7 @@ def ask(stack: Stack, method: str, path: str, token: str | None, **headers: str)
 
 
 def assert_untouched(stack: Stack, org: str) -> None:
-    """Checks that nobody began an import or an export for the organisation."""
+    """Check that the organisation has no import and no export."""
     for path in HISTORIES:
         answer = ask(stack, "GET", path, stack.token(org))
         assert (answer.status, answer.json()) == (200, []), f"{path} after the attack"
@@ -62,14 +62,14 @@ def encoded(content: bytes) -> str:
 
 
 def by_hand(header: dict[str, Any], claims: dict[str, Any], secret: bytes | None) -> str:
-    """A token that no library would make: under any header, with an HMAC or without a signature."""
+    """Build a token that no library would: with any header, with an HMAC or without a signature."""
     signed = ".".join(encoded(json.dumps(part).encode()) for part in (header, claims))
     mac = b"" if secret is None else hmac.new(secret, signed.encode(), hashlib.sha256).digest()
     return f"{signed}.{encoded(mac)}"
 
 
 def forged(stack: Stack, org: str) -> Iterator[tuple[str, str]]:
-    """Tokens for the organisation by somebody who knows the public key, and tokens of others."""
+    """Tokens for the organisation by an attacker with the public key, and tokens of other issuers."""
     good = stack.token(org)
     claims: dict[str, Any] = jwt.decode(good, options={"verify_signature": False})
     header, _, signature = good.split(".")

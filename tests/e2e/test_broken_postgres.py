@@ -1,4 +1,4 @@
-"""Postgres stopped in the middle of an import, without space, or migrated under it."""
+"""Stop Postgres in the middle of an import, fill its disk, and migrate it during an import."""
 
 import os
 import subprocess
@@ -45,7 +45,7 @@ def test_postgres_killed_during_an_import_loses_no_row(fragile: FragileStack, se
 
 @pytest.fixture
 def small_disk(fragile: FragileStack, tmp_path: Path) -> Iterator[Path]:
-    """A disk of 1 MiB, a tablespace of Postgres's."""
+    """A disk of 1 MiB with a tablespace of Postgres."""
     disk = fragile.directory / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]

@@ -1,4 +1,4 @@
-"""A client that goes away in the middle of the wait changes nothing: what it asked for ends as it would."""
+"""Disconnect a client in the middle of its wait: its import or export ends as usual."""
 
 import socket
 import struct
@@ -21,7 +21,7 @@ KEY = '"8e03978e-40d5-43e8-bc93-6894a57f9324"'
 
 @contextmanager
 def asked(stack: Stack, client: Client, head: str, body: bytes = b"") -> Iterator[socket.socket]:
-    """A request that was sent whole and has no answer yet."""
+    """Send a request completely, and return its connection without reading the answer."""
     address = urlsplit(stack.api)
     headers = {
         "Host": address.netloc,
@@ -37,14 +37,14 @@ def asked(stack: Stack, client: Client, head: str, body: bytes = b"") -> Iterato
 
 
 def hang_up(connection: socket.socket) -> None:
-    """As a page that is closed, or one whose machine was switched off: by a reset, which a server notices."""
+    """Close a connection by a reset, which a server notices, as a closed page does."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
 
 
 @contextmanager
 def leads_locked(stack: Stack) -> Iterator[None]:
-    """Nobody writes or reads a lead."""
+    """Lock dossier against reading and writing."""
     with closing(connected(stack.postgres.owner_uri)) as holder:
         holder.run("START TRANSACTION")
         holder.run("LOCK TABLE dossier IN ACCESS EXCLUSIVE MODE")

@@ -1,5 +1,6 @@
-"""A run that is killed as it stands, at each moment of its work, and delivered again; an event that comes
-twice at once. In processes of their own, through a proxy that holds a run where it is to be met.
+"""Kill a run at each moment of its work and deliver it again, and deliver one event twice at once.
+
+The runs are in their own processes. A proxy before Postgres stops a run at the chosen moment.
 """
 
 import json
@@ -24,7 +25,7 @@ CREATE_NEW = f"{IMPORT}?mergeStrategy=CREATE_NEW"
 
 
 def post(client: Client, content: bytes = CSV, route: str = CREATE_NEW) -> int:
-    """Sends a file and does not wait; gives its job's id."""
+    """Send a file without waiting, and return its job's id."""
     headers = {"Content-Type": "application/octet-stream", "Prefer": "respond-async"}
     answer = client.request("POST", route, headers=headers, body=content, timeout=30)
     assert answer.status == 202, answer.data
@@ -42,7 +43,7 @@ def attempts(stack: FragileStack, id: int) -> int:
 
 
 def endings(stack: FragileStack, id: int) -> int:
-    """How many runs have ended by themselves that were given the job's event."""
+    """Return how many runs of the job's event ended by themselves."""
     lines = (stack.logs / "process_import.log").read_text().splitlines()
     return sum('"import ended"' in line and f'"import_job_id":{id},' in line for line in lines)
 

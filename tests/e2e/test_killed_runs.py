@@ -1,4 +1,4 @@
-"""Runs that are killed as they stand, in processes of their own, and what becomes of their jobs."""
+"""Kill runs in their own processes, and check what becomes of their jobs."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ MAX_ATTEMPTS = 3
 
 
 def connected(uri: str) -> pg8000.native.Connection:
-    """A connection in autocommit."""
+    """Connect in autocommit mode."""
     parts = urlsplit(uri)
     return pg8000.native.Connection(
         parts.username or "",
@@ -42,12 +42,12 @@ def owner(stack: Stack) -> Iterator[pg8000.native.Connection]:
 
 
 def until(look: Callable[[], Any]) -> Any:
-    """What `look` finds, asked until it finds something."""
+    """Return the result of `look`, called until it has one."""
     return within(30, lambda: {"found": found} if (found := look()) else None)["found"]
 
 
 def processes(function: str) -> list[int]:
-    """The processes of a function of the stack that this process runs."""
+    """Return the processes of a function in this process's stack."""
     found = []
     named = f"AWS_LAMBDA_FUNCTION_NAME={STACK_NAME}-{function}"
     for directory in Path("/proc").glob("[0-9]*"):
@@ -61,9 +61,7 @@ def processes(function: str) -> list[int]:
 
 
 def kill_the_run(stack: Stack, id: int) -> int:
-    """Waits for a run to be in the middle of the job's file, and kills its process; gives the attempts so
-    far.
-    """
+    """Wait for a run in the middle of the job's file, kill its process, and return the attempts so far."""
     waiting = (
         "SELECT pid FROM pg_stat_activity "
         "WHERE application_name = 'process_import' AND wait_event = 'transactionid'"
@@ -84,7 +82,7 @@ def kill_the_run(stack: Stack, id: int) -> int:
 
 
 def dead_letter(stack: Stack, key: str) -> bytes:
-    """The event of an object that was given up."""
+    """Return the event of an object from the dead-letter queue."""
     queue = f"{stack.s3.url}/{ACCOUNT_ID}/{STACK_NAME}-ImportDeadLetters"
 
     def look() -> str | None:

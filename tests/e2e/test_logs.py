@@ -1,4 +1,4 @@
-"""What real processes write to their logs: each names its job and what began it, nothing is personal."""
+"""Check the logs of real processes: each line names its job and its request, and has no personal data."""
 
 import json
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def client(stack: Stack) -> Client:
 
 
 def lines_of(stack: Stack) -> Iterator[dict[str, Any]]:
-    """The lines of the functions' logs, without metrics and without what Lambda itself adds."""
+    """Return the lines of the functions' logs, without metrics and without Lambda's own lines."""
     for path in stack.logs.glob("*.log"):
         for text in path.read_text(errors="replace").split("\n")[:-1]:
             line = json.loads(text) if text.startswith("{") else {}

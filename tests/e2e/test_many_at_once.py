@@ -1,4 +1,4 @@
-"""Many imports at the same moment: of one organisation, and of fifty."""
+"""Import many files at the same moment: of one organisation, and of fifty."""
 
 import threading
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ def most_connections(stack: FragileStack) -> Iterator[list[int]]:
 
 
 def import_all(stack: FragileStack, files: list[tuple[Client, bytes]]) -> list[tuple[int, int]]:
-    """Sends all files at once and gives success and skipped of each job, once all have ended."""
+    """Send all files at once, and return success and skipped of each job once all have ended."""
 
     def ended(client: Client, id: int) -> bool:
         # Twenty processes start at once, and the one that answers may be another.

@@ -1,4 +1,4 @@
-"""The whole service over HTTP, as its callers meet it: API, S3 triggers and presigned URLs."""
+"""Use the whole service over HTTP, as its callers do: API, S3 triggers and presigned URLs."""
 
 import gzip
 import json
@@ -31,7 +31,7 @@ CSV = b"name,phone,source\nA,0612345678,web\n"
 
 
 class Client:
-    """Somebody of an organisation, new to the service unless it is named."""
+    """A user of an organisation, which is a new one unless it is named."""
 
     def __init__(self, stack: Stack, org: str | None = None) -> None:
         self.stack = stack
@@ -59,7 +59,7 @@ class Client:
         return download.data
 
     def ended_job(self, job_id: int | None = None) -> dict[str, Any]:
-        """A job, or the organisation's newest, once it has ended."""
+        """Return a job, or the organisation's newest one, once it has ended."""
 
         def look() -> dict[str, Any] | None:
             jobs = self.request("GET", f"{IMPORT}/history").json()
@@ -70,7 +70,7 @@ class Client:
 
 
 def within(seconds: float, look: Callable[[], dict[str, Any] | None]) -> dict[str, Any]:
-    """What `look` finds, asked until it finds something."""
+    """Return the result of `look`, called until it has one."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if (found := look()) is not None:

@@ -1,4 +1,4 @@
-"""What is taken out of the layer that is deployed is missed by nobody."""
+"""Slim the layer without removing what the functions need."""
 
 import ast
 import re
@@ -25,7 +25,7 @@ DATA = Path(botocore.__file__).parent / "data"
 
 @pytest.fixture(scope="module")
 def slim(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """botocore's data as the layer has it."""
+    """botocore's data as in the deployed layer."""
     data = tmp_path_factory.mktemp("botocore") / "data"
     some = [DATA / name for name in ("s3", "sqs", "s3control")]
     for source in (*some, *DATA.glob("*.json")):

@@ -1,4 +1,4 @@
-"""The guard that the export applies in SQL is the one that the import takes off in Python."""
+"""Compare the formula guard of the export's SQL with its removal by the import's Python."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""The formats of an export: for Excel, compressed, both; each the same leads, and each read back."""
+"""Export in each format, for Excel and compressed: the same leads, which can be imported again."""
 
 import csv
 import gzip
@@ -24,7 +24,7 @@ FORMATS = [
 
 
 def store_odd_ones(service: Service, caller: Caller) -> None:
-    """Leads whose cells have something to do for each format."""
+    """Store leads with a difficult cell for each format."""
     odd = [
         "=1+1; 2",
         'a "quoted", cell',
@@ -54,7 +54,7 @@ def cells(service: Service, caller: Caller) -> list[list[object]]:
 
 
 def text_of(content: bytes) -> str:
-    """The content as a CSV file's text, whichever way it is written."""
+    """Return the content as a CSV file's text, for any format."""
     content = gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
     return content.decode("utf-8")
 

@@ -1,4 +1,4 @@
-"""GET /api/v1/leads/export when its caller does not wait to the end: handed over, polled by id."""
+"""Hand an export over when its caller does not wait for the end, and poll it by id."""
 
 import pytest
 
@@ -30,7 +30,7 @@ from tests.support.service import Answer, Caller, Service
 
 
 def export_within(service: Service, caller: Caller, wait: float, bucket: Bucket | None = None) -> ExportView:
-    """The route without its handler, whose wait is whole seconds."""
+    """Export without the handler, which accepts whole seconds only."""
     return export_leads(
         Principal(caller.org, Role.ADMIN, caller.user),
         ExportOrder(),
@@ -40,7 +40,7 @@ def export_within(service: Service, caller: Caller, wait: float, bucket: Bucket 
 
 
 def assert_handed_over(service: Service, caller: Caller, shown: ExportView) -> None:
-    """PENDING, its request there and nothing else; and its run makes the file after all."""
+    """Check that the export is PENDING with its request only, and that its run then writes the file."""
     job = shown.job
     assert (job.status, job.row_count, shown.url, shown.expires_at) == (JobStatus.PENDING, 0, None, None)
     nothing_is_left(service, caller)
@@ -62,7 +62,7 @@ def test_handed_over_export_leaves_no_uploaded_parts(
     bucket = BucketThatNotes(service.bucket_of("export_leads"))
 
     class Clock:
-        """Stands still until a part is on its way, and then all the time is over."""
+        """A clock that stands still until a part is uploaded, and then passes the deadline."""
 
         @staticmethod
         def monotonic() -> float:

@@ -1,4 +1,4 @@
-"""GET /api/v1/leads/export/history: who took what out, and when."""
+"""Serve GET /api/v1/leads/export/history: which user exported which leads, and when."""
 
 import re
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Whatever leads an import could have made: their export, in any format, imports as the very same leads."""
+"""Export leads that an import could have created, in any format, and import the same leads again."""
 
 from typing import Any
 
@@ -65,7 +65,7 @@ LONGEST: Lead = {
 
 
 def numbered(made: list[Lead]) -> list[Lead]:
-    """The leads, each with a phone of its own."""
+    """Give each lead a phone of its own."""
     return [lead | {"phone": lead["phone"].format(n).strip()} for n, lead in enumerate(made, start=1)]
 
 
@@ -88,6 +88,7 @@ def store_as_imported(service: Service, caller: Caller, made: list[Lead]) -> Non
 def test_import_of_an_export_changes_nothing(
     service: Service, made: list[Lead], format: dict[str, str], columns: dict[str, str]
 ) -> None:
+    """SKIP adds nothing, OVERWRITE changes nothing, and another organisation gets the same leads."""
     caller, other = Caller(), Caller()
     made = numbered(made)
     store_as_imported(service, caller, made)

@@ -1,4 +1,4 @@
-"""The table export_job when two transactions meet in one job."""
+"""Change one row of export_job in two transactions."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""GET /api/v1/leads/export: which leads and columns, how they are written, what is recorded."""
+"""Serve GET /api/v1/leads/export: its leads, columns, format and record."""
 
 import csv
 import io

@@ -1,4 +1,7 @@
-"""The multipart writer: whole or not there, whatever fails. The fakes are named for their malice."""
+"""Write multipart objects: complete or absent, whatever fails.
+
+The fakes are named for the fault that they cause.
+"""
 
 import threading
 from typing import Any
@@ -14,7 +17,7 @@ from tests.support.service import Caller, Service
 
 
 class ClientThatHoldsParts:
-    """An S3 client that takes parts, and lets go of none before it is told to."""
+    """An S3 client that accepts parts, and returns from none before it is released."""
 
     def __init__(self, client: Any) -> None:
         self._client = client

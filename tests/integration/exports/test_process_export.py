@@ -1,4 +1,4 @@
-"""process_export: from the request of an export that nobody waits for to its file, once, and no other's."""
+"""Process the request of an asynchronous export: its file is written once, for its organisation only."""
 
 import json
 from concurrent.futures import Future, ThreadPoolExecutor, wait

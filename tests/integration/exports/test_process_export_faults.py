@@ -1,4 +1,4 @@
-"""process_export when something fails: tried again or FAILED with a reason, and never half a file."""
+"""Process an export during faults: a retry, or FAILED with a reason, and never half a file."""
 
 import threading
 import time
@@ -45,7 +45,7 @@ def fail_copying(monkeypatch: pytest.MonkeyPatch, sqlstate: str) -> None:
 
 
 def three_attempts(service: Service, caller: Caller, request: StoredFile, attempt: Callable[[], Any]) -> None:
-    """Fails them all, and looks what is there before and after each."""
+    """Fail three attempts, and check the state before and after each."""
     for number in range(1, MAX_ATTEMPTS + 1):
         assert export_of(service, caller, request)["status"] != "FAILED", f"before attempt {number}"
         with pytest.raises(ServiceFault):
@@ -177,7 +177,7 @@ def test_large_export_beyond_its_deadline_leaves_no_part(
     over = threading.Event()
 
     class ClientThatEndsTheTime:
-        """Takes parts; when it is asked for the first one the time is over."""
+        """A client for which the deadline passes with the first part."""
 
         def __getattr__(self, name: str) -> Any:
             return getattr(service.bucket_of("process_export").client, name)
@@ -228,6 +228,7 @@ def test_failing_export_of_an_event_delays_no_other(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """The log has no personal data."""
     store(service, caller, name="Zaphod")
     bad, good = asked(service, caller, columns="id"), asked(service, caller, columns="name")
 

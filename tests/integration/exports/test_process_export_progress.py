@@ -1,4 +1,4 @@
-"""How far a running export is, as the polled route shows it: rows that stand in the file, no more."""
+"""Report a running export's progress on the polled route: never more rows than the file has."""
 
 import csv
 import io

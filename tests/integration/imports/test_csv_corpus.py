@@ -1,7 +1,7 @@
-"""Small odd files as people and programs send them, each beside what a person would expect of it.
+"""Import small odd files of people and programs, and compare each with its expectation.
 
-tests/data/csv has the bytes and a .json: status, counts (total, success, error, skipped), errors, rows
-that are duplicates, leads with their filled cells, ignored columns; or what the reason of a failure contains.
+tests/data/csv has the files, each with a .json: status, counts (total, success, error, skipped), errors,
+duplicate rows, leads with their filled cells, ignored columns, or a part of the failure's reason.
 """
 
 import io
@@ -46,7 +46,7 @@ def test_corpus_file_in_chunks_of_one_row_is_read_the_same(path: Path) -> None:
 
 
 def read(content: bytes, chunk_rows: int) -> tuple[object, ...]:
-    """All that is read of a file, or why it is refused: what comes before that depends on the chunks."""
+    """Return all that is read of a file, or why it is refused. Rows before a refusal depend on the chunks."""
     try:
         reader = LeadReader(io.BytesIO(content), chunk_rows=chunk_rows)
         chunks = list(reader.chunks())
@@ -63,7 +63,7 @@ def read(content: bytes, chunk_rows: int) -> tuple[object, ...]:
 
 
 def check(service: Service, caller: Caller, job: dict[str, Any], expected: dict[str, Any]) -> None:
-    """Compares a job and its leads with an expectation."""
+    """Compare a job and its leads with an expectation."""
     why = expected["why"]
     assert job["status"] == expected["status"], (why, job)
     if job["status"] == "FAILED":
@@ -86,7 +86,7 @@ def check(service: Service, caller: Caller, job: dict[str, Any], expected: dict[
 
 
 def reported(job: dict[str, Any]) -> dict[int, str]:
-    """The outcomes that the report tells, whatever parts its columns."""
+    """Return the outcomes in the report, whatever its delimiter."""
     if job["reportUrl"] is None:
         return {}
     parts_by = report_of(job).text.removeprefix("\ufeff")[len("row")]

@@ -1,4 +1,4 @@
-"""Files that a partner drops, who has no API: what is imported how, and the result that is left for them."""
+"""Import files of partners, who have no API: the strategy by folder, and the result file."""
 
 import gzip
 import io
@@ -22,14 +22,14 @@ CSV = f"{HEADER}A,1,,web,,,\nB,1,,web,,,\n,2,,web,,,\n".encode()
 
 
 def drop(service: Service, caller: Caller, path: str, content: bytes = CSV) -> StoredFile:
-    """Drops a file, and has it announced."""
+    """Store a dropped file, and announce it."""
     file = service.put(f"drop/{caller.org}/{path}", content)
     service.announce(file)
     return file
 
 
 def jobs(service: Service, caller: Caller) -> list[dict[str, Any]]:
-    """The organisation's jobs, oldest first."""
+    """Return the organisation's jobs, oldest first."""
     listed = service.request("GET", "/api/v1/leads/import/history", caller).json
     return [service.job(caller, job["id"]) for job in reversed(listed)]
 
@@ -40,7 +40,7 @@ def only_job(service: Service, caller: Caller) -> dict[str, Any]:
 
 
 def results(service: Service, caller: Caller) -> dict[str, dict[str, Any]]:
-    """What is left for the partner, by the name that it has there."""
+    """Return the partner's result files, by name."""
     folder = f"drop-results/{caller.org}/"
     found = {}
     for key in service.keys(folder):
@@ -51,12 +51,12 @@ def results(service: Service, caller: Caller) -> dict[str, dict[str, Any]]:
 
 
 def without_link(job: dict[str, Any]) -> dict[str, Any]:
-    """Links are signed afresh each time, so two of them may differ."""
+    """Remove the link: each answer signs it anew, so two of them may differ."""
     return {name: value for name, value in job.items() if name != "reportUrl"}
 
 
 def assert_result(service: Service, caller: Caller, filename: str) -> dict[str, Any]:
-    """Checks that the only job has a result, which says what its details say; gives the details."""
+    """Check that the only job has a result equal to its details, and return the details."""
     job = only_job(service, caller)
     ((name, result),) = results(service, caller).items()
     assert name == f"{filename}.{job['id']}.json"
@@ -149,6 +149,7 @@ def test_dropped_gzip_is_recognised_by_its_bytes(
 def test_dropped_file_with_another_key_fails_with_advice(
     service: Service, caller: Caller, path: str, reason: str
 ) -> None:
+    """Another suffix or folder. The sender's result says what to do."""
     drop(service, caller, path)
     job = assert_result(service, caller, path.rpartition("/")[2])
     assert (job["status"], job["reportUrl"], service.leads(caller)) == ("FAILED", None, [])

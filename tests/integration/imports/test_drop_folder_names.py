@@ -1,4 +1,4 @@
-"""Names of dropped files: whatever somebody calls one, its result stays in its organisation's folder."""
+"""Drop files with hostile names: the result stays in its organisation's folder."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Idempotency-Key: a request that is sent again finds the job of the first one, and begins no other."""
+"""Repeat requests with an Idempotency-Key: they return the first one's job and start no other."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -112,7 +112,7 @@ def test_simultaneous_requests_with_one_key_have_one_job(service: Service, calle
 
 
 def test_repeated_request_waits_for_uncommitted_first_one(service: Service, caller: Caller) -> None:
-    """The constraint decides, not what the second request can see: it sees nothing of the first one's job."""
+    """The constraint decides, because the second request cannot see the first one's uncommitted job."""
     again = key()
     with service.owner() as other, ThreadPoolExecutor(1) as callers:
         with other.transaction(caller.org):
@@ -145,6 +145,7 @@ def test_key_of_another_user_is_the_same_key(service: Service, caller: Caller) -
 
 
 def test_key_after_a_day_makes_another_job(service: Service, caller: Caller) -> None:
+    """A key expires after 24 hours."""
     again, other = key(), key()
     first = job_id(post(service, caller, again))
     old = job_id(post(service, caller, other))

@@ -1,4 +1,4 @@
-"""Idempotency-Key: what a repeated request mends of a first one that broke, without a second import."""
+"""Repeat requests with an Idempotency-Key after the first one failed: each file is imported once."""
 
 import pytest
 
@@ -35,6 +35,7 @@ def test_repeated_request_restarts_job_without_stored_file(
 
 
 def test_repeated_request_restarts_job_of_internal_fault(service: Service, caller: Caller) -> None:
+    """The redrive of the first request's event then does nothing."""
     again = key()
     id = job_id(post(service, caller, again, mergeStrategy="CREATE_NEW"))
     letter = service.version(import_key(caller.org, id))

@@ -1,4 +1,4 @@
-"""GET /api/v1/leads/import/history and …/{id}."""
+"""Serve GET /api/v1/leads/import/history and …/{id}."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""POST /api/v1/leads/import and …/uploads: what callers get for good and for bad requests."""
+"""Serve POST /api/v1/leads/import and …/uploads, for valid and invalid requests."""
 
 import base64
 import json
@@ -20,7 +20,7 @@ BINARY = {"Content-Type": "application/octet-stream"}
 
 
 def announce_when_stored(service: Service, caller: Caller) -> threading.Thread:
-    """Does what S3 does: announces the caller's next upload once it is stored."""
+    """Announce the caller's next upload once it is stored, as S3 does."""
 
     def watch() -> None:
         while not (keys := service.keys(f"imports/{caller.org}/")):
@@ -33,7 +33,7 @@ def announce_when_stored(service: Service, caller: Caller) -> threading.Thread:
 
 
 def assert_problem(answer: Answer, status: int, *words: str) -> dict[str, Any]:
-    """Checks a problem document and gives it."""
+    """Check a problem document and return it."""
     assert answer.status == status, answer
     assert answer.headers["Content-Type"] == "application/problem+json"
     document: dict[str, Any] = answer.json
@@ -188,6 +188,7 @@ def test_file_that_s3_refuses_is_500_and_its_job_failed(
 def test_stored_file_with_lost_reply_is_not_imported(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """S3 stored the file and its reply was lost, so the job is FAILED and the caller was told so."""
     put = Bucket.put
 
     def store_and_fail(bucket: Bucket, key: str, body: bytes, content_type: str) -> None:
@@ -205,6 +206,7 @@ def test_stored_file_with_lost_reply_is_not_imported(
 def test_failed_poll_keeps_the_import_pending(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The file is stored and will be imported, so the answer is 202 and no error."""
     connect = Database.connect
     calls = iter(range(100))
 

@@ -1,4 +1,4 @@
-"""What a merge must not cost, however many there are: memory for what Postgres has, and one plan for all."""
+"""Run many merges: they hold no memory for staged rows, and each has its own plan."""
 
 import weakref
 from collections.abc import Generator, Iterator, Sequence
@@ -25,7 +25,7 @@ MANY_MERGES = Sizes(chunk_rows=CHUNK, merge_rows=4 * CHUNK, phone_filter_bytes=0
 
 
 class AllAtOnce(ReadAhead[FileLayout, Batch]):
-    """Everything is ready before the merger asks, and the list of it is still referred to."""
+    """A ReadAhead that has all batches before the merger asks, and still refers to the list."""
 
     def __iter__(self) -> Iterator[list[Batch]]:
         self._thread.join()
@@ -78,7 +78,7 @@ def test_merge_releases_the_staged_rows_first(
 def test_merge_of_long_rows_has_fewer_rows(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ten thousand characters of notes in forty thousand rows would be four hundred megabytes."""
+    """40,000 rows with 10,000 characters of notes would need 400 MB."""
     merges = 0
 
     def merge(staging: Staging, *arguments: Any) -> list[int]:
@@ -99,7 +99,7 @@ def test_merge_of_long_rows_has_fewer_rows(
 def test_merge_is_planned_for_its_own_rows(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, strategy: str
 ) -> None:
-    """One plan for all of them would look its possible duplicates up number by number: ten times as long."""
+    """A generic plan would look up possible duplicates row by row, which takes ten times as long."""
     plans: list[Sequence[object]] = []
 
     def merge(staging: Staging, *arguments: Any) -> list[int]:

@@ -1,4 +1,4 @@
-"""The report of a job: the rows that were not imported, as their sender can correct and send them again."""
+"""Write a job's report: the rows that were not imported, ready to be corrected and sent again."""
 
 import time
 from typing import Any
@@ -55,7 +55,7 @@ def test_report_has_rejected_rows_in_file_order_with_all_cells(service: Service,
 def test_report_has_duplicates_of_reader_and_merge_in_order(
     service: Service, caller: Caller, chunk_rows: int
 ) -> None:
-    """Mobile numbers that come again are known where the file is read, others are asked for."""
+    """The reader finds duplicates among mobile numbers, and the merge finds the others."""
     phones = ["0612345678", "0123456789", "0700000000", "0800000000"]
     again = [
         "+33612345678",

@@ -1,4 +1,4 @@
-"""The report of a job, large or when something goes wrong: whole or not there, and never without its job."""
+"""Write a large report, or one during a fault: it is complete or absent, and never without its job."""
 
 from contextlib import suppress
 
@@ -26,7 +26,7 @@ PIECES = Sizes(chunk_rows=50, merge_rows=50, reader_process_bytes=2**40)
 
 
 def nothing_is_left(service: Service, caller: Caller) -> None:
-    """Neither leads, nor a report, nor the parts of one."""
+    """Check that there are no leads, no report and no parts of one."""
     assert service.leads(caller) == []
     prefix = f"reports/{caller.org}/"
     assert (service.keys(prefix), pending_uploads(service, prefix)) == ([], [])

@@ -1,4 +1,4 @@
-"""What an import has opened it closes, whatever comes of the file: a warm function runs thousands of them."""
+"""Close each stream that an import opens: a warm function runs thousands of imports."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ class _BodyThatTellsItsEnd:
 
 
 class BucketThatRemembers(Bucket):
-    """What was opened."""
+    """A bucket that records the streams it opened."""
 
     def __init__(self, bucket: Bucket) -> None:
         super().__init__(bucket.client, bucket.name)

@@ -1,6 +1,4 @@
-"""Imports of one organisation wait for each other: in the order in which they came, with a bound, and keeping
-nobody else waiting.
-"""
+"""Run an organisation's imports in order, with a bounded wait, without delaying other organisations."""
 
 import time
 from collections.abc import Iterator
@@ -32,14 +30,14 @@ BUSY = "Other imports of your organisation were still running."
 
 @contextmanager
 def busy(service: Service, caller: Caller) -> Iterator[None]:
-    """Another import of the organisation is under way, and goes on."""
+    """Hold the organisation's lock, as a running import does."""
     with service.owner() as other, other.transaction():
         other.query("SELECT pg_advisory_xact_lock(hashtextextended(:org, 1))", org=caller.org)
         yield
 
 
 def waiting(service: Service, caller: Caller) -> int:
-    """How many imports wait for the organisation's turn."""
+    """Return how many imports wait for the organisation's lock."""
     with service.owner() as owner:
         return int(
             str(
@@ -174,6 +172,7 @@ def test_event_of_a_job_that_waits_for_the_lock_is_ignored(
 def test_dead_run_that_waited_is_not_mistaken_for_running(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Its connection still waits for the lock until the server notices."""
     monkeypatch.setattr(claim, "DEAD_LOCK_SECONDS", 2.0)
     looks: list[Any] = []
     file = posted(service, caller, CSV)

@@ -1,4 +1,4 @@
-"""process_import: from the S3 event to the leads and the job's record."""
+"""Process an S3 event into leads and the job's record."""
 
 import io
 import logging
@@ -175,6 +175,7 @@ def test_header_of_thousands_is_bounded_in_the_history(service: Service, caller:
 
 @pytest.mark.parametrize("clock", ["0 s", "1 hour"], ids=["right", "wrong"])
 def test_stored_white_space_is_no_change(service: Service, caller: Caller, clock: str) -> None:
+    """Another program stored it. The import trims the cell, and must not count that as an update."""
     with service.owner() as connection:
         connection.query(
             "INSERT INTO dossier (org_id, name, phone, notes, updated_at) "
@@ -201,7 +202,7 @@ def test_ignored_columns_are_listed(service: Service, caller: Caller) -> None:
 
 
 def test_text_like_an_escape_is_reported_as_written(service: Service, caller: Caller) -> None:
-    """And a NUL, which Postgres stores in no text, as what stands for it."""
+    """Postgres stores no NUL in a text, so U+FFFD stands for it."""
     written = "C:\\u0000"
     job = service.import_csv(caller, f"name,phone,source,{written},n\0\nAna,06,{written},,\n")
     assert job["ignoredColumns"] == [written, "n\ufffd"]

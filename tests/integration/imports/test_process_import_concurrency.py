@@ -1,4 +1,7 @@
-"""process_import when others are at work: locks, retries, the plan. Fakes are named for their malice."""
+"""Import while other sessions work: locks, retries, plans.
+
+The fakes are named for the fault that they cause.
+"""
 
 import threading
 from typing import Any
@@ -23,7 +26,7 @@ CSV = b"name,phone,source\nA,0612345678,web\n"
 
 
 class DatabaseThatGoesAway(Database):
-    """Refuses some of the connections, told by their number."""
+    """A database that refuses some of the connections, by their number."""
 
     def __init__(self, database: Database, refused: set[int]) -> None:
         self._database = database
@@ -40,7 +43,7 @@ class DatabaseThatGoesAway(Database):
 def run(
     service: Service, file: StoredFile, bucket: Bucket | None = None
 ) -> tuple[threading.Thread, list[ImportOutcome]]:
-    """Runs an import in a thread, in chunks of one row."""
+    """Run an import in a thread, in chunks of one row."""
     outcomes: list[ImportOutcome] = []
     thread = threading.Thread(
         target=lambda: outcomes.append(
@@ -187,7 +190,7 @@ def test_merge_uses_the_phone_index_with_any_statistics(
 
 
 def _ways_of_reading(service: Service) -> list[list[object]]:
-    """How often dossier was read whole, or by an index that does not know the phone."""
+    """Return how often dossier was scanned whole, or by an index without the phone."""
     with service.owner() as connection:
         rows = connection.query(
             "SELECT 'whole', seq_scan FROM pg_stat_user_tables WHERE relname = 'dossier' "
@@ -201,6 +204,7 @@ def _ways_of_reading(service: Service) -> list[list[object]]:
 def test_lead_stored_during_an_import_is_a_duplicate(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Rows after the commit of the other program find its lead."""
     # A mobile number that comes again would not be asked for.
     file = posted(service, caller, b"name,phone,source\nA,0112345678,web\nB,01 12 34 56 78,web\n")
 

@@ -1,4 +1,4 @@
-"""process_import: which events and keys make a job, whose, and what comes of one whose object is gone."""
+"""Process events and keys of all kinds, including those of missing objects."""
 
 import io
 import json
@@ -104,6 +104,7 @@ def test_unordered_events_of_a_dropped_key_have_a_job_each(service: Service, cal
 def test_event_of_second_upload_that_comes_first_is_imported(
     service: Service, caller: Caller, log: io.StringIO
 ) -> None:
+    """The job belongs to the object whose event comes first. The other object is logged."""
     job_id = service.post_csv(caller, f"{HEADER}A,1,,web,,,\n")
     first = service.version(import_key(caller.org, job_id))
     second = service.put(first.key, f"{HEADER}B,2,,web,,,\n".encode())
@@ -162,7 +163,7 @@ def test_missing_object_fails_its_job(service: Service, caller: Caller, log: io.
 def test_missing_object_that_s3_denies_fails_its_job(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, newer: bool
 ) -> None:
-    """S3 tells 404 from 403 only to whom may list the whole bucket."""
+    """S3 distinguishes 404 from 403 only for callers that may list the bucket."""
     own = service.bucket_of("process_import")
     monkeypatch.setattr(service.module("process_import"), "bucket", BucketThatHidesWhatIsGone(own))
     job_id = service.post_csv(caller, HEADER)

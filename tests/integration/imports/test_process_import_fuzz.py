@@ -1,6 +1,6 @@
-"""Whatever bytes a file has, its job ends, and its counts, leads and report are one truth.
+"""Import files of random bytes: the job ends, and its counts, leads and report agree.
 
-Files that were flipped, cut, riddled with quotes and NULs, compressed and broken, or never were CSV.
+The files are flipped, cut, mixed with quotes and NULs, compressed and damaged, or never were CSV.
 """
 
 import csv
@@ -31,7 +31,7 @@ valid_rows = st.tuples(names, phones, st.just("web"))
 
 @st.composite
 def csv_files(draw: st.DrawFn) -> bytes:
-    """A file that is right, or nearly so."""
+    """Generate a valid or nearly valid file."""
     columns = draw(st.permutations(COLUMNS))
     header = [name for name in columns if name in COLUMNS[:3] or draw(st.booleans())]
     text = io.StringIO(newline="")
@@ -49,7 +49,7 @@ def csv_files(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def mutated(draw: st.DrawFn) -> bytes:
-    """A nearly right file, after accidents."""
+    """Generate a nearly valid file with random damage."""
     content = bytearray(draw(csv_files()))
     for _ in range(draw(st.integers(0, 4))):
         at = draw(st.integers(0, len(content)))
@@ -69,7 +69,7 @@ def mutated(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def compressed(draw: st.DrawFn) -> bytes:
-    """The same compressed, and perhaps broken on the way."""
+    """Generate the same file compressed, and perhaps damaged."""
     content = bytearray(gzip.compress(draw(mutated()), mtime=0))
     accident = draw(st.sampled_from(["none", "cut", "flip", "more"]))
     at = draw(st.integers(0, len(content) - 1))
@@ -91,7 +91,7 @@ sizes = st.builds(Sizes, chunk_rows=st.integers(1, 4), merge_rows=st.integers(1,
 
 @pytest.fixture(scope="module")
 def owner(service: Service) -> Iterator[Connection]:
-    """One connection for all looks: making one takes longer than looking."""
+    """One connection for all checks: to connect takes longer than to check."""
     with service.owner() as connection:
         yield connection
 
@@ -118,9 +118,7 @@ def test_1000_random_files_are_imported_or_refused_whole(
 
 
 def check_file(service: Service, owner: Connection, content: bytes, strategy: str, cut: Sizes | None) -> None:
-    """Imports a file for an organisation of its own; whatever it is, its job ends and all that tells of it
-    agrees.
-    """
+    """Import a file for a new organisation, and check that its job ended and that all records agree."""
     caller = Caller()
     file = posted(service, caller, content, strategy)
     if cut is None:
@@ -138,7 +136,7 @@ def check_file(service: Service, owner: Connection, content: bytes, strategy: st
 
 
 def check_refusal(service: Service, caller: Caller, job: dict[str, Any], leads: object) -> None:
-    """A refused file is the file's fault, and nothing of it is kept."""
+    """Check that a refusal is the file's fault, and that nothing of the file is stored."""
     assert job["failureReason"]
     assert "internal error" not in job["failureReason"]
     assert (counts(job), leads, job["reportUrl"], job["errorReport"]) == ((0, 0, 0, 0), 0, None, "")
@@ -146,7 +144,7 @@ def check_refusal(service: Service, caller: Caller, job: dict[str, Any], leads: 
 
 
 def check_result(service: Service, caller: Caller, job: dict[str, Any], leads: object) -> str | None:
-    """Counts, leads, faults and report say the same; gives the report."""
+    """Check that counts, leads, faults and report agree, and return the report."""
     assert job["status"] == "COMPLETED", job
     total, success, error, skipped = counts(job)
     assert total == success + error + skipped
@@ -167,12 +165,12 @@ def check_result(service: Service, caller: Caller, job: dict[str, Any], leads: o
 
 
 def fault_lines(job: dict[str, Any]) -> list[str]:
-    """The lines of the error report that begin one: a message may repeat a line break of a cell."""
+    """Return the first line of each fault: a message may contain a line break of a cell."""
     return [line for line in job["errorReport"].split("\n") if line.startswith("Row ")]
 
 
 def check_report_again(service: Service, text: str, job: dict[str, Any]) -> None:
-    """Sent as it is by somebody who has no leads: its faults are there still, its duplicates are leads."""
+    """Import the report for an organisation without leads: its faults remain, its duplicates become leads."""
     error, duplicates = job["errorCount"], job["skippedCount"]
     again = service.import_csv(Caller(), text, "CREATE_NEW")
     assert (again["status"], counts(again)) == ("COMPLETED", (error + duplicates, duplicates, error, 0)), text

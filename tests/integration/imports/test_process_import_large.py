@@ -1,4 +1,4 @@
-"""A file too large for a request: by the uploads route, read in another process, against plain Python."""
+"""Import a file of the uploads route in the reader process, and compare it with plain Python."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,14 +22,14 @@ FAULTS = {0: "Name is required", 1: "Invalid source value: wbe", 2: "Phone must 
 
 
 def number_of(n: int) -> int:
-    """Of twenty rows one has the phone of another: of one close by, or of one far back."""
+    """Return a phone number. One row in twenty repeats an earlier one, close by or far back."""
     if n % 40 == 7:
         return n - 3
     return n // 2 - 1 if n % 40 == 27 else n
 
 
 def fault_of(n: int) -> str | None:
-    """Of a hundred rows one is faulty."""
+    """Return a fault for one row in a hundred."""
     return FAULTS[n // 100 % len(FAULTS)] if n % 100 == 50 else None
 
 
@@ -56,7 +56,7 @@ CONTENT = (HEADER + "".join(map(line, range(ROWS)))).encode()
 
 @dataclass
 class Expected:
-    """What a strategy leaves: names by phone key in the order of the leads, and what was not imported."""
+    """The result of a strategy: names by phone key in the order of the leads, and the rejected rows."""
 
     leads: list[tuple[str, str]] = field(default_factory=list)
     success: int = 0
@@ -64,7 +64,7 @@ class Expected:
 
 
 def expected(strategy: str) -> Expected:
-    """The rows one by one."""
+    """Handle the rows one by one."""
     outcome = Expected()
     place: dict[str, int] = {}
     for n in range(ROWS):
@@ -109,7 +109,7 @@ def test_large_file_has_the_same_leads_as_plain_python(
 
 
 def leads_of(service: Service, caller: Caller) -> list[tuple[str, str]]:
-    """Phone keys and names in the order of ids."""
+    """Return phone keys and names in the order of ids."""
     with service.owner() as connection:
         rows = connection.query(
             "SELECT phone_key, name FROM dossier WHERE org_id = :org ORDER BY id", org=caller.org
@@ -118,7 +118,7 @@ def leads_of(service: Service, caller: Caller) -> list[tuple[str, str]]:
 
 
 def first_difference(these: Sequence[object], those: Sequence[object]) -> object:
-    """Where two long lists differ first: pytest would take minutes to show all."""
+    """Return the first difference of two long lists. pytest would take minutes to print all."""
     for place, (this, that) in enumerate(zip(these, those, strict=False)):
         if this != that:
             return place, this, that
@@ -147,7 +147,7 @@ def test_large_file_that_breaks_off_is_imported_by_next_run(
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[Started]:
-    """The processes that read files, of which none may be left."""
+    """Record the reader processes, and check that none is running at the end."""
     processes = remembered(monkeypatch)
     yield processes
     none_is_left(processes)
@@ -180,7 +180,7 @@ def test_reader_process_of_large_file_starts_before_s3_replies(
 def test_event_of_large_file_starts_the_reader_process(
     service: Service, caller: Caller, started: Started, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From what S3 sends on: nothing but the event tells the size before the object is open."""
+    """Only the event has the size before the object is open."""
     reader = ObjectReader.__init__
     when_opened: list[int] = []
 

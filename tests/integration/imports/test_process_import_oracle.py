@@ -1,4 +1,4 @@
-"""The set-based engine against the sequential oracle: random files, sizes, leads and strategies."""
+"""Compare the set-based engine with the sequential oracle on random files, leads and strategies."""
 
 import csv
 import io
@@ -78,7 +78,7 @@ stored_leads = st.lists(
 
 @st.composite
 def leads_and_files(draw: st.DrawFn) -> tuple[list[StoredLead], list[LeadRow]]:
-    """Stored leads and a file of which some rows say of a stored lead what is known of it already."""
+    """Generate stored leads, and a file in which some rows repeat a stored lead's cells."""
     stored = draw(stored_leads)
     file = draw(files)
     for lead in draw(st.lists(st.sampled_from(stored), max_size=4)) if stored else []:
@@ -169,7 +169,7 @@ def _reported(job: dict[str, Any]) -> list[list[str]]:
 
 
 def _guarded(cells: LeadRow) -> list[str]:
-    """The cells as a report holds them: a faulty row has one that a spreadsheet would run."""
+    """Guard the cells as a report does: a faulty row has one that a spreadsheet would run."""
     return [f"'{cell}" if cell in (FAULTY.email, KEPT) else cell for cell in cells]
 
 

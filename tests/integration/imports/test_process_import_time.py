@@ -1,4 +1,4 @@
-"""process_import when time runs out: the Lambda's, a statement's, the wait for a lock that somebody holds."""
+"""Run out of time: the function's, a statement's, or the wait for a foreign lock."""
 
 import threading
 import time
@@ -32,7 +32,7 @@ TOO_LONG = "split it into smaller files"
 
 
 class _SlowBody:
-    """Gives some rows now and then, for ever."""
+    """An endless body that returns a few rows at a time."""
 
     def __init__(self) -> None:
         self._rows = HEADER
@@ -52,7 +52,7 @@ class _SlowBody:
 
 
 class BucketThatDribbles(Bucket):
-    """Its objects come slowly and have no end."""
+    """A bucket with slow, endless objects."""
 
     def __init__(self, bucket: Bucket, size: int) -> None:
         super().__init__(bucket.client, bucket.name)
@@ -69,7 +69,7 @@ def nothing_is_left(service: Service, caller: Caller) -> None:
 
 @contextmanager
 def held_lead(service: Service, caller: Caller) -> Iterator[None]:
-    """Somebody holds the lead that a file changes."""
+    """Hold the lock of the lead that a file changes."""
     with service.owner() as somebody, somebody.transaction():
         somebody.query("SELECT FROM dossier WHERE org_id = :org FOR UPDATE", org=caller.org)
         yield
@@ -126,7 +126,7 @@ def test_handler_reserves_time_to_record_the_outcome(service: Service, caller: C
 
 
 class DatabaseWithALimit(Database):
-    """Its statements may take no longer than somebody has set."""
+    """A database whose statements have a time limit from outside."""
 
     def __init__(self, database: Database, setting: str) -> None:
         self._database = database

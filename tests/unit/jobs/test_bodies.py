@@ -1,4 +1,4 @@
-"""The bodies of the API, as chapter 3 of the design shows them."""
+"""Render the bodies of the API."""
 
 import json
 from dataclasses import replace

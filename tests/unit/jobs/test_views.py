@@ -1,4 +1,4 @@
-"""A job's link to its report: signed here, for a short time, and for that report alone."""
+"""Link a job to its report: signed without a request, for a short time, for that report alone."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -40,7 +40,7 @@ JOB = ImportJob(
 
 @pytest.fixture
 def bucket() -> Iterator[Bucket]:
-    """A bucket that could not be asked anything: sockets are off."""
+    """A bucket whose client can send no request, because sockets are off."""
     client = boto3.client(
         "s3",
         region_name="eu-west-3",

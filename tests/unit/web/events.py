@@ -1,4 +1,4 @@
-"""Events as API Gateway's HTTP API sends them, payload format 2.0."""
+"""Create events as API Gateway's HTTP API sends them, payload format 2.0."""
 
 import base64
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ def raw_event(
     method: str = "POST",
     path: str = "/api/v1/leads/import",
 ) -> dict[str, Any]:
-    """Bytes arrive as base64 and text as it is, which is the gateway's choice by the type of the body."""
+    """Create an event. Bytes are sent as base64 and text as it is, as the gateway does by the body's type."""
     event: dict[str, Any] = {
         "version": "2.0",
         "rawPath": path,
@@ -45,5 +45,5 @@ def http_event(
     query: Mapping[str, str] | None = None,
     claims: Mapping[str, object] | None = None,
 ) -> APIGatewayProxyEventV2:
-    """The same as the handlers see it."""
+    """Create the same event as the handlers see it."""
     return APIGatewayProxyEventV2(raw_event(body, headers=headers, query=query, claims=claims))

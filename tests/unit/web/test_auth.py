@@ -1,4 +1,4 @@
-"""From claims to a Principal: who has no organisation or no role gets nothing."""
+"""Derive a Principal from claims: without an organisation or role a caller is refused."""
 
 from collections.abc import Mapping
 
@@ -73,6 +73,7 @@ def test_token_without_user_is_refused() -> None:
 
 @pytest.mark.parametrize("email", [" ", "a\0b@x.example", "a\ud800b", "a\u202eb", "a\nb", "x" * 321])
 def test_unprintable_user_is_refused(email: str) -> None:
+    """Such a user could not be stored or listed."""
     assert (
         refusal(CLAIMS | {"email": email})
         == "Your token has no valid user in the claim email or sub. Ask your administrator to set one."

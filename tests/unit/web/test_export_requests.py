@@ -1,4 +1,4 @@
-"""Which leads an export takes: a mistyped filter must never export everything."""
+"""Read the parameters of an export: a mistyped filter must never export everything."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""A page of the history and its cursor, or one job's id."""
+"""Read the page, the cursor and the job id of the histories."""
 
 import base64
 from urllib.parse import parse_qsl, urlsplit
@@ -84,12 +84,14 @@ def test_next_link_requests_the_following_jobs(before: int, limit: int, status: 
     ],
 )
 def test_foreign_cursor_is_refused(cursor: str) -> None:
+    """The cursor was not created by next_link."""
     assert refusal({"cursor": cursor}) == BAD_CURSOR
 
 
 @given(st.text() | st.binary().map(lambda raw: base64.urlsafe_b64encode(raw).decode()))
 @example(encoded("9" * 19))
 def test_any_cursor_is_refused_or_fits_a_bigint(cursor: str) -> None:
+    """Postgres refuses a larger id with an error, which would be a 500."""
     try:
         page = read_history_request({"cursor": cursor})
     except InvalidRequest as error:

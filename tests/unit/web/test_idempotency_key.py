@@ -1,4 +1,4 @@
-"""The Idempotency-Key header: how a key may be written, and what is refused."""
+"""Read the Idempotency-Key header: its two notations, and the keys that are refused."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""What a request to import asks: a bare file, and its name."""
+"""Read a request to import with a bare file, and the file's name."""
 
 import pytest
 from hypothesis import given
@@ -39,6 +39,7 @@ def test_text_body_is_the_file_in_utf_8() -> None:
 
 
 def test_text_body_with_lost_characters_is_refused_with_advice() -> None:
+    """The gateway replaces bytes that are not UTF-8. A real U+FFFD in a binary body is accepted."""
     text = "name,phone,source\nZo\ufffd,06,web\n"
     with pytest.raises(
         InvalidRequest, match="Content-Type: application/octet-stream, or as multipart/form-data"
@@ -78,6 +79,7 @@ def test_bare_file_is_named_by_content_disposition(header: str, filename: str) -
 
 
 def test_filename_in_query_precedes_the_header() -> None:
+    """The parameter filename wins over Content-Disposition."""
     headers = {"Content-Disposition": "attachment; filename=header.csv"}
     assert read_bare(headers, {"filename": "query.csv"}).order.filename == "query.csv"
 

@@ -1,4 +1,4 @@
-"""A request to import that is a form: a file and what to do with it."""
+"""Read a request to import with a form: a file and its options."""
 
 import pytest
 from hypothesis import given
@@ -18,7 +18,7 @@ Part = tuple[str, bytes]
 
 
 def form(*parts: Part, end: bytes = b"--xyz--\r\n") -> bytes:
-    """The body of a form: of each part what follows `form-data; name=`, and its content."""
+    """Build the body of a form. A part is the text after `form-data; name=`, and its content."""
     return (
         b"".join(
             f"--xyz\r\nContent-Disposition: form-data; name={head}\r\n\r\n".encode() + content + b"\r\n"
@@ -74,6 +74,7 @@ def test_form_without_file_is_refused(parts: tuple[Part, ...]) -> None:
 
 
 def test_form_with_empty_file_is_accepted() -> None:
+    """The import refuses it, with a reason in the job."""
     assert read_form(('"file"; filename="a.csv"', b"")).content == b""
 
 
@@ -152,6 +153,7 @@ def test_form_without_boundary_is_refused() -> None:
 
 @given(st.binary(max_size=200), st.integers(0, 150))
 def test_form_with_garbage_is_read_or_refused(garbage: bytes, at: int) -> None:
+    """No body may cause an internal error."""
     body = form(FILE, ('"mergeStrategy"', b"SKIP"))
     try:
         read_import_request(http_event(body[:at] + garbage + body[at:], headers=FORM))

@@ -1,4 +1,4 @@
-"""The Prefer and Accept headers, and values that are one of a few."""
+"""Read the Prefer and Accept headers, choices and flags."""
 
 import time
 

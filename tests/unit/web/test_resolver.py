@@ -1,4 +1,4 @@
-"""Every error is a problem document, and none tells what is nobody's business."""
+"""Map errors to problem documents, which never contain internal details."""
 
 import json
 from http import HTTPStatus
@@ -31,7 +31,7 @@ PRIVATE = "INSERT INTO dossier VALUES ('Ana', '0612345678')"
 
 
 class LogThatIsRead:
-    """Keeps what was logged."""
+    """A logger that records its entries."""
 
     def __init__(self) -> None:
         self.entries: list[tuple[str, dict[str, Any]]] = []

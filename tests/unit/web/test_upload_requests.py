@@ -1,4 +1,4 @@
-"""What a request for an upload asks."""
+"""Read a request for an upload."""
 
 import json
 
