@@ -61,6 +61,11 @@ class _Handler(WSGIRequestHandler):
     def handle_expect_100(self) -> bool:
         return True  # werkzeug sends `100 Continue` itself.
 
+    def send_response(self, code: int, message: str | None = None) -> None:
+        """Send the usual reason phrase and, like API Gateway, no Server header."""
+        self.send_response_only(code)
+        self.send_header("Date", self.date_time_string())
+
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Refuse a malformed request in API Gateway's words."""
         self.close_connection = True

@@ -168,6 +168,8 @@ def test_response_is_sent_unchanged(ask: Ask) -> None:
     assert response.headers["content-type"] == "text/plain;charset=UTF-8"
     assert response.headers["content-length"] == "2"
     assert "date" in response.headers
+    assert "server" not in response.headers
+    assert response.reason == "See Other"
     assert response.data == b"\xff\x00"
 
 
