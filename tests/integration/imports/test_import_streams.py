@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from leads.errors import DatabaseFault
-from leads.import_engine import organisation_lock
+from leads.import_engine import import_file, organisation_lock
 from leads.import_engine.sizes import Sizes
 from leads.jobs.outcome import COMPLETED
 from leads.s3.bucket import Bucket
@@ -62,7 +62,7 @@ def test_stream_of_a_file_is_closed(
 def test_stream_is_closed_before_waiting_for_the_lock(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(organisation_lock, "try_lock", lambda *_: False)
+    monkeypatch.setattr(import_file, "try_lock", lambda *_: False)
     bucket = BucketThatRemembers(service.bucket_of("process_import"))
 
     def wait(*_: object) -> None:
@@ -80,7 +80,7 @@ def test_stream_is_closed_when_the_lock_query_fails(
     def fail(*_: object) -> bool:
         raise DatabaseFault("57014", "broken")
 
-    monkeypatch.setattr(organisation_lock, "try_lock", fail)
+    monkeypatch.setattr(import_file, "try_lock", fail)
     bucket = BucketThatRemembers(service.bucket_of("process_import"))
     file = uploaded(service, caller, b"name,phone,source\nAna,06,web\n")
     with pytest.raises(DatabaseFault):

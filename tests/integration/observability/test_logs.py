@@ -74,7 +74,7 @@ def test_import_log_lines_from_request_to_end_name_the_job(
     id = service.post_csv(caller, CSV)
     file = upload_of(service, caller, id)
     with monkeypatch.context() as patched:
-        patched.setattr(import_file, "open_when_locked", fail)
+        patched.setattr(import_file, "try_lock", fail)
         deliver(service, file, logs)
     service.announce(file)
     service.announce(file)

@@ -4,7 +4,7 @@ While Postgres merges some rows, the next ones are read and checked, and the las
 """
 
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from typing import NamedTuple
 
 from leads.domain.import_job import FinishedImport, ImportCounts
@@ -13,7 +13,7 @@ from leads.errors import DatabaseFault, ServiceFault
 from leads.import_engine.batches import Batches, FileLayout, ReadTask, read_batches
 from leads.import_engine.deadline import Deadline, DeadlineReader
 from leads.import_engine.merger import BatchMerger, drain
-from leads.import_engine.organisation_lock import open_when_locked
+from leads.import_engine.organisation_lock import wait_for_organisation
 from leads.import_engine.phone_filter import StoredPhones
 from leads.import_engine.read_ahead import ReadAhead
 from leads.import_engine.reader_process import ReaderProcess
@@ -23,9 +23,11 @@ from leads.jobs.keepalive import Keepalive
 from leads.jobs.progress import Progress
 from leads.postgres.connection import Connection, Database, Transaction
 from leads.postgres.import_jobs import ClaimedImportJob, complete_import_job, record_progress
+from leads.postgres.locks import try_lock
 from leads.postgres.sqlstate import STATEMENT_TIMEOUT
 from leads.postgres.staging import Staging
 from leads.s3.keys import report_key
+from leads.s3.reader import ObjectReader
 from leads.s3.source_file import SourceFile
 
 
@@ -88,7 +90,7 @@ class FileImport:
 
     def _merge(self, process: ReaderProcess, deadline: Deadline) -> _Merged:
         """Merge the rows once the organisation's lock is held, and store the report."""
-        with closing(open_when_locked(self._connection, self._job.org_id, self._source, deadline)) as file:
+        with closing(self._open_when_locked(deadline)) as file:
             self._staging.create()
             read = self._reader(DeadlineReader(file, deadline), process)
             with (
@@ -104,6 +106,17 @@ class FileImport:
                         self._keepalive.ping_if_due()
                         progress(merger.processed)
                     return _Merged(*merger.finish())
+
+    def _open_when_locked(self, deadline: Deadline) -> ObjectReader:
+        """Return the file, open, once this import holds its organisation's lock."""
+        with ExitStack() as unread:
+            file = unread.enter_context(closing(self._source.open()))
+            if try_lock(self._connection, self._job.org_id):
+                unread.pop_all()
+                return file
+        # Open the file again after the wait: S3 drops a stream that is not read.
+        wait_for_organisation(self._connection, self._job.org_id, file.size, deadline)
+        return self._source.open()
 
     def _reader(
         self, file: DeadlineReader, process: ReaderProcess

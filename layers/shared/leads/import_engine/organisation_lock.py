@@ -5,14 +5,11 @@ request would go to the end of the queue.
 """
 
 import time
-from contextlib import ExitStack, closing
 from typing import Final
 
 from leads.import_engine.deadline import Deadline
 from leads.postgres.connection import Connection
-from leads.postgres.locks import try_lock, wait_for_lock
-from leads.s3.reader import ObjectReader
-from leads.s3.source_file import SourceFile
+from leads.postgres.locks import wait_for_lock
 
 RESERVED_SECONDS: Final = 120.0
 """Time of a run that is reserved for the import itself, however small its file is. It needs a few seconds."""
@@ -29,23 +26,13 @@ def max_wait(size: int, remaining: float) -> float:
     return remaining - min(max(RESERVED_SECONDS, size / MIN_BYTES_PER_SECOND), remaining / 2)
 
 
-def open_when_locked(
-    connection: Connection, org_id: str, source: SourceFile, deadline: Deadline
-) -> ObjectReader:
-    """Acquire the lock for the transaction under way and return the file, open. The caller closes it.
+def wait_for_organisation(connection: Connection, org_id: str, size: int, deadline: Deadline) -> None:
+    """Acquire the lock for an import of `size` bytes in the transaction under way, and note how long it took.
 
     Raises:
         OrganisationBusy: The lock was not released in time.
-        InvalidFile: The file was deleted.
-        ServiceFault: Postgres or S3 failed.
+        DatabaseFault: Postgres failed.
     """
-    with ExitStack() as unread:
-        file = unread.enter_context(closing(source.open()))
-        if try_lock(connection, org_id):
-            unread.pop_all()
-            return file
-    # Open the file again after the wait: S3 drops a stream that is not read.
     started_at = time.monotonic()
-    wait_for_lock(connection, org_id, max_wait(file.size, deadline.remaining))
+    wait_for_lock(connection, org_id, max_wait(size, deadline.remaining))
     deadline.lock_wait_seconds = time.monotonic() - started_at
-    return source.open()
