@@ -32,12 +32,12 @@ def test_postgres_killed_during_an_import_loses_no_row(fragile: FragileStack, se
     id = post(client)
     held.wait()
     fragile.stop_postgres_hard()
-    began = time.monotonic()
+    started_at = time.monotonic()
     held.release()
     fragile.start_postgres_again()
     assert lead_count(fragile, client.org) == 1, "rolled back"
     job = client.ended_job(id)
-    seconds = time.monotonic() - began
+    seconds = time.monotonic() - started_at
     assert (job["status"], job["successCount"]) == ("COMPLETED", ROWS)
     assert lead_count(fragile, client.org) == ROWS + 1
     seen(f"rolled back, COMPLETED by attempt {attempts(fragile, id)}, {seconds:.1f} s after the stop")
@@ -73,7 +73,7 @@ def test_full_disk_during_an_import_loses_no_row(fragile: FragileStack, small_di
     with fragile.superuser() as superuser:
         superuser.query(f"CREATE TABLESPACE full_disk LOCATION '{small_disk}'")
         superuser.query("GRANT CREATE ON TABLESPACE full_disk TO leads_app")
-        # Where the staged rows are.
+        # Temporary tables, and so the staged rows, are on this disk.
         superuser.query("ALTER ROLE leads_app SET temp_tablespaces = 'full_disk'")
         try:
             id = post(client, content)
@@ -83,7 +83,7 @@ def test_full_disk_during_an_import_loses_no_row(fragile: FragileStack, small_di
             assert lead_count(fragile, client.org) == 0
         finally:
             superuser.query("ALTER ROLE leads_app RESET temp_tablespaces")
-        # Somebody has made room.
+        # The disk has space again.
         job = client.ended_job(id)
         wait_until(
             lambda: (

@@ -72,9 +72,9 @@ def test_killed_run_is_redelivered_and_imports_each_lead_once(
     held.wait()
     assert lead_count(fragile, client.org) == (ROWS if answer_lost else 0)
     assert fragile.kill("ProcessImportFunction") >= 1
-    began = time.monotonic()
+    started_at = time.monotonic()
     job = client.ended_job(id)
-    seconds = time.monotonic() - began
+    seconds = time.monotonic() - started_at
     assert (job["status"], job["successCount"]) == ("COMPLETED", ROWS)
     wait_until(lambda: endings(fragile, id) == 1)
     assert lead_count(fragile, client.org) == ROWS
@@ -96,7 +96,7 @@ def test_one_event_in_two_processes_runs_once(fragile: FragileStack, seen: Seen)
         others = [
             threads.submit(fragile.environments.invoke, "ProcessImportFunction", event) for _ in range(3)
         ]
-        # All of them are in processes that have found the job taken, while its run stands still.
+        # All of these processes found the job locked, while its run stands still.
         with fragile.superuser() as superuser:
             wait_until(
                 lambda: superuser.query_value(
@@ -125,7 +125,7 @@ def test_multipart_upload_announced_twice_is_one_job(fragile: FragileStack, seen
     )
     job = client.ended_job()
     assert (job["status"], job["successCount"]) == ("COMPLETED", ROWS)
-    # moto announces it twice, as S3 now and then does.
+    # moto announces it twice, as S3 does occasionally.
     wait_until(lambda: endings(fragile, job["id"]) == 2)
     assert len(client.request("GET", f"{IMPORT}/history").json()) == 1
     assert lead_count(fragile, client.org) == ROWS

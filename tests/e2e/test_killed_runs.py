@@ -18,7 +18,7 @@ from tests.e2e.test_service import IMPORT, Client, within
 STORED = b"name,phone,source\nA,0612345678,web\n"
 NEW = 6_000
 BLOCKED = b"name,phone,source\n" + b"".join(b"B,07%08d,web\n" % n for n in range(NEW)) + b"C,0612345678,web\n"
-"""More rows than are merged first, and then one that waits for whoever holds the lead that is stored."""
+"""More rows than the first merge has, and then one that waits for the lock of the stored lead."""
 
 MAX_ATTEMPTS = 3
 
@@ -73,8 +73,8 @@ def kill_the_run(stack: Stack, id: int) -> int:
         assert killed
         for process in killed:
             os.kill(process, signal.SIGSTOP)
-        # The server would notice by itself, but within ten seconds (client_connection_check_interval), and
-        # the next attempt, which comes in one, must not find the lock of this one.
+        # The server would notice within ten seconds (client_connection_check_interval). The next attempt
+        # comes after one second, and must not find the lock of this one.
         assert superuser.run("SELECT pg_terminate_backend(:pid, 20000)", pid=backend) == [[True]]
         for process in killed:
             os.kill(process, signal.SIGKILL)
@@ -113,7 +113,7 @@ def test_job_with_every_run_killed_ends_and_redrive_completes(
         assert [kill_the_run(stack, id) for _ in range(MAX_ATTEMPTS)] == [1, 2, 3]
         event = dead_letter(stack, f"imports/{client.org}/{id}/")
 
-    # Its last run may be about to try once more: a second look, a minute later, shows that it is not.
+    # Its last run may be about to retry. A second run of expire_jobs, a minute later, excludes that.
     assert not stack.environments.invoke("ExpireJobsFunction", b"{}").failed
     job = client.request("GET", f"{IMPORT}/history/{id}").json()
     assert job["status"] == "PROCESSING"
@@ -124,7 +124,7 @@ def test_job_with_every_run_killed_ends_and_redrive_completes(
     assert not stack.environments.invoke("ExpireJobsFunction", b"{}").failed
     job = client.request("GET", f"{IMPORT}/history/{id}").json()
     assert (job["status"], job["totalRows"], "send it again" in job["failureReason"]) == ("FAILED", 0, True)
-    assert owner.run(leads, org=client.org) == [["A", "0612345678"]], "not one row is kept"
+    assert owner.run(leads, org=client.org) == [["A", "0612345678"]], "no row of the killed runs is stored"
 
     assert not stack.environments.invoke("ProcessImportFunction", event).failed
     job = client.request("GET", f"{IMPORT}/history/{id}").json()

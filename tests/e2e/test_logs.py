@@ -35,7 +35,7 @@ def test_log_lines_of_all_functions_have_the_request_id(stack: Stack, client: Cl
     headers, body = multipart(CSV, f"{MARK}.csv")
     answer = client.request("POST", IMPORT, headers=headers | {"User-Agent": MARK}, body=body)
     job = answer.json()["importJobId"]
-    began = answer.headers["apigw-requestid"]
+    request_id = answer.headers["apigw-requestid"]
     client.import_file(CSV)
     broken = client.request("POST", IMPORT, headers=multipart(BROKEN)[0], body=multipart(BROKEN)[1])
     assert broken.status == 400
@@ -66,7 +66,7 @@ def test_log_lines_of_all_functions_have_the_request_id(stack: Stack, client: Cl
         ("import_leads", "file stored"),
         ("process_import", "import ended"),
     }
-    assert {line["correlation_id"] for line in about} == {began}
+    assert {line["correlation_id"] for line in about} == {request_id}
     assert {line["correlation_id"] for line in lines if line.get("export_job_id") == export} == {
         asked.headers["apigw-requestid"]
     }

@@ -17,7 +17,7 @@ from tests.support.waiting import wait_until
 PHONES = 300
 SKIP = f"{IMPORT}?mergeStrategy=SKIP"
 BOUND = 2 * CONCURRENCY + CONCURRENCY
-"""Connections: a run has one and another for its progress, and whoever asks the API has one."""
+"""Connections of the functions: a run has one and another for its progress, and an API function has one."""
 
 
 def content(organisation: int, row: str = "A") -> bytes:
@@ -26,9 +26,9 @@ def content(organisation: int, row: str = "A") -> bytes:
 
 
 @contextmanager
-def most_connections(stack: FragileStack) -> Iterator[list[int]]:
-    """The most connections of the functions at one time within this block, looked at all the time."""
-    most, over = [0], threading.Event()
+def peak_connections(stack: FragileStack) -> Iterator[list[int]]:
+    """Sample the connections of the functions during the block, and yield the highest number."""
+    peak, over = [0], threading.Event()
 
     def look() -> None:
         with stack.superuser() as superuser:
@@ -36,12 +36,12 @@ def most_connections(stack: FragileStack) -> Iterator[list[int]]:
                 now = superuser.query_value(
                     "SELECT count(*) FROM pg_stat_activity WHERE usename = 'leads_app'"
                 )
-                most[0] = max(most[0], int(str(now)))
+                peak[0] = max(peak[0], int(str(now)))
 
     looking = threading.Thread(target=look)
     looking.start()
     try:
-        yield most
+        yield peak
     finally:
         over.set()
         looking.join()
@@ -51,7 +51,7 @@ def import_all(stack: FragileStack, files: list[tuple[Client, bytes]]) -> list[t
     """Send all files at once, and return success and skipped of each job once all have ended."""
 
     def ended(client: Client, id: int) -> bool:
-        # Twenty processes start at once, and the one that answers may be another.
+        # Twenty processes start at once, and any of them may answer.
         answer = client.request("GET", f"{IMPORT}/history/{id}", timeout=30)
         return answer.json()["status"] in ("COMPLETED", "FAILED")
 
@@ -74,21 +74,21 @@ def import_all(stack: FragileStack, files: list[tuple[Client, bytes]]) -> list[t
 @pytest.mark.fault("20 imports of one organisation with the same phones")
 def test_20_imports_of_one_organisation_add_no_duplicate(fragile: FragileStack, seen: Seen) -> None:
     client = Client(fragile)
-    with most_connections(fragile) as most:
+    with peak_connections(fragile) as peak:
         results = import_all(fragile, [(client, content(0, str(n))) for n in range(20)])
     assert sorted(results) == [(0, PHONES)] * 19 + [(PHONES, 0)]
     assert lead_count(fragile, client.org) == PHONES
-    assert 0 < most[0] <= BOUND
-    seen(f"20 COMPLETED, {PHONES} phones, each once; at most {most[0]} connections of {BOUND}")
+    assert 0 < peak[0] <= BOUND
+    seen(f"20 COMPLETED, {PHONES} phones, each once; at most {peak[0]} connections of {BOUND}")
 
 
 @pytest.mark.slow_fault
 @pytest.mark.fault("50 organisations at once")
 def test_50_organisations_at_once_are_all_served(fragile: FragileStack, seen: Seen) -> None:
     clients = [Client(fragile) for _ in range(50)]
-    with most_connections(fragile) as most:
+    with peak_connections(fragile) as peak:
         results = import_all(fragile, [(client, content(n)) for n, client in enumerate(clients)])
     assert results == [(PHONES, 0)] * 50
     assert [lead_count(fragile, client.org) for client in clients] == [PHONES] * 50
-    assert 0 < most[0] <= BOUND
-    seen(f"50 COMPLETED, {PHONES} leads each; at most {most[0]} connections of {BOUND}")
+    assert 0 < peak[0] <= BOUND
+    seen(f"50 COMPLETED, {PHONES} leads each; at most {peak[0]} connections of {BOUND}")

@@ -105,7 +105,7 @@ def test_file_is_imported_exported_and_imported_again(stack: Stack, client: Clie
 def test_curl_saves_the_named_export(client: Client, tmp_path: Path) -> None:
     client.import_file(CSV)
     curl = ["curl", "-sS", "-L", "-O", "-J", "-H", f"Authorization: Bearer {client._token}"]
-    subprocess.run([*curl, f"{client.stack.api}{EXPORT}"], cwd=tmp_path, check=True)  # noqa: S603
+    subprocess.run([*curl, f"{client.stack.api}{EXPORT}"], cwd=tmp_path, check=True)
     (saved,) = tmp_path.glob("leads_export_????????_??????.csv")
     assert saved.read_bytes() == client.export()
 
@@ -211,8 +211,8 @@ def test_dropped_gzip_has_result_and_report_for_its_sender(stack: Stack, client:
 
     result = within(20, look)
     assert (result["status"], result["successCount"], result["errorCount"]) == ("COMPLETED", 1, 1)
-    for shown in (result, job):
-        report = urllib3.request("GET", shown["reportUrl"], retries=False)
+    for body in (result, job):
+        report = urllib3.request("GET", body["reportUrl"], retries=False)
         assert report.data == (
             b"row,outcome,reason,name,phone,source\r\n3,error,Name is required,,0612345679,web\r\n"
         )

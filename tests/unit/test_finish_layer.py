@@ -25,7 +25,7 @@ DATA = Path(botocore.__file__).parent / "data"
 
 @pytest.fixture(scope="module")
 def slim(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """botocore's data as in the deployed layer."""
+    """Return botocore's data as in the deployed layer."""
     data = tmp_path_factory.mktemp("botocore") / "data"
     some = [DATA / name for name in ("s3", "sqs", "s3control")]
     for source in (*some, *DATA.glob("*.json")):
@@ -38,7 +38,7 @@ def slim(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def client(data: Path, region: str) -> "S3Client":
     session = botocore.session.Session()
-    # A test that ran before may have told all of this process where its emulator is.
+    # An earlier test may have configured an emulator's URL for the whole process.
     session.set_config_variable("ignore_configured_endpoint_urls", True)
     loader = Loader(extra_search_paths=[str(data)], include_default_search_paths=False)
     session.register_component("data_loader", loader)
@@ -92,7 +92,8 @@ def test_slim_botocore_makes_forms_and_paginators(slim: Path) -> None:
     s3 = client(slim, "eu-west-3")
     assert s3.can_paginate("list_object_versions")
     post = s3.generate_presigned_post("leads", "k", Conditions=[["content-length-range", 1, 9]])
-    assert urlsplit(post["url"]).netloc.startswith("leads.s3.") and post["fields"]["key"] == "k"
+    assert urlsplit(post["url"]).netloc.startswith("leads.s3.")
+    assert post["fields"]["key"] == "k"
 
 
 def test_slim_botocore_knows_s3_only(slim: Path) -> None:

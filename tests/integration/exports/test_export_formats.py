@@ -127,7 +127,7 @@ def test_large_gzip_export_is_complete(service: Service, caller: Caller) -> None
     leads = 3000
     store_many(service, caller, leads)
     with service.owner() as connection:
-        # What does not compress, so that the file is larger than a part.
+        # Incompressible notes, so that the file is larger than a part.
         connection.query(
             "UPDATE dossier SET notes = (SELECT string_agg(md5(dossier.id::text || n::text), '') "
             "FROM generate_series(1, 150) AS n) WHERE org_id = :org",

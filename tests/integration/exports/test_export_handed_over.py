@@ -39,10 +39,10 @@ def export_within(service: Service, caller: Caller, wait: float, bucket: Bucket 
     )
 
 
-def assert_handed_over(service: Service, caller: Caller, shown: ExportView) -> None:
+def assert_handed_over(service: Service, caller: Caller, view: ExportView) -> None:
     """Check that the export is PENDING with its request only, and that its run then writes the file."""
-    job = shown.job
-    assert (job.status, job.row_count, shown.url, shown.expires_at) == (JobStatus.PENDING, 0, None, None)
+    job = view.job
+    assert (job.status, job.row_count, view.url, view.expires_at) == (JobStatus.PENDING, 0, None, None)
     nothing_is_left(service, caller)
     request = service.version(export_request_key(caller.org, job.id))
     announce_export(service, request)
@@ -69,20 +69,20 @@ def test_handed_over_export_leaves_no_uploaded_parts(
             return 1e6 * any(operation == "upload_part" for operation, _ in bucket.asked)
 
     monkeypatch.setattr("leads.use_cases.export_file.time", Clock)
-    shown = export_within(service, caller, 20, bucket)
+    view = export_within(service, caller, 20, bucket)
     monkeypatch.undo()
     asked_for = [operation for operation, _ in bucket.asked]
     assert "upload_part" in asked_for, "the export was too small for parts, so this test tells nothing"
     assert "abort_multipart_upload" in asked_for
-    assert_handed_over(service, caller, shown)
+    assert_handed_over(service, caller, view)
 
 
 def test_export_with_stalled_statement_is_handed_over(service: Service, caller: Caller) -> None:
     store(service, caller)
     with service.owner() as other:
         other.execute("START TRANSACTION; LOCK TABLE dossier")
-        shown = export_within(service, caller, 0.2)
-    assert_handed_over(service, caller, shown)
+        view = export_within(service, caller, 0.2)
+    assert_handed_over(service, caller, view)
 
 
 def test_export_with_wait_0_is_202_with_its_location(service: Service, caller: Caller) -> None:

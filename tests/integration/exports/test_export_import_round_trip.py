@@ -29,10 +29,10 @@ PHONES = [
 characters = st.one_of(
     st.sampled_from("=+-@'\"\t\r\n,;| \u00a0\\.0a"),
     st.sampled_from("\x0b\x85\u2028\ufeff\U0001f600é"),
-    # Without the controls of C0: a file that has many of them is taken for a binary one.
+    # Without C0 controls: the import refuses a file with many of them as binary.
     st.characters(exclude_categories=["Cs"], min_codepoint=0x20),
 )
-# What the import stores of a cell: it is trimmed, and then the guard is taken off.
+# The import trims a cell, and then removes the guard.
 cells = st.text(characters, max_size=10).map(lambda text: unguard(text.strip()))
 optional = cells.map(lambda cell: cell or None)
 leads = st.fixed_dictionaries(

@@ -59,10 +59,15 @@ def test_failed_multipart_upload_leaves_nothing(
 ) -> None:
     key = f"exports/{caller.org}/x"
     bucket = Bucket(ClientThatFailsOn(service.s3.client, operation, after=after), service.bucket)  # type: ignore[arg-type]
-    with pytest.raises(ServiceFault), MultipartWriter(bucket, key, "text/csv") as writer:
-        for start in range(0, size, PART_SIZE):
-            writer.write(b"x" * min(PART_SIZE, size - start))
-        writer.close()
+
+    def write() -> None:
+        with MultipartWriter(bucket, key, "text/csv") as writer:
+            for start in range(0, size, PART_SIZE):
+                writer.write(b"x" * min(PART_SIZE, size - start))
+            writer.close()
+
+    with pytest.raises(ServiceFault):
+        write()
     assert service.keys(key) == []
     assert pending_uploads(service, key) == []
 

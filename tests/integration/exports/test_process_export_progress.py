@@ -71,7 +71,7 @@ def test_rows_so_far_count_cells_with_line_breaks_once(
     request = asked(service, caller, **query)
     written = bytearray()
     write = MultipartWriter.write
-    told: list[int] = []
+    reported: list[int] = []
     counted: list[int] = []
 
     def write_and_note(writer: MultipartWriter, data: bytes) -> None:
@@ -79,7 +79,7 @@ def test_rows_so_far_count_cells_with_line_breaks_once(
         write(writer, data)
 
     def show(rows: int) -> None:
-        told.append(rows)
+        reported.append(rows)
         text = io.StringIO(written.decode("utf-8-sig"), newline="")
         counted.append(sum(1 for _ in csv.reader(text, delimiter=";" if query else ",")) - 1)
 
@@ -96,6 +96,6 @@ def test_rows_so_far_count_cells_with_line_breaks_once(
             seconds=60,
             progress=show,
         )
-    assert told == counted
-    assert (told[-1], done.row_count) == (leads, leads)
-    assert len(set(told)) > 2, "rows came all at once, so this test tells nothing"
+    assert reported == counted
+    assert (reported[-1], done.row_count) == (leads, leads)
+    assert len(set(reported)) > 2, "rows came all at once, so this test proves nothing"

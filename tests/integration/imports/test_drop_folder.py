@@ -83,15 +83,15 @@ def test_dropped_file_is_imported_once_per_put(service: Service, caller: Caller)
 
 
 @pytest.mark.parametrize(
-    ("folder", "strategy", "expected", "names"),
+    ("folder", "strategy", "outcome"),
     [
-        ("", "SKIP", (3, 1, 1, 1), ["A"]),
+        ("", "SKIP", ((3, 1, 1, 1), ["A"])),
         *(
-            (f"{strategy}/", strategy, expected, names)
-            for strategy, expected, names in [
-                ("SKIP", (3, 1, 1, 1), ["A"]),
-                ("OVERWRITE", (3, 2, 1, 0), ["B"]),
-                ("CREATE_NEW", (3, 2, 1, 0), ["A", "B"]),
+            (f"{strategy}/", strategy, outcome)
+            for strategy, outcome in [
+                ("SKIP", ((3, 1, 1, 1), ["A"])),
+                ("OVERWRITE", ((3, 2, 1, 0), ["B"])),
+                ("CREATE_NEW", ((3, 2, 1, 0), ["A", "B"])),
             ]
         ),
     ],
@@ -101,9 +101,9 @@ def test_drop_folder_selects_the_strategy(
     caller: Caller,
     folder: str,
     strategy: str,
-    expected: tuple[int, int, int, int],
-    names: list[str],
+    outcome: tuple[tuple[int, int, int, int], list[str]],
 ) -> None:
+    expected, names = outcome
     drop(service, caller, f"{folder}x.csv")
     job = assert_result(service, caller, "x.csv")
     assert (job["mergeStrategy"], counts(job)) == (strategy, expected)

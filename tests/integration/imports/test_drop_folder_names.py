@@ -35,7 +35,7 @@ def test_drop_result_stays_in_its_folder_for_any_filename(
     service: Service, caller: Caller, name: str
 ) -> None:
     bucket = BucketThatNotes(service.bucket_of("process_import"))
-    # Announced without being there: an S3 client may tidy such a key up before it is stored.
+    # Announced, but not stored: an S3 client may normalise such a key before it stores the object.
     run_import(service, StoredFile(f"drop/{caller.org}/{name}", "v1"), bucket=bucket)
     (job,) = service.request("GET", "/api/v1/leads/import/history", caller).json
     assert job["status"] == "FAILED"

@@ -155,9 +155,9 @@ def test_key_after_a_day_makes_another_job(service: Service, caller: Caller) -> 
         make_past(service, IMPORT, id, created_at=DAY + 1)
     second = job_id(post(service, caller, again, CSV + b"B,0612345679,web\n"))
     assert second != first
-    kept = [stored_job(service, IMPORT, id) for id in (first, old, second)]
-    assert [job["idempotency_key"] for job in kept] == [None, None, again.strip('"')]
-    assert [job["file_digest"] is None for job in kept] == [True, True, False]
+    rows = [stored_job(service, IMPORT, id) for id in (first, old, second)]
+    assert [job["idempotency_key"] for job in rows] == [None, None, again.strip('"')]
+    assert [job["file_digest"] is None for job in rows] == [True, True, False]
 
 
 def test_requests_without_a_key_have_separate_jobs(service: Service, caller: Caller) -> None:

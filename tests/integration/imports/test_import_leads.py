@@ -188,7 +188,7 @@ def test_file_that_s3_refuses_is_500_and_its_job_failed(
 def test_stored_file_with_lost_reply_is_not_imported(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """S3 stored the file and its reply was lost, so the job is FAILED and the caller was told so."""
+    """S3 stored the file and its reply was lost, so the job is FAILED, and so is its answer."""
     put = Bucket.put
 
     def store_and_fail(bucket: Bucket, key: str, body: bytes, content_type: str) -> None:
@@ -200,7 +200,7 @@ def test_stored_file_with_lost_reply_is_not_imported(
     assert_problem(answer, 500, "An internal error occurred")
     (key,) = service.keys(f"imports/{caller.org}/")
     service.announce(service.version(key))
-    assert service.leads(caller) == [], "the caller was told that nothing was imported"
+    assert service.leads(caller) == [], "the answer was that nothing was imported"
 
 
 def test_failed_poll_keeps_the_import_pending(

@@ -18,7 +18,7 @@ from tests.support.service import Caller, Service
 
 ROWS = 300
 CONTENT = "name,phone,source\n" + "".join(f"A,01{n % 200:08},web\n" for n in range(ROWS))
-"""With duplicates that are asked for, as mobile numbers are not."""
+"""With duplicates that are looked up. The reader recognises those of mobile numbers itself."""
 CHUNK = 5
 MERGE = Staging.merge
 MANY_MERGES = Sizes(chunk_rows=CHUNK, merge_rows=4 * CHUNK, phone_filter_bytes=0)
@@ -43,7 +43,7 @@ def test_merge_releases_the_staged_rows_first(
     monkeypatch.setattr(import_file, "ReadAhead", ahead)
     monkeypatch.setattr(read_ahead, "MAX_ITEMS", ROWS)
     blocks: list[weakref.ref[memoryview]] = []
-    kept: list[int] = []
+    in_memory: list[int] = []
     staged = 0
 
     def read(source: ByteSource, task: ReadTask) -> tuple[FileLayout, Generator[Batch, None, None]]:
@@ -52,7 +52,7 @@ def test_merge_releases_the_staged_rows_first(
 
     def watched(items: Iterator[Batch]) -> Generator[Batch, None, None]:
         for item in items:
-            # The end of bytes cannot be observed, that of a view of them can.
+            # bytes have no weak references, a memoryview has.
             block = memoryview(item.block)
             blocks.append(weakref.ref(block))
             yield item._replace(block=block)  # type: ignore[arg-type]
@@ -60,10 +60,10 @@ def test_merge_releases_the_staged_rows_first(
 
     def merge(staging: Staging, *arguments: Any) -> list[int]:
         nonlocal staged
-        # Before any query: the driver remembers one thing at a time.
+        # Before any query: the driver refers to the last block that it sent.
         there = [block() is not None for block in blocks]
         staged += int(str(staging._connection.query_value("SELECT count(*) FROM staging"))) // CHUNK
-        kept.append(sum(there[:staged]))
+        in_memory.append(sum(there[:staged]))
         return MERGE(staging, *arguments)
 
     monkeypatch.setattr(import_file, "read_batches", read)
@@ -71,8 +71,8 @@ def test_merge_releases_the_staged_rows_first(
     file = uploaded(service, caller, CONTENT.encode())
     assert run_import(service, file, MANY_MERGES).ended == COMPLETED
     assert staged == len(blocks) == ROWS // CHUNK
-    # The one that made it enough.
-    assert max(kept) <= 1 < len(kept)
+    # The block that completed the merge may still be in memory.
+    assert max(in_memory) <= 1 < len(in_memory)
 
 
 def test_merge_of_long_rows_has_fewer_rows(
@@ -91,7 +91,8 @@ def test_merge_of_long_rows_has_fewer_rows(
     rows = "".join(f"A,06{n:08},web,{'x' * 5000}\n" for n in range(100))
     file = uploaded(service, caller, f"name,phone,source,notes\n{rows}".encode())
     assert run_import(service, file, Sizes(chunk_rows=10, merge_rows=40_000)).ended == COMPLETED
-    # Ten rows have as much, with their lines for the report. By rows it would be 1, 2, 4 and 3 chunks.
+    # Ten rows reach MERGE_BYTES, with their lines for the report. Counted in rows, merges would have 1, 2, 4
+    # and 3 chunks.
     assert merges == 10
 
 
@@ -114,4 +115,4 @@ def test_merge_is_planned_for_its_own_rows(
     assert len(plans) == (2 if strategy == "SKIP" else 1)
     for generic, custom in plans:
         assert generic == 0
-        assert int(str(custom)) > 5, "Postgres thinks about one plan for all after five"
+        assert int(str(custom)) > 5, "Postgres considers a generic plan after five"

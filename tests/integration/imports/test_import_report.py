@@ -99,8 +99,8 @@ def test_report_link_is_in_answer_list_and_details(service: Service, caller: Cal
     s3.join()
     (summary,) = listed(service, caller)
     details = service.job(caller, summary["id"])
-    for shown in (answer.json, summary, details):
-        assert report_of(shown).text == MIXED_REPORT
+    for job in (answer.json, summary, details):
+        assert report_of(job).text == MIXED_REPORT
 
 
 def test_report_link_is_a_named_download_for_15_minutes(service: Service, caller: Caller) -> None:

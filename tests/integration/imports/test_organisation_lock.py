@@ -72,9 +72,9 @@ def test_imports_behind_a_long_one_run_in_order(service: Service, caller: Caller
             runs.append(run)
             wait_until(lambda number=number: waiting(service, caller) == number)  # type: ignore[misc]
 
-        began = time.monotonic()
+        started_at = time.monotonic()
         assert run_import(service, posted(service, neighbour, CSV)).ended == COMPLETED
-        beside = time.monotonic() - began
+        beside = time.monotonic() - started_at
         assert waiting(service, caller) == len(small), "none of them was in the neighbour's way"
 
         long.may_end.set()
@@ -95,10 +95,10 @@ def test_import_without_the_lock_is_retried_and_then_fails(
     with busy(service, caller):
         for attempt in range(1, MAX_ATTEMPTS + 1):
             assert job_of(service, caller, file)["status"] != "FAILED", attempt
-            began = time.monotonic()
+            started_at = time.monotonic()
             with pytest.raises(OrganisationBusy):
                 run_import(service, file, seconds=2)
-            assert 1 <= time.monotonic() - began < 2, "one wait, which leaves time for the import"
+            assert 1 <= time.monotonic() - started_at < 2, "one wait, which leaves time for the import"
             assert attempts(service, caller) == attempt
     job = job_of(service, caller, file)
     assert (job["status"], job["failureReason"][: len(BUSY)]) == ("FAILED", BUSY)
@@ -162,9 +162,11 @@ def test_event_of_a_job_that_waits_for_the_lock_is_ignored(
         with busy(service, caller):
             run = threads.submit(run_import, service, file)
             wait_until(lambda: waiting(service, caller))
-            began = time.monotonic()
+            started_at = time.monotonic()
             assert run_import(service, file).ended == IGNORED
-            assert time.monotonic() - began > 1, "a dead run's connection waits, too, until the server knows"
+            assert time.monotonic() - started_at > 1, (
+                "a dead run's connection waits, too, until the server knows"
+            )
         assert run.result(20).ended == COMPLETED
     assert attempts(service, caller) == 1
 
@@ -180,7 +182,7 @@ def test_dead_run_that_waited_is_not_mistaken_for_running(
     def note(*arguments: Any) -> Any:
         looks.append(signs_of_life(*arguments))
         if len(looks) == 3:
-            # The server finds out.
+            # The server notices that the client is gone.
             with service.app() as same_role:
                 same_role.query(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = :pid",
@@ -189,7 +191,7 @@ def test_dead_run_that_waited_is_not_mistaken_for_running(
         return looks[-1]
 
     with busy(service, caller), ThreadPoolExecutor() as threads:
-        # Too little time for a second try.
+        # The time is too short for a second try.
         run = threads.submit(run_import, service, file, seconds=50)
         wait_until(lambda: waiting(service, caller))
         monkeypatch.setattr(claim, "signs_of_life", note)

@@ -180,7 +180,7 @@ def test_merge_uses_the_phone_index_with_any_statistics(
             "SELECT 'elsewhere-' || :org, 'B', '+33' || n FROM generate_series(100000000, 100030000) AS n",
             org=caller.org,
         )
-        # Now the caller's organisation is taken for one of hardly any leads.
+        # By these statistics, the caller's organisation has hardly any leads.
         connection.execute("ANALYZE dossier")
     service.import_csv(caller, "name,phone,source\n" + rows)
     before = _ways_of_reading(service)
@@ -205,7 +205,7 @@ def test_lead_stored_during_an_import_is_a_duplicate(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rows after the commit of the other program find its lead."""
-    # A mobile number that comes again would not be asked for.
+    # Not mobile numbers: the merge does not look up their duplicates.
     file = posted(service, caller, b"name,phone,source\nA,0112345678,web\nB,01 12 34 56 78,web\n")
 
     stored_phone_suffixes = Staging.stored_phone_suffixes

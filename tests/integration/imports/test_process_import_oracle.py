@@ -18,8 +18,8 @@ from tests.support.imports import job_of, posted, report_of, run_import
 from tests.support.lead_row import LeadRow
 from tests.support.service import Caller, Service
 
-# Writings of few phones, so that most rows meet another one: in the same chunk, in another one of the same
-# merge, in another merge, or stored.
+# Few phones in several notations, so that rows are often duplicates: within a chunk, a merge or the file, or
+# of a stored lead.
 PHONES = {
     "06 12 34 56 78": "+33612345678",
     "+33612345678": "+33612345678",
@@ -41,7 +41,7 @@ one_phone = st.sampled_from([phone for phone, key in sorted(PHONES.items()) if k
 optional = st.sampled_from(["", "a", "b"])
 scores = st.sampled_from(["", "0", "7", "100"])
 sources = st.sampled_from([LeadSource.WEB, LeadSource.PHONE])
-# Of white space outside only what the formula guard keeps.
+# Outer white space only where the formula guard protects it.
 KEPT = "\tA"
 names = st.sampled_from(["A", "A", "B", KEPT])
 rows = st.builds(LeadRow, names, phones, optional, sources, optional, scores, optional)
@@ -53,13 +53,13 @@ REASONS = {
 }
 BLANK = LeadRow("", "", "", "", "", "", "")
 row_or_not = st.one_of(rows, rows, rows, rows, st.sampled_from([FAULTY, BLANK]))
-# Hypothesis makes lists of about five unless it is told of more.
+# By default Hypothesis generates lists of about five items.
 files = st.one_of(st.lists(row_or_not, max_size=3), *[st.lists(row_or_not, min_size=5, max_size=13)] * 3)
 stored_leads = st.lists(
     st.builds(
         StoredLead,
         name=st.sampled_from(["A", "B", "C"]),
-        # Half of them have one phone, so that which of several leads is meant is often asked.
+        # Half of them share one phone, so that a row often has several duplicates.
         phone=one_phone | phones,
         phone_key=st.just(""),
         email=st.sampled_from([None, "a", "c"]),
@@ -68,7 +68,7 @@ stored_leads = st.lists(
         score=st.sampled_from([None, 7]),
         notes=st.sampled_from([None, "b"]),
         status=st.sampled_from(sorted(LeadStatus)),
-        # The last one is of a program whose clock is wrong.
+        # The last one is from a program with a wrong clock.
         updated=st.sampled_from([0, 1, 2, 3, FUTURE]),
         updated_by=st.just("someone@agency.example"),
     ).map(lambda lead: StoredLead(**{**vars(lead), "phone_key": PHONES[lead.phone]})),
@@ -89,13 +89,13 @@ def leads_and_files(draw: st.DrawFn) -> tuple[list[StoredLead], list[LeadRow]]:
     return stored, file
 
 
-# OVERWRITE has most to decide.
+# OVERWRITE makes the most decisions.
 strategies = st.sampled_from([*MergeStrategy, MergeStrategy.OVERWRITE])
 sizes = st.builds(
     Sizes,
     chunk_rows=st.integers(1, 13),
     merge_rows=st.integers(1, 13),
-    # All rows are looked up, or only suspects: those whose phone may have been there before.
+    # Either all rows are looked up, or only possible duplicates.
     phone_filter_bytes=st.sampled_from([0, LARGE_BYTES]),
 )
 

@@ -88,7 +88,7 @@ def test_import_beyond_its_deadline_fails_with_advice(
         merges.append(arguments)
         return original(*arguments)
 
-    # The time is over as soon as some rows are in.
+    # The deadline passes after the first rows.
     clock = SimpleNamespace(monotonic=lambda: time.monotonic() + (1e6 if merges else 0))
     monkeypatch.setattr(deadline, "time", clock)
     monkeypatch.setattr(Staging, "merge", merge)
@@ -170,7 +170,7 @@ def test_foreign_lock_at_every_attempt_fails_the_job(
     job = job_of(service, caller, file)
     assert (job["status"], "send it again" in job["failureReason"]) == ("FAILED", True)
     assert [lead["name"] for lead in service.leads(caller)] == ["A"]
-    seen("a lead's lock, at every attempt: FAILED, not one row kept")
+    seen("a lead's lock, at every attempt: FAILED, no row stored")
 
 
 @pytest.mark.fault("a lock held by somebody else")
@@ -181,7 +181,7 @@ def test_wait_for_a_foreign_lock_is_bounded_at_every_step(service: Service, call
         )
     assert 0 < float(str(bound[0])) <= 60
 
-    # In the job's own row, before there is an import that could have a bound of its own.
+    # Locks the job's row: the run meets it before the import sets its own limit.
     file = posted(service, caller, HEADER + ROW)
     with service.owner() as somebody, somebody.transaction():
         somebody.query("SELECT FROM import_job WHERE org_id = :org FOR UPDATE", org=caller.org)
@@ -197,7 +197,7 @@ def test_statement_ended_by_a_foreign_limit_is_retried(service: Service, caller:
     service.import_csv(caller, HEADER + ROW)
     file = posted(service, caller, HEADER + b"B,0612345678,web\nC,0612345679,web\n", "OVERWRITE")
     with held_lead(service, caller), ThreadPoolExecutor() as threads:
-        # A run sets a limit of its own, which is far away: 57014 comes to it by a cancel.
+        # The run's own limit is much longer, so a cancel causes its 57014.
         run = threads.submit(run_import, service, file)
         with service.app() as somebody:
             cancel = (

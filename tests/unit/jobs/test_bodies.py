@@ -49,7 +49,7 @@ JOB = ImportJob(
     started_at=datetime(2024, 1, 15, 10, 30, 1, 999_999, tzinfo=UTC),
     finished_at=None,
 )
-SHOWN = ImportView(JOB, URL)
+VIEW = ImportView(JOB, URL)
 SUMMARY = {
     "id": 123,
     "filename": "leads_2024.csv",
@@ -71,18 +71,18 @@ SUMMARY = {
 }
 
 
-def many(count: int, kept: int) -> ImportView:
-    faults = tuple(RowError(row, None, "x") for row in range(2, kept + 2))
+def many(count: int, stored: int) -> ImportView:
+    faults = tuple(RowError(row, None, "x") for row in range(2, stored + 2))
     return ImportView(replace(JOB, faults=faults, fault_count=count), URL)
 
 
-def details(shown: ImportView) -> dict[str, Any]:
-    body: dict[str, Any] = json.loads(ImportDetails.of(shown).to_json())
+def details(view: ImportView) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(ImportDetails.of(view).to_json())
     return body
 
 
 def test_import_result_has_counts_and_faults() -> None:
-    assert json.loads(ImportResult.of(SHOWN).to_json()) == {
+    assert json.loads(ImportResult.of(VIEW).to_json()) == {
         "importJobId": 123,
         "status": "COMPLETED",
         "totalRows": 100,
@@ -99,30 +99,30 @@ def test_import_result_has_counts_and_faults() -> None:
 
 
 def test_import_without_report_has_no_link() -> None:
-    shown = ImportView(replace(JOB, report_key=None), None)
+    view = ImportView(replace(JOB, report_key=None), None)
     for schema in (ImportResult, ImportSummary, ImportDetails):
-        assert json.loads(schema.of(shown).to_json())["reportUrl"] is None
+        assert json.loads(schema.of(view).to_json())["reportUrl"] is None
 
 
 def test_import_bodies_never_contain_the_report_key() -> None:
     for schema in (ImportResult, ImportSummary, ImportDetails):
-        assert KEY not in schema.of(SHOWN).to_json()
+        assert KEY not in schema.of(VIEW).to_json()
 
 
 def test_import_result_with_omitted_faults_is_truncated() -> None:
-    assert not ImportResult.of(many(1000, kept=1000)).validation_errors_truncated
-    result = ImportResult.of(many(1001, kept=1000))
+    assert not ImportResult.of(many(1000, stored=1000)).validation_errors_truncated
+    result = ImportResult.of(many(1001, stored=1000))
     assert result.validation_errors_truncated
     assert len(result.validation_errors) == 1000
 
 
 def test_import_summary_has_no_faults_and_utc_times() -> None:
-    assert json.loads(ImportSummary.of(SHOWN).to_json()) == SUMMARY
+    assert json.loads(ImportSummary.of(VIEW).to_json()) == SUMMARY
 
 
 def test_import_details_have_a_line_for_each_fault() -> None:
     report = "Row 5: Phone is required\nRow 12: Invalid source value: invalid_source\n"
-    assert details(SHOWN) == SUMMARY | {"errorReport": report}
+    assert details(VIEW) == SUMMARY | {"errorReport": report}
 
 
 def test_fault_with_line_breaks_in_its_cell_is_one_line() -> None:
@@ -132,14 +132,14 @@ def test_fault_with_line_breaks_in_its_cell_is_one_line() -> None:
 
 
 def test_error_report_ends_with_the_number_of_omitted_faults() -> None:
-    lines = details(many(2500, kept=1000))["errorReport"].splitlines()
+    lines = details(many(2500, stored=1000))["errorReport"].splitlines()
     assert len(lines) == 1001
     assert lines[-2:] == ["Row 1001: x", "… and 1,500 more"]
-    assert details(many(1000, kept=1000))["errorReport"].count("\n") == 1000
+    assert details(many(1000, stored=1000))["errorReport"].count("\n") == 1000
 
 
 def test_import_without_faults_has_an_empty_error_report() -> None:
-    assert details(many(0, kept=0))["errorReport"] == ""
+    assert details(many(0, stored=0))["errorReport"] == ""
 
 
 def test_failed_import_has_its_reason() -> None:
@@ -193,8 +193,8 @@ EXPORT_RESULT = {
 
 
 def test_completed_export_has_its_link() -> None:
-    shown = ExportView(EXPORT, "https://bucket.example/x", datetime(2024, 1, 15, 10, 45, tzinfo=UTC))
-    assert json.loads(ExportResult.of(shown).to_json()) == EXPORT_RESULT
+    view = ExportView(EXPORT, "https://bucket.example/x", datetime(2024, 1, 15, 10, 45, tzinfo=UTC))
+    assert json.loads(ExportResult.of(view).to_json()) == EXPORT_RESULT
 
 
 def test_running_export_has_its_rows_so_far() -> None:

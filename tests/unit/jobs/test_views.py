@@ -44,7 +44,7 @@ def bucket() -> Iterator[Bucket]:
     client = boto3.client(
         "s3",
         region_name="eu-west-3",
-        # Named, for the environment may hold an emulator's.
+        # The environment may have the URL of an emulator.
         endpoint_url="https://s3.eu-west-3.amazonaws.com",
         aws_access_key_id="access",
         aws_secret_access_key="secret",  # noqa: S106
@@ -55,16 +55,16 @@ def bucket() -> Iterator[Bucket]:
 
 
 def test_report_link_is_signed_for_15_minutes(bucket: Bucket) -> None:
-    shown = view_import(JOB, bucket)
-    assert shown.job is JOB
-    assert shown.report_url is not None
-    url = urlsplit(shown.report_url)
+    view = view_import(JOB, bucket)
+    assert view.job is JOB
+    assert view.report_url is not None
+    url = urlsplit(view.report_url)
     query = parse_qs(url.query)
     assert (
         f"{url.netloc}{url.path}" == "s3.eu-west-3.amazonaws.com/leads-bucket/reports/acme/7/not_imported.csv"
     )
     assert query["X-Amz-Expires"] == [str(LINK_SECONDS)] == ["900"]
-    # Not the name of the file: it is what somebody typed, and a header holds ASCII.
+    # Not the name of the file: a user typed it, and a header is ASCII.
     assert query["response-content-disposition"] == ['attachment; filename="import_7_not_imported.csv"']
     assert query["response-content-type"] == ["text/csv; charset=utf-8"]
 

@@ -15,10 +15,10 @@ def raw_event(
     headers: Mapping[str, str] | None = None,
     query: Mapping[str, str] | None = None,
     claims: Mapping[str, object] | None = None,
-    method: str = "POST",
-    path: str = "/api/v1/leads/import",
+    route: str = "POST /api/v1/leads/import",
 ) -> dict[str, Any]:
     """Create an event. Bytes are sent as base64 and text as it is, as the gateway does by the body's type."""
+    method, path = route.split(" ")
     event: dict[str, Any] = {
         "version": "2.0",
         "rawPath": path,

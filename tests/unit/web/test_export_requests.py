@@ -126,7 +126,7 @@ def test_every_column_is_accepted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("columns", "shown"),
+    ("columns", "listed"),
     [
         ("name,org_id", "org_id"),
         ("phone_key,name,x", "phone_key, x"),
@@ -136,8 +136,8 @@ def test_every_column_is_accepted() -> None:
         ("name;phone", "name;phone"),
     ],
 )
-def test_unknown_column_is_refused_with_allowed_ones(columns: str, shown: str) -> None:
-    message = f"Unknown column: {shown}. Allowed: {', '.join(EXPORT_COLUMNS)}"
+def test_unknown_column_is_refused_with_allowed_ones(columns: str, listed: str) -> None:
+    message = f"Unknown column: {listed}. Allowed: {', '.join(EXPORT_COLUMNS)}"
     assert refusal({"columns": columns}, "columns") == message
 
 

@@ -92,13 +92,16 @@ def test_foreign_cursor_is_refused(cursor: str) -> None:
 @example(encoded("9" * 19))
 def test_any_cursor_is_refused_or_fits_a_bigint(cursor: str) -> None:
     """Postgres refuses a larger id with an error, which would be a 500."""
+    refusal, before = "", None
     try:
-        page = read_history_request({"cursor": cursor})
+        before = read_history_request({"cursor": cursor}).before
     except InvalidRequest as error:
-        assert str(error) == BAD_CURSOR
+        refusal = str(error)
+    if refusal:
+        assert refusal == BAD_CURSOR
     else:
-        assert page.before is not None
-        assert 0 <= page.before <= LARGEST_ID
+        assert before is not None
+        assert 0 <= before <= LARGEST_ID
 
 
 @pytest.mark.parametrize(("text", "id"), [("1", 1), ("007", 7), ("0", 0), (str(LARGEST_ID), LARGEST_ID)])

@@ -60,7 +60,7 @@ def answer_to(error: Exception | None, path: str = "/fails") -> dict[str, Any]:
     def work() -> Any:
         return json_response(HTTPStatus.ACCEPTED, '{"a": 1}', {"Retry-After": "1"})
 
-    event = raw_event(method="GET", path=path)
+    event = raw_event(route=f"GET {path}")
     answered: dict[str, Any] = app.resolve(event, FakeLambdaContext("import_leads"))  # type: ignore[arg-type]
     return answered
 
