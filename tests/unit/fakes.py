@@ -1,4 +1,4 @@
-"""Stand-ins for what a stream may do to us."""
+"""Imitate streams that misbehave."""
 
 import threading
 import zlib
@@ -7,49 +7,49 @@ from itertools import cycle
 
 
 class SourceThatDribbles:
-    """Gives fewer bytes than asked for, a few at a time, as a network may."""
+    """Returns fewer bytes than asked for, a few at a time, as a network may."""
 
     def __init__(self, content: bytes, sizes: Sequence[int] = (1,)) -> None:
         self._rest = content
         self._sizes: Iterator[int] = cycle(sizes)
 
     def read(self, size: int, /) -> bytes:
-        taken = self._rest[: min(size, next(self._sizes))]
-        self._rest = self._rest[len(taken) :]
-        return taken
+        part = self._rest[: min(size, next(self._sizes))]
+        self._rest = self._rest[len(part) :]
+        return part
 
 
 class SourceThatNeverEnds:
-    """Gives the same block for ever, perhaps after something else."""
+    """Returns the same block for ever, after a head."""
 
     def __init__(self, block: bytes, head: bytes = b"") -> None:
         self._block = block
         self._waiting = head
-        self.given = 0
+        self.bytes_read = 0
 
     def read(self, size: int, /) -> bytes:
         missing = size - len(self._waiting)
         self._waiting += self._block * -(-missing // len(self._block))
-        taken, self._waiting = self._waiting[:size], self._waiting[size:]
-        self.given += size
-        return taken
+        part, self._waiting = self._waiting[:size], self._waiting[size:]
+        self.bytes_read += size
+        return part
 
 
 class SourceThatBreaksOff:
-    """Gives some content, then fails as a lost connection does."""
+    """Returns some content, then fails like a lost connection."""
 
     def __init__(self, content: bytes, error: Exception) -> None:
         self._rest = SourceThatDribbles(content, [100_000])
         self._error = error
 
     def read(self, size: int, /) -> bytes:
-        if taken := self._rest.read(size):
-            return taken
+        if part := self._rest.read(size):
+            return part
         raise self._error
 
 
 class SourceThatStalls:
-    """Gives some content, then nothing until `go_on` is set, then the rest."""
+    """Returns some content, then nothing until `go_on` is set, then the rest."""
 
     def __init__(self, content: bytes, rest: bytes) -> None:
         self._content = SourceThatDribbles(content, [100_000])
@@ -58,27 +58,27 @@ class SourceThatStalls:
         self.stalls = threading.Event()
 
     def read(self, size: int, /) -> bytes:
-        if taken := self._content.read(size):
-            return taken
+        if part := self._content.read(size):
+            return part
         self.stalls.set()
         if not self.go_on.wait(60):
-            raise TimeoutError("nobody lets the source go on")
+            raise TimeoutError("go_on was not set")
         return self._rest.read(size)
 
 
 class BombOfZeros:
-    """One gzip member that expands a thousandfold without an end, and counts what was taken of it."""
+    """Returns an endless gzip member that expands a thousandfold, and counts the bytes read of it."""
 
     def __init__(self) -> None:
         packer = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
         self._waiting = packer.compress(bytes(1024**2)) + packer.flush(zlib.Z_FULL_FLUSH)
         # Behind a full flush the same zeros are the same bytes again.
         self._megabyte = packer.compress(bytes(1024**2)) + packer.flush(zlib.Z_FULL_FLUSH)
-        self.taken = 0
+        self.bytes_read = 0
 
     def read(self, size: int, /) -> bytes:
         while len(self._waiting) < size:
             self._waiting += self._megabyte
         block, self._waiting = self._waiting[:size], self._waiting[size:]
-        self.taken += len(block)
+        self.bytes_read += len(block)
         return block

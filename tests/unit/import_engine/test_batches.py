@@ -176,12 +176,12 @@ def test_a_file_that_breaks_later_is_refused_after_its_first_batches() -> None:
 def test_nothing_is_read_before_the_layout_is_asked_for_and_no_more_than_a_batch_needs() -> None:
     source = SourceThatNeverEnds(b"Ana,06,web\n", head=b"name,phone,source\n")
     items = read_batches(source, chunk_rows=1000, may_skip=True)
-    assert source.given == 0
+    assert source.bytes_read == 0
     next(items)
-    before = source.given
+    before = source.bytes_read
     next(items)
     # A thousand rows are in the block that the header came with.
-    assert source.given == before
+    assert source.bytes_read == before
     items.close()
 
 

@@ -37,7 +37,7 @@ def test_nothing_is_started_before_the_layout_is_asked_for(
 ) -> None:
     source = endless()
     read_batches_apart(source, chunk_rows=1000, may_skip=True).close()
-    assert (started, source.given) == ([], 0)
+    assert (started, source.bytes_read) == ([], 0)
 
 
 def test_a_process_that_was_started_before_its_file_is_the_one_that_reads_it(started: Started) -> None:
@@ -87,10 +87,10 @@ def test_no_more_of_the_file_is_taken_than_fits_between_the_processes() -> None:
     with closing(read_batches_apart(source, chunk_rows=1000, may_skip=True)) as items:
         next(items)
         before, deadline = -1, time.monotonic() + 20
-        while source.given != before and time.monotonic() < deadline:
-            before = source.given
+        while source.bytes_read != before and time.monotonic() < deadline:
+            before = source.bytes_read
             time.sleep(0.3)
-        assert source.given == before < 8 * 1024**2
+        assert source.bytes_read == before < 8 * 1024**2
 
 
 @pytest.mark.parametrize("taken", [1, 5])

@@ -1,14 +1,14 @@
-"""Which rows of a file need a look-up of their phone before SKIP, as the phone filter saw them."""
+"""Pass on what the phone filter knows of the rows of a chunk, so that SKIP looks only some phones up."""
 
 from typing import NamedTuple
 
 
 class DuplicateHints(NamedTuple):
-    """Numbers of rows."""
+    """Row numbers, by what the phone filter knows of their phones."""
 
     certain_duplicates: list[int]
-    """Rows whose phone an earlier row has for sure."""
+    """Rows whose phone an earlier row certainly has."""
     possible_duplicates: list[int]
-    """Other rows whose phone may have been there before."""
+    """Other rows whose phone an earlier row or a stored lead may have."""
     earlier_rows: list[int]
-    """Rows that are neither, whose phones the suspects may repeat: of those that may not be stored yet."""
+    """Other rows whose phone a possible duplicate may repeat, and which may not be stored yet."""
