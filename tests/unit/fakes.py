@@ -27,13 +27,13 @@ class SourceThatNeverEnds:
     def __init__(self, block: bytes, head: bytes = b"") -> None:
         self._block = block
         self._buffer = head
-        self.given = 0
+        self.bytes_read = 0
 
     def read(self, size: int, /) -> bytes:
         missing = size - len(self._buffer)
         self._buffer += self._block * -(-missing // len(self._block))
         content, self._buffer = self._buffer[:size], self._buffer[size:]
-        self.given += size
+        self.bytes_read += size
         return content
 
 
@@ -76,13 +76,13 @@ class BombOfZeros:
         self._buffer = packer.compress(bytes(1024**2)) + packer.flush(zlib.Z_FULL_FLUSH)
         # Behind a full flush the same zeros are the same bytes again.
         self._megabyte = packer.compress(bytes(1024**2)) + packer.flush(zlib.Z_FULL_FLUSH)
-        self.taken = 0
+        self.bytes_read = 0
 
     def read(self, size: int, /) -> bytes:
         while len(self._buffer) < size:
             self._buffer += self._megabyte
         block, self._buffer = self._buffer[:size], self._buffer[size:]
-        self.taken += len(block)
+        self.bytes_read += len(block)
         return block
 
 

@@ -1,4 +1,4 @@
-"""What an export's download is called, and which states are final."""
+"""An export names its download, and knows whether it has ended."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -35,9 +35,7 @@ JOB = ExportJob(
         (ExportOrder(excel=True, gzip=True), "leads_export_20240105_090307.csv.gz"),
     ],
 )
-def test_a_download_is_named_by_its_second_and_by_whether_it_is_compressed(
-    order: ExportOrder, filename: str
-) -> None:
+def test_filename_has_the_time_and_the_compression(order: ExportOrder, filename: str) -> None:
     assert order.filename(NOW) == filename
 
 
@@ -50,5 +48,5 @@ def test_a_download_is_named_by_its_second_and_by_whether_it_is_compressed(
         (JobStatus.FAILED, True),
     ],
 )
-def test_an_export_has_ended_when_it_is_completed_or_failed(status: JobStatus, ended: bool) -> None:
+def test_export_has_ended_if_completed_or_failed(status: JobStatus, ended: bool) -> None:
     assert replace(JOB, status=status).ended is ended

@@ -1,4 +1,4 @@
-"""Counts that add up, and which states are final."""
+"""The counts of an import add up, and it knows whether it has ended."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -31,7 +31,7 @@ JOB = ImportJob(
 )
 
 
-def test_the_total_is_success_and_error_and_skipped() -> None:
+def test_total_is_success_and_error_and_skipped() -> None:
     assert ImportCounts(success=95, error=3, skipped=2).total == 100
 
 
@@ -44,5 +44,5 @@ def test_the_total_is_success_and_error_and_skipped() -> None:
         (JobStatus.FAILED, True),
     ],
 )
-def test_a_job_has_ended_when_it_is_completed_or_failed(status: JobStatus, ended: bool) -> None:
+def test_import_has_ended_if_completed_or_failed(status: JobStatus, ended: bool) -> None:
     assert replace(JOB, status=status).ended is ended

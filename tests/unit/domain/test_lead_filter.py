@@ -1,4 +1,4 @@
-"""The columns of an export, and the filter as the record of the export keeps it."""
+"""The columns are those of the API, and a recorded filter is restored."""
 
 import json
 from datetime import datetime
@@ -10,7 +10,7 @@ from leads.domain.lead import LeadSource, LeadStatus
 from leads.domain.lead_filter import DEFAULT_COLUMNS, EXPORT_COLUMNS, LeadFilter
 
 
-def test_the_columns_are_those_of_the_api_and_the_first_eleven_the_default() -> None:
+def test_columns_are_those_of_the_api() -> None:
     assert ", ".join(EXPORT_COLUMNS) == (
         "id, name, phone, email, source, lead_source, status, score, notes, created_at, updated_at, "
         "created_by, updated_by, annonce_id, case_type, status_code, loss_reason, won_reason"
@@ -20,7 +20,7 @@ def test_the_columns_are_those_of_the_api_and_the_first_eleven_the_default() -> 
     )
 
 
-def test_a_filter_is_recorded_under_the_names_and_values_of_the_api() -> None:
+def test_filter_is_recorded_in_the_words_of_the_api() -> None:
     leads = LeadFilter(
         LeadStatus.WON,
         LeadSource.WALK_IN,
@@ -35,7 +35,7 @@ def test_a_filter_is_recorded_under_the_names_and_values_of_the_api() -> None:
     }
 
 
-def test_conditions_that_were_not_given_are_not_recorded() -> None:
+def test_missing_conditions_are_not_recorded() -> None:
     assert LeadFilter(status=LeadStatus.NEW).as_recorded() == {"status": "NEW"}
     assert LeadFilter().as_recorded() == {}
 
@@ -53,7 +53,7 @@ filters = st.builds(
 @given(filters)
 @example(LeadFilter())
 @example(LeadFilter(start=datetime(1, 1, 1), end=datetime(9999, 12, 31, 23, 59, 59)))
-def test_a_filter_comes_back_from_its_record_as_it_was(leads: LeadFilter) -> None:
-    # As the database keeps it.
+def test_filter_is_restored_from_its_record(leads: LeadFilter) -> None:
+    # As JSON, like in the database.
     recorded = json.loads(json.dumps(leads.as_recorded()))
     assert LeadFilter.from_recorded(recorded) == leads

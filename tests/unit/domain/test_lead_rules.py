@@ -1,4 +1,4 @@
-"""The rules of a row, their messages word for word, and the two ways they are written held together."""
+"""The fast check and the messages state the same rules, and the messages are word for word."""
 
 import pytest
 from hypothesis import example, given
@@ -18,7 +18,7 @@ ARABIC_THREE = "\u0663"
 
 
 def checked(cells: tuple[str, ...]) -> tuple[str, ...] | None:
-    """What the fast check says of a row among others."""
+    """Return the result of the fast check for a row among others."""
     first, second, third = LeadChecker(FIELDS).check([tuple(VALID), tuple(cells), ("",) * 7])
     assert (first, third) == (VALID, None)
     return second
@@ -32,7 +32,7 @@ LOST_DIGITS = "Phone lost its digits in a spreadsheet: format the column as text
 
 
 @pytest.mark.parametrize("cells", [VALID, ONLY_REQUIRED], ids=["all filled", "required ones only"])
-def test_a_valid_row_has_no_fault_and_keeps_its_cells(cells: LeadRow) -> None:
+def test_valid_row_has_no_fault_and_keeps_its_cells(cells: LeadRow) -> None:
     assert faults_of(2, cells) == []
     assert checked(cells) == cells
 
@@ -73,7 +73,7 @@ def test_a_valid_row_has_no_fault_and_keeps_its_cells(cells: LeadRow) -> None:
         ("notes", "a\x00b", "Notes contains a NUL character"),
     ],
 )
-def test_a_fault_has_its_message(field: str, cell: str, message: str) -> None:
+def test_fault_has_its_message(field: str, cell: str, message: str) -> None:
     cells = VALID._replace(**{field: cell})
     assert faults_of(7, cells) == [RowError(7, field, message)]
     assert checked(cells) is None
@@ -83,7 +83,7 @@ def test_a_fault_has_its_message(field: str, cell: str, message: str) -> None:
     "phone",
     ["6.12345678E8", "3,3612345678E+10", "bureau 0612345678", "06 12 34 56 78 Eve", "E8", "12E", "6E+800"],
 )
-def test_a_phone_that_no_spreadsheet_has_cut_is_one_whatever_its_letters(phone: str) -> None:
+def test_phone_with_letters_or_all_its_digits_is_valid(phone: str) -> None:
     assert faults_of(2, VALID._replace(phone=phone)) == []
 
 
@@ -91,27 +91,27 @@ def test_a_phone_that_no_spreadsheet_has_cut_is_one_whatever_its_letters(phone: 
     ("field", "length"),
     [("name", 255), ("email", 255), ("lead_source", 255), ("phone", 50), ("notes", 10_000)],
 )
-def test_a_cell_as_long_as_its_limit_is_accepted_in_characters_not_bytes(field: str, length: int) -> None:
+def test_cell_may_have_as_many_characters_as_its_limit(field: str, length: int) -> None:
     cells = VALID._replace(**{field: "7" + "é" * (length - 1)})
     assert faults_of(2, cells) == []
     assert checked(cells) == cells
 
 
 @pytest.mark.parametrize("score", ["", "0", "7", "00", "099", "100", "0100"])
-def test_a_score_is_any_way_to_write_an_integer_from_0_to_100(score: str) -> None:
+def test_score_is_an_integer_from_0_to_100_however_written(score: str) -> None:
     assert faults_of(2, VALID._replace(score=score)) == []
 
 
 @pytest.mark.parametrize(
     "source", ["web", "mobile", "phone", "email", "referral", "walk_in", "social_media", "unknown"]
 )
-def test_a_source_is_matched_in_any_case_and_stored_in_lower_case(source: str) -> None:
+def test_source_is_matched_in_any_case_and_lowered(source: str) -> None:
     for written in (source, source.upper(), source.title()):
         assert faults_of(2, VALID._replace(source=written)) == [], written
         assert checked(VALID._replace(source=written)) == VALID._replace(source=source)
 
 
-def test_a_row_reports_every_fault_it_has_in_the_order_of_the_fields() -> None:
+def test_row_has_every_fault_in_the_order_of_the_fields() -> None:
     faults = faults_of(5, ("", "x" * 51, "e" * 256, "fax", "l" * 256, "high", "n\x00" + "n" * 10_000))
     assert [(fault.field, fault.message) for fault in faults] == [
         ("name", "Name is required"),
@@ -127,7 +127,7 @@ def test_a_row_reports_every_fault_it_has_in_the_order_of_the_fields() -> None:
     assert {fault.row for fault in faults} == {5}
 
 
-# Decoded text has no lone surrogates, and pydantic takes none.
+# Decoded text has no lone surrogates, and pydantic accepts none.
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 NEAR_LIMITS = ["7" * 50, "7" * 51, "é" * 255, "é" * 256, "n" * 10_000, "n" * 10_001]
 ODD = ["", "\x00", "1\n", "\n1", "\x001", ARABIC_THREE, "é7", *NEAR_LIMITS]
@@ -151,12 +151,12 @@ almost_valid_rows = st.builds(
 
 @given(almost_valid_rows | cells_of_a_row)
 @example(tuple(VALID))
-def test_the_fast_check_takes_exactly_the_rows_that_need_no_second_look(cells: tuple[str, ...]) -> None:
+def test_fast_check_accepts_exactly_the_certain_rows(cells: tuple[str, ...]) -> None:
     faults = faults_of(2, cells)
     second_look = any(cell.startswith("'") for cell in cells) or "e" in cells[1].lower()
     assert (checked(cells) is not None) == (not faults and not second_look), faults
 
 
 @given(almost_valid_rows | cells_of_a_row)
-def test_no_message_repeats_a_nul_which_the_database_could_not_store(cells: tuple[str, ...]) -> None:
+def test_no_message_quotes_a_nul(cells: tuple[str, ...]) -> None:
     assert not [fault for fault in faults_of(2, cells) if "\x00" in fault.message]

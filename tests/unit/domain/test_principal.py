@@ -1,4 +1,4 @@
-"""What an organisation's id looks like: it stands in keys, log lines and settings of the database."""
+"""An organisation id is harmless in keys, log lines and settings of the database."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from leads.domain.principal import is_org_id
 
 
 @pytest.mark.parametrize("text", ["a", "7", "acme", "Acme-Paris_12", "a" * 64])
-def test_a_well_formed_organisation_id_is_taken(text: str) -> None:
+def test_well_formed_organisation_id_is_accepted(text: str) -> None:
     assert is_org_id(text)
 
 
@@ -27,5 +27,5 @@ def test_a_well_formed_organisation_id_is_taken(text: str) -> None:
         "a\x00",
     ],
 )
-def test_any_other_organisation_id_is_refused(text: str) -> None:
+def test_other_organisation_id_is_refused(text: str) -> None:
     assert not is_org_id(text)

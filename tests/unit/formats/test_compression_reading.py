@@ -23,7 +23,7 @@ CSV = "Nom;Téléphone;Source\nZoé;0612345678;web\n" * 5
 
 
 def blocks_of(source: ByteSource, sizes: int | list[int] = 4096) -> Iterator[bytes]:
-    """What a source gives when it is asked for so many bytes, over and over."""
+    """Yield the bytes of a source that is asked for these sizes, over and over."""
     wanted = [sizes] if isinstance(sizes, int) else sizes
     while True:
         for size in wanted:
@@ -38,7 +38,7 @@ def content_of(compressed: bytes, limit: int = EXPANDED_LIMIT) -> bytes:
 
 
 def refusal(source: bytes | ByteSource, limit: int = EXPANDED_LIMIT) -> tuple[bytes, str]:
-    """What was given before the file was refused, and the message."""
+    """Return the bytes before the refusal of a file, and its message."""
     given: list[bytes] = []
     source = io.BytesIO(source) if isinstance(source, bytes) else source
     with pytest.raises(InvalidFile) as caught:
@@ -47,7 +47,7 @@ def refusal(source: bytes | ByteSource, limit: int = EXPANDED_LIMIT) -> tuple[by
     return b"".join(given), str(caught.value)
 
 
-# Random bytes and text that repeats: the one grows when it is compressed, the other expands a hundredfold.
+# Random bytes grow when they are compressed, and text that repeats expands a hundredfold.
 contents = st.binary() | st.builds(
     lambda text, times: text * times, st.binary(max_size=9), st.integers(0, 999)
 )
@@ -56,7 +56,7 @@ sizes_read = st.lists(st.integers(1, 200), min_size=1, max_size=5)
 
 @given(st.lists(contents, min_size=1, max_size=4), st.integers(0, 9), sizes_read, sizes_read)
 @example([b""], 9, [1], [1])
-def test_what_was_compressed_comes_back_from_one_member_or_several_whatever_the_pieces(
+def test_members_are_expanded_whatever_the_pieces(
     members: list[bytes], level: int, given_sizes: list[int], asked_sizes: list[int]
 ) -> None:
     file = b"".join(gzip.compress(member, level) for member in members)
@@ -66,20 +66,18 @@ def test_what_was_compressed_comes_back_from_one_member_or_several_whatever_the_
 
 
 @given(contents, contents, st.integers(0, 300), sizes_read)
-def test_zeros_that_pad_a_member_are_nothing(
-    first: bytes, second: bytes, zeros: int, given_sizes: list[int]
-) -> None:
+def test_padding_of_zeros_is_skipped(first: bytes, second: bytes, zeros: int, given_sizes: list[int]) -> None:
     padding = bytes(zeros)
     file = gzip.compress(first) + padding + gzip.compress(second) + padding
     assert b"".join(blocks_of(decompress(SourceThatDribbles(file, given_sizes)))) == first + second
 
 
-def test_padding_of_more_than_a_block_is_nothing() -> None:
+def test_padding_of_more_than_a_block_is_skipped() -> None:
     padding = bytes(BLOCK_BYTES + 1)
     assert content_of(gzip.compress(b"a") + padding + gzip.compress(b"b") + padding) == b"ab"
 
 
-def test_a_header_may_tell_name_and_time() -> None:
+def test_header_with_name_and_time_is_skipped() -> None:
     file = io.BytesIO()
     with gzip.GzipFile("leads é.csv", "wb", fileobj=file, mtime=1_700_000_000) as member:
         member.write(CSV.encode())
@@ -91,7 +89,7 @@ def test_a_header_may_tell_name_and_time() -> None:
 @example(b"\x1f", [1], [1])
 @example(b"\x1fab", [1], [3, 1])
 @example(b"a\x1f\x8b", [1], [1])
-def test_what_is_not_gzip_passes_unchanged(
+def test_file_that_is_not_gzip_is_unchanged(
     content: bytes, given_sizes: list[int], asked_sizes: list[int]
 ) -> None:
     if not content.startswith(b"\x1f\x8b"):
@@ -99,7 +97,7 @@ def test_what_is_not_gzip_passes_unchanged(
         assert b"".join(blocks_of(source, asked_sizes)) == content
 
 
-def test_a_file_that_is_cut_short_is_refused_wherever_it_is_cut() -> None:
+def test_truncated_file_is_refused_wherever_it_is_cut() -> None:
     content = CSV.encode()
     file = gzip.compress(content)
     for length in range(2, len(file)):
@@ -108,7 +106,7 @@ def test_a_file_that_is_cut_short_is_refused_wherever_it_is_cut() -> None:
         assert content.startswith(given), f"cut at {length}"
 
 
-def test_a_second_member_that_is_cut_short_is_refused_wherever_it_is_cut() -> None:
+def test_truncated_second_member_is_refused_wherever_it_is_cut() -> None:
     first, second = gzip.compress(b"name,phone,source\n"), gzip.compress(b"Ana,06,web\n")
     for length in range(1, len(second)):
         given, message = refusal(first + second[:length])
@@ -116,21 +114,21 @@ def test_a_second_member_that_is_cut_short_is_refused_wherever_it_is_cut() -> No
         assert given.startswith(b"name,phone,source\n"), f"cut at {length}"
 
 
-def test_a_flipped_bit_never_gives_other_content() -> None:
+def test_flipped_bit_never_yields_other_content() -> None:
     content = CSV.encode()
     file = gzip.compress(content)
     harmless = set()
     for at in range(2 * 8, len(file) * 8):
         flipped = bytearray(file)
         flipped[at // 8] ^= 1 << at % 8
+        result: object
         try:
-            found = content_of(bytes(flipped))
-        except InvalidFile as error:
-            assert (error.code, str(error)) == (FailureCode.INVALID_GZIP, DAMAGED), f"bit {at}"
-        else:
-            assert found == content, f"bit {at}"
+            result = content_of(bytes(flipped))
             harmless.add(at // 8)
-    # Time, extra flags, system and the flag of text say nothing of the content (RFC 1952, 2.3.1), nor do the
+        except InvalidFile as error:
+            result = (error.code, str(error))
+        assert result in (content, (FailureCode.INVALID_GZIP, DAMAGED)), f"bit {at}"
+    # Time, extra flags, system and the flag of text do not change the content (RFC 1952, 2.3.1). Nor do the
     # bits that fill the last compressed byte.
     assert harmless <= {*range(3, 10), len(file) - 9}
 
@@ -139,21 +137,19 @@ def test_a_flipped_bit_never_gives_other_content() -> None:
 @example(b"\x1f", 0)
 @example(b"\x1f\x8b", 0)
 @example(b"name,phone,source\n", 5)
-def test_anything_but_zeros_behind_a_member_is_refused_after_the_member(rest: bytes, zeros: int) -> None:
+def test_junk_behind_a_member_is_refused_after_the_member(rest: bytes, zeros: int) -> None:
     assert refusal(gzip.compress(CSV.encode()) + bytes(zeros) + rest) == (CSV.encode(), DAMAGED)
 
 
 @pytest.mark.parametrize(
     "header", ["1f8b", "1f8b08", "1f8b0800", "1f8b08e0" + "00" * 20, "1f8b07" + "00" * 20]
 )
-def test_a_file_that_only_begins_like_gzip_is_refused(header: str) -> None:
+def test_file_that_only_starts_like_gzip_is_refused(header: str) -> None:
     assert refusal(bytes.fromhex(header)) == (b"", DAMAGED)
 
 
 @given(st.integers(0, 300), st.integers(0, 300), st.integers(1, 100))
-def test_all_members_may_hold_as_much_as_the_limit_and_not_a_byte_more(
-    limit: int, cut: int, size: int
-) -> None:
+def test_members_together_may_hold_exactly_the_limit(limit: int, cut: int, size: int) -> None:
     content = bytes(index % 256 for index in range(limit + 1))
     first, rest = content[: min(cut, limit)], content[min(cut, limit) :]
     whole = gzip.compress(first) + gzip.compress(rest[:-1])
@@ -176,7 +172,7 @@ def test_all_members_may_hold_as_much_as_the_limit_and_not_a_byte_more(
     ids=["empty members", "members of a byte", "small members", "padding", "name", "empty blocks"],
 )
 def test_overhead_beyond_its_limit_is_refused_early(hostile: bytes) -> None:
-    """The overhead is refused before it takes seconds of which the deadline of the run is not looked at."""
+    """The reader returns no byte meanwhile, so it must not take seconds."""
     file = io.BytesIO(hostile)
     given, message = refusal(file)
     assert len(given) < 2 * OVERHEAD_LIMIT_BYTES
@@ -200,7 +196,7 @@ def test_members_of_64_kib_are_accepted() -> None:
 
 
 def test_incompressible_content_is_accepted() -> None:
-    noise = random.Random(1).randbytes(16 * 1024**2)  # noqa: S311 (data that does not compress)
+    noise = random.Random(1).randbytes(16 * 1024**2)  # noqa: S311 (incompressible data)
     assert content_of(gzip.compress(noise)) == noise
 
 
@@ -210,34 +206,39 @@ def test_source_that_dribbles_is_no_file_of_many_members() -> None:
     assert b"".join(iter(lambda: source.read(65_536), b"")) == content
 
 
-def test_a_compressed_file_may_hold_as_much_as_one_that_is_not_compressed() -> None:
+def test_compressed_file_may_hold_as_much_as_an_upload() -> None:
     assert EXPANDED_LIMIT == UPLOAD_LIMIT
 
 
-def test_a_bomb_is_refused_at_the_limit_and_fills_no_memory() -> None:
+def test_bomb_is_refused_at_the_limit_with_flat_memory() -> None:
     limit = 256 * 1024**2
     bomb = BombOfZeros()
     source = decompress(bomb, limit)
-    given = 0
+    expanded = 0
+
+    def expand() -> None:
+        nonlocal expanded
+        for block in blocks_of(source, BLOCK_BYTES):
+            expanded += len(block)
+
     tracemalloc.start()
     try:
-        with pytest.raises(InvalidFile, match="holds more than 268,435,456 bytes"):
-            for block in blocks_of(source, BLOCK_BYTES):
-                given += len(block)
+        with pytest.raises(InvalidFile, match=r"holds more than 268,435,456 bytes"):
+            expand()
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert limit - BLOCK_BYTES <= given <= limit
+    assert limit - BLOCK_BYTES <= expanded <= limit
     assert peak < 8 * BLOCK_BYTES, "memory grew with what the file expands to"
-    assert bomb.taken < limit / 500, "this is no bomb"
+    assert bomb.bytes_read < limit / 500, "this is no bomb"
 
 
-def test_a_bomb_of_zeros_is_no_text_either() -> None:
+def test_bomb_of_zeros_is_refused_as_binary() -> None:
     bomb = BombOfZeros()
     with pytest.raises(InvalidFile) as caught:
         next(decode(decompress(bomb)))
     assert caught.value.code is FailureCode.UNSUPPORTED_FILE
-    assert bomb.taken <= BLOCK_BYTES
+    assert bomb.bytes_read <= BLOCK_BYTES
 
 
 @pytest.mark.parametrize(
@@ -248,7 +249,7 @@ def test_a_bomb_of_zeros_is_no_text_either() -> None:
     ],
     ids=["gzip", "workbook"],
 )
-def test_only_one_layer_is_taken_off(content: bytes, what: str) -> None:
+def test_only_one_layer_is_expanded(content: bytes, what: str) -> None:
     with pytest.raises(InvalidFile) as caught:
         list(decode(decompress(io.BytesIO(gzip.compress(content)))))
     assert caught.value.code is FailureCode.UNSUPPORTED_FILE
@@ -256,7 +257,7 @@ def test_only_one_layer_is_taken_off(content: bytes, what: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
-def test_a_compressed_file_is_read_like_the_file_itself(encoding: str) -> None:
+def test_compressed_file_is_read_like_the_file_itself(encoding: str) -> None:
     content = CSV.encode(encoding)
     plain, packed = LeadReader(io.BytesIO(content)), LeadReader(io.BytesIO(gzip.compress(content)))
     assert packed.fields == plain.fields
@@ -264,13 +265,13 @@ def test_a_compressed_file_is_read_like_the_file_itself(encoding: str) -> None:
     assert list(packed.chunks()) == list(plain.chunks())
 
 
-def test_a_compressed_file_of_nothing_is_an_empty_file() -> None:
+def test_compressed_empty_file_is_an_empty_file() -> None:
     with pytest.raises(InvalidFile) as caught:
         LeadReader(io.BytesIO(gzip.compress(b"")))
     assert caught.value.code is FailureCode.EMPTY_FILE
 
 
-def test_damage_far_into_a_file_is_met_where_it_is() -> None:
+def test_damage_far_into_a_file_is_found_there() -> None:
     rows = "".join(f"Zoé {row},06{row:08},web\n" for row in range(60_000))
     file = bytearray(gzip.compress(f"name,phone,source\n{rows}".encode()))
     file[-8] ^= 1

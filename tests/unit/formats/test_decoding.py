@@ -1,4 +1,4 @@
-"""Bytes become text: which encoding is chosen, what is refused, and that blocks cut nothing apart."""
+"""Decoding chooses the encoding and refuses what is no text, wherever the blocks end."""
 
 import codecs
 import io
@@ -28,12 +28,12 @@ def refusal(source: bytes | ByteSource) -> tuple[FailureCode, str]:
 def broken(encoding: str, offset: int) -> tuple[FailureCode, str]:
     return (
         FailureCode.INVALID_ENCODING,
-        f"The file begins as {encoding}, but the byte at offset {offset:,} is not. "
-        "Save it as CSV UTF-8 and send it again.",
+        f"The file starts as {encoding}, but the byte at offset {offset:,} is not valid {encoding}. "
+        "Save it as CSV (UTF-8) and send that.",
     )
 
 
-FRENCH = "Prénom;Téléphone\nZoé – l’été;5 €\n"
+FRENCH = "Prénom;Téléphone\nZoé \u2013 l\u2019été;5 €\n"
 MARK = "\ufeff"
 ENCODED = {
     "UTF-8": ("", FRENCH.encode()),

@@ -1,4 +1,4 @@
-"""A guarded cell is harmless to a spreadsheet, and unguarding gives back every string as it was."""
+"""A guarded cell is harmless in a spreadsheet, and unguarding restores every string."""
 
 import pytest
 from hypothesis import example, given
@@ -6,36 +6,36 @@ from hypothesis import strategies as st
 
 from leads.formats.formula_guard import guard, guard_again, may_change, unguard
 
-# Mostly what the rule looks at, so that its corners are met often.
+# Mostly characters of the rule, so that its corner cases are frequent.
 cells = st.text(st.sampled_from("'=@\t\r\n+-059 .,()Aé\0")) | st.text()
 
 
 def is_dangerous(cell: str) -> bool:
-    """The rule in words: first `=`, `@`, tab or CR; or `+` or `-`, unless it is all a phone or a number."""
+    """Tell whether a cell is dangerous, by the rule in words."""
     if cell[:1] in ("+", "-"):
         return not (cell[1:2] in tuple("0123456789") and set(cell[2:]) <= set("0123456789 .,()"))
     return cell[:1] in ("=", "@", "\t", "\r")
 
 
 @given(cells)
-def test_unguarding_gives_back_what_was_guarded(cell: str) -> None:
+def test_unguard_reverses_guard(cell: str) -> None:
     assert unguard(guard(cell)) == cell
 
 
 @given(cells)
-def test_a_guarded_cell_is_never_dangerous(cell: str) -> None:
+def test_guarded_cell_is_never_dangerous(cell: str) -> None:
     assert not is_dangerous(guard(cell))
 
 
 @given(cells)
-def test_one_apostrophe_is_put_before_what_is_dangerous_behind_its_apostrophes_and_nothing_else(
+def test_guard_adds_one_apostrophe_to_dangerous_cells_only(
     cell: str,
 ) -> None:
     assert guard(cell) == ("'" + cell if is_dangerous(cell.lstrip("'")) else cell)
 
 
 @given(cells)
-def test_unguarding_takes_an_apostrophe_only_where_guarding_puts_it(cell: str) -> None:
+def test_unguard_removes_only_an_apostrophe_of_guard(cell: str) -> None:
     rest = cell[1:]
     assert unguard(cell) == (rest if cell == guard(rest) and cell != rest else cell)
 
@@ -58,7 +58,7 @@ def test_unguarding_takes_an_apostrophe_only_where_guarding_puts_it(cell: str) -
         "+\u0663",
     ],
 )
-def test_a_formula_gets_one_apostrophe(cell: str) -> None:
+def test_formula_gets_one_apostrophe(cell: str) -> None:
     assert guard(cell) == f"'{cell}"
 
 
@@ -77,12 +77,12 @@ def test_a_formula_gets_one_apostrophe(cell: str) -> None:
         " =1",
     ],
 )
-def test_a_phone_a_number_and_plain_text_stay_as_they_are(cell: str) -> None:
+def test_phone_number_and_plain_text_are_unchanged(cell: str) -> None:
     assert guard(cell) == cell
     assert unguard(cell) == cell
 
 
-def test_a_long_run_of_apostrophes_costs_no_more_than_its_length() -> None:
+def test_many_apostrophes_take_linear_time() -> None:
     cell = "'" * 1_000_000
     assert guard(cell) == cell
     assert guard(cell + "=") == f"'{cell}="
@@ -94,11 +94,11 @@ def may_change_one_of(cells: list[str]) -> bool:
 
 @given(st.lists(cells))
 @example(["+1\0abc"])
-def test_cells_that_are_told_unchanged_are(cells: list[str]) -> None:
+def test_may_change_is_false_only_for_unchanged_cells(cells: list[str]) -> None:
     assert may_change_one_of(cells) or all(guard_again(cell) == cell for cell in cells)
 
 
-def test_what_most_files_hold_is_told_unchanged() -> None:
+def test_may_change_is_false_for_ordinary_cells() -> None:
     cells = ["Zoé O'Brien", "+33 (0)6 12 34 56 78", "a@b.example", "web", "", "-12.5", "a=b\n c"]
     assert not may_change_one_of(cells)
     assert may_change_one_of([*cells, "=1"])

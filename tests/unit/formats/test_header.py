@@ -1,4 +1,4 @@
-"""Which column means what."""
+"""Column names are mapped to fields, or refused with a reason."""
 
 import unicodedata
 
@@ -13,7 +13,7 @@ REQUIRED = ["name", "phone", "source"]
 
 
 def field_of(header: str) -> str | None:
-    """The field that a column of this name, put beside those that it does not clash with, fills."""
+    """Return the field of a column of this name beside those that it does not clash with."""
     for field in FIELDS:
         others = [name for name in REQUIRED if name != field]
         try:
@@ -48,7 +48,7 @@ KNOWN = {
 
 
 @pytest.mark.parametrize(("field", "headers"), KNOWN.items(), ids=KNOWN)
-def test_the_names_that_people_give_a_column_are_known(field: str, headers: str) -> None:
+def test_alias_is_mapped_to_its_field(field: str, headers: str) -> None:
     names = headers.split("|")
     assert {name: field_of(name) for name in names} == dict.fromkeys(names, field)
 
@@ -56,7 +56,7 @@ def test_the_names_that_people_give_a_column_are_known(field: str, headers: str)
 @pytest.mark.parametrize(
     "header", ["téléphone", "TÉLÉPHONE", " Telephone ", "\u00a0Télé-phone", "télé phone", "télé_phone:"]
 )
-def test_case_spaces_hyphens_and_accents_do_not_matter(header: str) -> None:
+def test_case_spaces_hyphens_and_accents_are_ignored(header: str) -> None:
     assert field_of(header) == "phone"
     assert field_of(unicodedata.normalize("NFD", header)) == "phone"
 
@@ -71,12 +71,12 @@ def test_columns_may_come_in_any_order() -> None:
 
 
 @pytest.mark.parametrize("header", [["Prénom", "Nom"], ["First name", "Last name"]])
-def test_first_and_last_name_are_joined_first_name_first(header: list[str]) -> None:
+def test_first_and_last_name_are_joined_in_that_order(header: list[str]) -> None:
     assert map_columns([*header, "phone", "source"]).fields[0] == (0, 1)
     assert map_columns([*reversed(header), "phone", "source"]).fields[0] == (1, 0)
 
 
-def test_a_first_name_alone_is_the_name() -> None:
+def test_first_name_alone_is_the_name() -> None:
     assert map_columns(["phone", "Prénom", "source"]).fields[0] == (1,)
 
 
@@ -91,14 +91,14 @@ def test_a_first_name_alone_is_the_name() -> None:
         ("Client", "Contact", "name"),
     ],
 )
-def test_two_columns_that_mean_the_same_are_refused_and_both_named(one: str, other: str, field: str) -> None:
+def test_two_columns_of_one_field_are_refused_by_name(one: str, other: str, field: str) -> None:
     assert refusal(one, "score", other) == (
         f'The columns "{one}" and "{other}" both mean {field}. Keep one of them, or rename the other.'
     )
 
 
 @pytest.mark.parametrize("part", ["Prénom", "Nom"])
-def test_a_whole_name_beside_a_part_of_it_is_refused_and_both_are_named(part: str) -> None:
+def test_full_name_beside_a_part_is_refused_by_name(part: str) -> None:
     assert refusal(part, "phone", "source", "Nom complet").startswith(
         f'The columns "Nom complet" and "{part}" both mean name.'
     )
@@ -115,31 +115,31 @@ def test_a_whole_name_beside_a_part_of_it_is_refused_and_both_are_named(part: st
         ),
     ],
 )
-def test_every_missing_column_is_named_and_what_was_found(header: list[str], beginning: str) -> None:
+def test_missing_columns_are_named_with_those_found(header: list[str], beginning: str) -> None:
     assert refusal(*header) == (
         f"{beginning}The first line must name the columns, among them name, phone and source."
     )
 
 
-def test_a_message_shows_no_more_of_a_header_than_helps() -> None:
+def test_message_shortens_a_long_header() -> None:
     message = refusal(*(f"{number}{'x' * 100}" for number in range(100)))
     assert f"29{'x' * 58}…. " in message
     assert len(message) < 2500
 
 
-def test_unknown_columns_are_ignored_and_listed_as_they_were_written() -> None:
+def test_unknown_columns_are_ignored_and_listed() -> None:
     columns = map_columns(["id", *REQUIRED, " Ville ", "", "Créé le", "", " "])
     assert columns.ignored == ("id", "Ville", "(column 6, without a name)", "Créé le")
     assert columns.width == 7
 
 
-def test_a_nul_in_an_ignored_name_is_replaced_since_the_database_stores_none() -> None:
+def test_nul_in_an_ignored_name_is_replaced() -> None:
     assert map_columns([*REQUIRED, "vi\x00lle"]).ignored == ("vi\ufffdlle",)
     assert "\x00" not in refusal("vi\x00lle")
 
 
 @pytest.mark.parametrize("report", [["row", "outcome", "reason"], ["Row", "OUTCOME", " reason "]])
-def test_the_columns_that_our_report_adds_are_passed_over_in_silence(report: list[str]) -> None:
+def test_columns_of_a_report_are_not_listed_as_ignored(report: list[str]) -> None:
     columns = map_columns([*report, *REQUIRED])
     assert columns.ignored == ()
     assert columns.report_columns == 3
@@ -154,21 +154,21 @@ def test_the_columns_that_our_report_adds_are_passed_over_in_silence(report: lis
         (["row", "outcome", *REQUIRED], ("row", "outcome")),
     ],
 )
-def test_these_names_are_ours_only_as_the_first_three(header: list[str], ignored: tuple[str, ...]) -> None:
+def test_report_columns_count_only_as_the_first_three(header: list[str], ignored: tuple[str, ...]) -> None:
     columns = map_columns(header)
     assert columns.ignored == ignored
     assert columns.report_columns == 0
 
 
 @pytest.mark.parametrize("header", ["Numéro", "N°", "Téléphone fixe", "Phone 2 - Value"])
-def test_a_column_that_may_be_something_else_is_ignored(header: str) -> None:
-    """A number alone is that of a file or of a street."""
+def test_ambiguous_column_is_ignored(header: str) -> None:
+    """A number may be that of a file or of a street."""
     assert map_columns([*REQUIRED, header]).ignored == (header,)
 
 
 @pytest.mark.parametrize("header", ["Contact", "Client", "Lead"])
 @pytest.mark.parametrize("name", ["Nom", "Prénom", "Nom complet"])
-def test_a_contact_beside_a_name_is_something_else(header: str, name: str) -> None:
+def test_contact_beside_a_name_is_ignored(header: str, name: str) -> None:
     columns = map_columns([header, name, "phone", "source"])
     assert (columns.fields[0], columns.ignored) == ((1,), (header,))
 
@@ -186,7 +186,7 @@ def test_a_contact_beside_a_name_is_something_else(header: str, name: str) -> No
         ("Nom,Tél,Adresse de messagerie,E-mail", "email", (3,)),
     ],
 )
-def test_a_lesser_name_counts_where_there_is_no_better_one(
+def test_alias_of_a_lower_rank_counts_without_a_higher_one(
     header: str, field: str, at: tuple[int, ...]
 ) -> None:
     columns = map_columns([*header.split(","), "source"])

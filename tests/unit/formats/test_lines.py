@@ -1,4 +1,4 @@
-"""Text becomes lines: where they end, how long they may be, and that blocks cut nothing apart."""
+"""Lines end where they should and may not be endless, wherever the blocks end."""
 
 import io
 from collections.abc import Iterator
@@ -54,7 +54,10 @@ def test_endless_line_is_refused_before_it_fills_memory() -> None:
     with pytest.raises(InvalidFile) as caught:
         list(Lines(blocks))
     assert caught.value.code is FailureCode.INVALID_CSV
-    assert str(caught.value) == "A line is longer than 4,194,304 characters: the file does not look like CSV."
+    assert str(caught.value) == (
+        "A line is longer than 4,194,304 characters, so the file does not look like CSV. "
+        "Save it as CSV (UTF-8) and send that."
+    )
     assert length_hint(blocks) == 9 * LINE_LIMIT // 1024 - 1
 
 

@@ -1,4 +1,4 @@
-"""Small files that would take all memory or all time, and what keeps them from it."""
+"""Bounds keep a small hostile file from taking all memory or all time."""
 
 import io
 import tracemalloc
@@ -26,19 +26,19 @@ def refusal(source: ByteSource) -> InvalidFile:
     return caught.value
 
 
-def test_blank_rows_without_end_before_the_header_are_refused() -> None:
+def test_endless_blank_rows_before_the_header_are_refused() -> None:
     refused = refusal(SourceThatNeverEnds(b"\n" * 65536))
     assert refused.code is FailureCode.EMPTY_FILE
     assert str(refused) == "The file's first 100 rows are empty: its first line must name the columns."
 
 
-def test_a_header_below_as_many_blank_rows_as_there_may_be_is_found() -> None:
+def test_header_below_the_last_allowed_blank_row_is_found() -> None:
     blank = b"\n" * (HEADER_LINES - 1)
     (chunk,) = LeadReader(io.BytesIO(blank + HEADER + b"Ana,06,web\n")).chunks()
     assert (chunk.first_row, chunk.lead_count) == (HEADER_LINES + 1, 1)
 
 
-def test_a_row_without_end_is_refused_with_its_number() -> None:
+def test_endless_row_is_refused_with_its_number() -> None:
     cell = b'"' + (b"x" * 1000 + b"\n") * 1000 + b'",'
     refused = refusal(SourceThatNeverEnds(cell, HEADER + b"Ana,06,web\n"))
     assert refused.code is FailureCode.INVALID_CSV
@@ -48,7 +48,7 @@ def test_a_row_without_end_is_refused_with_its_number() -> None:
     )
 
 
-def test_rows_of_one_line_are_read_however_long_they_are() -> None:
+def test_long_rows_of_one_line_are_read() -> None:
     row = b"Ana,06,web," + b"x" * (LINE_LIMIT - 100) + b"\n"
     reader = LeadReader(io.BytesIO(b"name,phone,source,more\n" + row * 9))
     assert sum(chunk.lead_count for chunk in reader.chunks()) == 9
@@ -62,12 +62,12 @@ def test_long_rows_of_several_lines_are_measured_one_by_one() -> None:
     assert sum(chunk.lead_count for chunk in reader.chunks()) == 9
 
 
-def test_a_chunk_of_long_rows_has_few_of_them_from_the_first_one_on() -> None:
+def test_chunk_of_long_rows_has_few_of_them() -> None:
     row = b"Ana,06,web," + b"x" * 100_000 + b"\n"
     reader = LeadReader(io.BytesIO(b"name,phone,source,notes\n" + row * 200))
     sizes = [sum(map(len, chain_of(chunk.records))) for chunk in reader.chunks()]
     assert sum(sizes) > 200 * 100_000
-    # What was read to find the header comes at once, and a chunk ends at the first look beyond.
+    # The lines read for the header count for the first chunk, which ends at the first line beyond them.
     assert max(sizes) < 4 * CHUNK_CHARACTERS
 
 
@@ -75,7 +75,7 @@ def chain_of(records: list[list[str]]) -> list[str]:
     return [cell for record in records for cell in record]
 
 
-def test_a_short_row_takes_no_memory_for_the_columns_that_it_lacks() -> None:
+def test_short_row_takes_no_memory_for_missing_columns() -> None:
     wide = b"name,phone,source" + b",x" * (COLUMNS_LIMIT - 3) + b"\n"
     reader = LeadReader(io.BytesIO(wide + b"Ana,06,web\n" * 1000))
     tracemalloc.start()
@@ -88,7 +88,7 @@ def test_a_short_row_takes_no_memory_for_the_columns_that_it_lacks() -> None:
     assert peak < 10_000_000, "a list as wide as the header for each row has 131 MB"
 
 
-def test_a_short_row_may_lack_its_fields_and_a_long_one_have_more() -> None:
+def test_short_and_long_rows_are_faulty_or_read() -> None:
     reader = LeadReader(
         io.BytesIO(b"name,x,phone,source,notes\nAna,,06\nBo,,07,web\nCy,,08,web,,,!\nDo,,09,web,a,\n")
     )
@@ -100,20 +100,20 @@ def test_a_short_row_may_lack_its_fields_and_a_long_one_have_more() -> None:
     ]
 
 
-def test_a_header_of_more_columns_than_a_sheet_has_is_refused() -> None:
+def test_header_with_too_many_columns_is_refused() -> None:
     names = ["name", "phone", "source", *["x"] * (COLUMNS_LIMIT - 3)]
     assert map_columns(names).width == COLUMNS_LIMIT
-    # A report of such a file has three more, which are ours.
+    # The three columns of a report come on top.
     assert map_columns(["row", "outcome", "reason", *names]).width == COLUMNS_LIMIT + 3
     with pytest.raises(
-        InvalidFile, match="^The header has 16,385 columns; a file may have 16,384. Keep"
+        InvalidFile, match=r"^The header has 16,385 columns; a file may have 16,384\. Keep"
     ) as caught:
         map_columns([*names, "x"])
     assert caught.value.code is FailureCode.INVALID_HEADER
 
 
-def test_a_long_name_is_not_looked_at_letter_by_letter(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For accents without end the time would grow with their square."""
+def test_long_column_name_is_not_normalized(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time to normalize accents grows with the square of their number."""
     lengths: list[int] = []
 
     class Watched:

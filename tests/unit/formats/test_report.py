@@ -1,4 +1,4 @@
-"""The report of a job looks as its file does, and read again it says what the file said."""
+"""A report is written like its file, and an import reads the same leads and faults in both."""
 
 import csv
 import io
@@ -20,7 +20,7 @@ REASON = "Phone is required"
 
 
 def report_of(file: bytes) -> bytes:
-    """The report of a file of which no row was imported."""
+    """Return the report of a file of which no row was imported."""
     reader = LeadReader(io.BytesIO(file), chunk_rows=3)
     report = reader.report_format.header()
     for chunk in reader.chunks():
@@ -39,7 +39,7 @@ def format_of(file: str, encoding: str = "utf-8") -> ReportFormat:
 
 
 class Meaning(NamedTuple):
-    """What a file means to an import: of each row that is not blank its lead or its faults, in order."""
+    """Return the lead or the faults of each row of a file that is not blank."""
 
     fields: tuple[str, ...]
     ignored_columns: tuple[str, ...]
@@ -55,7 +55,7 @@ def meaning_of(file: bytes) -> Meaning:
                 rows.append(lead)
             elif at in chunk.faulty:
                 rows.append([_said(error) for error in chunk.errors if error.row == chunk.first_row + at])
-    # The report is three columns wider: so is a row with a cell too many, and a column is that much farther.
+    # A report has three more columns, which count in these faults and in the number of a nameless column.
     ignored = tuple("" if name.endswith(", without a name)") else name for name in reader.ignored_columns)
     return Meaning(reader.fields, ignored, rows)
 
@@ -74,14 +74,12 @@ def _said(error: RowError) -> str:
         ("name|phone|source\n", "|", BYTE_ORDER_MARK),
         ("sep=;\nname;phone;source\n", ";", BYTE_ORDER_MARK),
         ("sep=,\nname,phone,source\n", ",", ""),
-        # No delimiter that is found from a header, and a report has no line sep=.
+        # No header yields this delimiter, and a report has no sep= line.
         ("sep=^\nname^phone^source\n", ",", ""),
         (f"{BYTE_ORDER_MARK}sep=^\nname^phone^source\n", ",", BYTE_ORDER_MARK),
     ],
 )
-def test_delimiter_and_byte_order_mark_are_those_that_the_files_program_opens(
-    file: str, delimiter: str, mark: str
-) -> None:
+def test_report_has_delimiter_and_mark_of_its_file(file: str, delimiter: str, mark: str) -> None:
     header = delimiter.join([*REPORT_COLUMNS, "name", "phone", "source"])
     assert format_of(file).header() == f"{mark}{header}\r\n".encode()
     line = delimiter.join(["2", "error", REASON, "Ana", "", "web"])
@@ -90,12 +88,12 @@ def test_delimiter_and_byte_order_mark_are_those_that_the_files_program_opens(
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
-def test_a_report_is_utf_8_whatever_its_file_was(encoding: str) -> None:
+def test_report_is_utf_8_whatever_its_file_was(encoding: str) -> None:
     layout = format_of("Prénom;Téléphone;Source\n", encoding)
     assert layout.header() == f"{BYTE_ORDER_MARK}row;outcome;reason;Prénom;Téléphone;Source\r\n".encode()
 
 
-def test_columns_are_named_as_they_were_and_cells_beyond_them_are_kept() -> None:
+def test_report_has_columns_and_extra_cells_of_its_file() -> None:
     layout = format_of(" Nom ,Tél,,Canal,Vi\x00lle,,\nA\n")
     assert layout.header() == "row,outcome,reason,Nom,Tél,,Canal,Vi\ufffdlle\r\n".encode()
     rows = [
@@ -112,20 +110,20 @@ def test_no_rows_are_no_lines() -> None:
     assert format_of("name,phone,source\n").lines([]) == []
 
 
-def test_what_the_format_of_csv_means_is_quoted() -> None:
+def test_special_characters_of_csv_are_quoted() -> None:
     record = ["a,b", 'say "x"', "one\ntwo", "one\rtwo", "a;b", ""]
     (line,) = format_of("name,phone,source\n").lines([ReportRow(2, Outcome.ERROR, "a, b", record)])
     assert line == b'2,error,"a, b","a,b","say ""x""","one\ntwo","one\rtwo",a;b,\r\n'
 
 
-def test_cells_names_and_reasons_are_no_formula() -> None:
+def test_cells_names_and_reasons_are_guarded() -> None:
     layout = format_of("name,phone,source,=cmd\n")
     assert layout.header() == b"row,outcome,reason,name,phone,source,'=cmd\r\n"
     rows = [ReportRow(2, Outcome.ERROR, "=x", ["=1", "+33612345678", "@web", "+1+2"])]
     assert layout.lines(rows) == [b"2,error,'=x,'=1,+33612345678,'@web,'+1+2\r\n"]
 
 
-def test_the_columns_of_an_earlier_report_give_way_to_new_ones() -> None:
+def test_columns_of_an_earlier_report_are_replaced() -> None:
     file = b"Row,OUTCOME,reason,name,phone,source,Ville\n4,error,Phone is required,Ana,,web,Nice\n9\n"
     again = report_of(file)
     assert again.splitlines() == [
@@ -136,7 +134,7 @@ def test_the_columns_of_an_earlier_report_give_way_to_new_ones() -> None:
     assert report_of(again).splitlines()[1] == again.splitlines()[1]
 
 
-# Mostly what delimiters, quotes, trimming and the formula guard look at.
+# Mostly characters that delimiters, quotes, trimming and the formula guard treat.
 cells = st.text(st.sampled_from("ab07,;|^\t\"'\n\r \u00a0=+-@é\x00")) | st.sampled_from(["06", "web", "Ana"])
 records = st.lists(cells, max_size=6) | st.builds(
     lambda name, notes: [name, "06", "Web", notes], cells, cells
@@ -157,18 +155,18 @@ def file_of(names: Sequence[str], records: Sequence[Sequence[str]], delimiter: s
 @given(tables, delimiters)
 @example([["'=1", "06", "web", "''@x"]], ",")
 @example([["\tAna", "\t06", "web", "\t=1"], ["Bo", "\t", "web", "'\t"]], ";")
-def test_a_report_read_again_means_what_its_file_meant(table: list[list[str]], delimiter: str) -> None:
+def test_report_is_read_like_its_file(table: list[list[str]], delimiter: str) -> None:
     file = file_of([*NAMES, "Ville"], table, delimiter)
     meant = meaning_of(file)
     report = report_of(file)
     assert meaning_of(report) == meant
-    # Nor does it change by going round: what is sent again may be reported again.
+    # A report of a report is the same: rows that are sent again may be reported again.
     assert meaning_of(report_of(report)) == meant
 
 
 @given(tables, delimiters, st.lists(st.sampled_from(["Phone is required", "a; b, c", "=x"]), min_size=8))
 @example([["Ana", "06"], []], ",", ["x", "x"])
-def test_a_line_is_what_csv_makes_of_it(table: list[list[str]], delimiter: str, reasons: list[str]) -> None:
+def test_line_is_that_of_csv_writer(table: list[list[str]], delimiter: str, reasons: list[str]) -> None:
     layout = LeadReader(io.BytesIO(file_of(NAMES, [], delimiter))).report_format
     rows = [
         ReportRow(at, Outcome.ERROR if at % 3 else Outcome.DUPLICATE, reason, record)
@@ -183,13 +181,13 @@ def test_a_line_is_what_csv_makes_of_it(table: list[list[str]], delimiter: str, 
         )
         expected.append(text.getvalue().encode())
     assert layout.lines(rows) == expected
-    # Among others, and alone.
+    # Together, and alone.
     assert [line for row in rows for line in layout.lines([row])] == expected
 
 
 @given(extra_names, delimiters)
 @example(["=x", "'=x"], ",")
-def test_the_names_of_columns_are_the_same_in_a_report_read_again(extra: list[str], delimiter: str) -> None:
+def test_column_names_of_a_report_are_read_like_its_files(extra: list[str], delimiter: str) -> None:
     file = file_of([*NAMES, *extra], [], delimiter)
     assert meaning_of(report_of(file)) == meaning_of(file)
 
@@ -203,7 +201,7 @@ def test_no_cell_of_a_report_is_a_formula(table: list[list[str]], extra: list[st
         assert all(cell.startswith("'") or guard(cell) == cell for cell in record)
 
 
-def test_the_delimiter_of_a_report_is_not_mistaken_for_one_that_a_column_is_named_with() -> None:
+def test_column_name_with_delimiters_does_not_mislead() -> None:
     names = ["x|name|phone|source|email|notes|score", *NAMES]
     file = file_of(names, [["a", "Ana", "06", "web", "b"]], ";")
     assert meaning_of(report_of(file)) == meaning_of(file)

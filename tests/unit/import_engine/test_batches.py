@@ -175,10 +175,10 @@ def test_read_batches_with_late_fault_refuses_after_batches() -> None:
 def test_read_batches_reads_no_more_than_a_batch_needs() -> None:
     source = SourceThatNeverEnds(b"Ana,06,web\n", head=b"name,phone,source\n")
     _, batches = read_batches(source, of_rows(1000))
-    before = source.given
+    before = source.bytes_read
     next(batches)
     # A thousand rows are in the block that the header came with.
-    assert source.given == before
+    assert source.bytes_read == before
     batches.close()
 
 

@@ -84,7 +84,7 @@ def test_refusal_does_not_wait_for_the_rest_of_the_file() -> None:
     source = SourceThatNeverEnds(ROW, head=b"name,phone\n")
     reading = reading_of(read_batches_apart, source)
     assert reading.refusal is not None
-    assert source.given < 16 * 1024**2
+    assert source.bytes_read < 16 * 1024**2
 
 
 CUT_OFF = {

@@ -82,10 +82,10 @@ def test_source_is_read_no_further_than_the_pipes_hold() -> None:
     _, items = read_batches_apart(source, SKIP)
     with closing(items):
         before, deadline = -1, time.monotonic() + 20
-        while source.given != before and time.monotonic() < deadline:
-            before = source.given
+        while source.bytes_read != before and time.monotonic() < deadline:
+            before = source.bytes_read
             time.sleep(0.3)
-        assert source.given == before < 8 * 1024**2
+        assert source.bytes_read == before < 8 * 1024**2
 
 
 @pytest.mark.parametrize("received", [0, 4])

@@ -1,4 +1,4 @@
-"""Links and forms name the bucket's host in its own region: nothing between a browser and it redirects."""
+"""Links and forms name the host of the bucket in its region, so that no redirect breaks them."""
 
 from contextlib import closing
 from urllib.parse import urlsplit
@@ -44,7 +44,7 @@ def test_forms_and_links_name_the_region() -> None:
     assert urls() == [(host, "/"), (host, f"/{KEY}")]
 
 
-def test_the_laptops_s3_has_buckets_in_its_paths(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_emulated_s3_has_buckets_in_its_paths(monkeypatch: pytest.MonkeyPatch) -> None:
     """`laptop.localhost` is where `sam local` finds it, and no host is below that name."""
     for host in ("127.0.0.1:5000", "laptop.localhost:5000"):
         monkeypatch.setenv(ENDPOINT, f"http://{host}")

@@ -1,4 +1,4 @@
-"""The keys of the bucket: what we build we read back, and nothing else is taken for ours."""
+"""Keys that are built are parsed again, and no other key is accepted."""
 
 import pytest
 from hypothesis import example, given
@@ -25,26 +25,26 @@ from leads.s3.keys import (
 
 LARGEST_ID = 2**63 - 1
 org_ids = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", fullmatch=True)
-WRONG_SUFFIX = "Only .csv and .csv.gz files are imported; save this one as CSV and send it again."
+WRONG_SUFFIX = "Only .csv and .csv.gz files are imported. Save this file as CSV and send it again."
 WRONG_FOLDER = (
-    "Files go to drop/acme/ or to a folder of it named SKIP, OVERWRITE, CREATE_NEW; "
-    "move this one and send it again."
+    "Files are imported from drop/acme/ and from its folders SKIP, OVERWRITE, CREATE_NEW. "
+    "Choose one of these and send it again."
 )
 
 
 @given(org_ids, st.integers(1, LARGEST_ID))
-def test_the_key_of_an_upload_is_read_back(org_id: str, job_id: int) -> None:
+def test_upload_key_is_parsed(org_id: str, job_id: int) -> None:
     assert parse_upload_key(import_key(org_id, job_id)) == JobKey(org_id, job_id)
 
 
 @given(org_ids, st.integers(1, LARGEST_ID))
-def test_the_key_of_an_exports_request_is_read_back_and_is_nothing_else(org_id: str, export_id: int) -> None:
+def test_export_request_key_is_parsed_and_no_other_key(org_id: str, export_id: int) -> None:
     key = export_request_key(org_id, export_id)
     assert parse_export_request_key(key) == JobKey(org_id, export_id)
     assert (parse_upload_key(key), parse_drop_key(key)) == (None, None)
 
 
-def test_keys_are_bound_to_the_organisation() -> None:
+def test_keys_contain_the_organisation() -> None:
     assert import_key("acme", 7) == "imports/acme/7/upload.csv"
     assert export_request_key("acme", 9) == "export-requests/acme/9.json"
     assert export_key("acme", 9, "leads.csv") == "exports/acme/9/leads.csv"
@@ -55,9 +55,7 @@ def test_keys_are_bound_to_the_organisation() -> None:
 @given(org_ids, st.text(st.characters(exclude_categories=["Cs"])), st.integers(1, LARGEST_ID))
 @example("a" * 64, "\U0001f600" * FILENAME_LENGTH, LARGEST_ID)
 @example("acme", "../../../other/leads.csv", 1)
-def test_the_result_of_a_dropped_file_lies_in_its_organisations_folder_under_a_key_that_s3_takes(
-    org_id: str, name: str, job_id: int
-) -> None:
+def test_drop_result_key_is_one_that_s3_accepts(org_id: str, name: str, job_id: int) -> None:
     key = drop_result_key(org_id, clean_filename(name), job_id)
     folder, organisation, filename = key.split("/")
     assert (folder, organisation) == ("drop-results", org_id)
@@ -67,9 +65,7 @@ def test_the_result_of_a_dropped_file_lies_in_its_organisations_folder_under_a_k
 
 
 @given(org_ids, st.integers(1, LARGEST_ID), st.sampled_from(["leads.csv", "a.csv.gz"]))
-def test_what_the_service_writes_is_never_taken_for_a_file_to_import(
-    org_id: str, job_id: int, name: str
-) -> None:
+def test_keys_that_the_service_writes_are_never_imported(org_id: str, job_id: int, name: str) -> None:
     for key in (
         report_key(org_id, job_id),
         drop_result_key(org_id, name, job_id),
@@ -108,7 +104,7 @@ def test_what_the_service_writes_is_never_taken_for_a_file_to_import(
         "drop/acme/7/upload.csv",
     ],
 )
-def test_a_key_that_is_no_upload_of_ours_is_refused(key: str) -> None:
+def test_foreign_upload_key_is_refused(key: str) -> None:
     assert parse_upload_key(key) is None
 
 
@@ -138,25 +134,25 @@ def test_a_key_that_is_no_upload_of_ours_is_refused(key: str) -> None:
         "exports/acme/7.json",
     ],
 )
-def test_a_key_that_is_no_exports_request_of_ours_is_refused(key: str) -> None:
+def test_foreign_export_request_key_is_refused(key: str) -> None:
     assert parse_export_request_key(key) is None
 
 
-def test_a_dropped_file_skips_duplicates() -> None:
+def test_dropped_file_skips_duplicates() -> None:
     assert parse_drop_key("drop/acme/Mes leads é.CSV") == DropKey(
         "acme", "Mes leads é.CSV", MergeStrategy.SKIP, None
     )
 
 
 @pytest.mark.parametrize("filename", ["leads.csv.gz", "LEADS.CSV.GZ", ".csv.gz"])
-def test_a_dropped_file_may_be_compressed(filename: str) -> None:
+def test_dropped_file_may_be_compressed(filename: str) -> None:
     assert parse_drop_key(f"drop/acme/CREATE_NEW/{filename}") == DropKey(
         "acme", filename, MergeStrategy.CREATE_NEW, None
     )
 
 
 @pytest.mark.parametrize("strategy", MergeStrategy)
-def test_a_folder_named_as_a_strategy_chooses_it(strategy: MergeStrategy) -> None:
+def test_folder_named_as_a_strategy_chooses_it(strategy: MergeStrategy) -> None:
     assert parse_drop_key(f"drop/acme/{strategy}/a.csv") == DropKey("acme", "a.csv", strategy, None)
 
 
@@ -173,7 +169,7 @@ def test_a_folder_named_as_a_strategy_chooses_it(strategy: MergeStrategy) -> Non
         ("drop/acme/../a.xlsx", "a.xlsx"),
     ],
 )
-def test_a_file_in_another_folder_is_a_job_that_says_where_files_go(key: str, filename: str) -> None:
+def test_file_in_another_folder_is_a_job_with_a_problem(key: str, filename: str) -> None:
     assert parse_drop_key(key) == DropKey("acme", filename, MergeStrategy.SKIP, WRONG_FOLDER)
 
 
@@ -191,7 +187,7 @@ def test_a_file_in_another_folder_is_a_job_that_says_where_files_go(key: str, fi
         "leads.csvgz",
     ],
 )
-def test_a_file_with_another_suffix_is_a_job_that_says_which_are_imported(filename: str) -> None:
+def test_file_with_another_suffix_is_a_job_with_a_problem(filename: str) -> None:
     assert parse_drop_key(f"drop/acme/OVERWRITE/{filename}") == DropKey(
         "acme", filename.strip(), MergeStrategy.OVERWRITE, WRONG_SUFFIX
     )
@@ -216,14 +212,12 @@ def test_a_file_with_another_suffix_is_a_job_that_says_which_are_imported(filena
         "imports/acme/a.csv",
     ],
 )
-def test_a_key_without_a_well_formed_organisation_or_a_file_is_nobodys(key: str) -> None:
+def test_key_without_organisation_or_file_is_refused(key: str) -> None:
     assert parse_drop_key(key) is None
 
 
 @given(st.text(st.sampled_from("drop/imts.acme7SKI")), st.sampled_from(["", DROP, IMPORTS, EXPORT_REQUESTS]))
-def test_whatever_the_key_says_its_organisation_is_well_formed_and_stands_in_it(
-    rest: str, prefix: str
-) -> None:
+def test_parsed_organisation_is_well_formed_and_in_the_key(rest: str, prefix: str) -> None:
     key = prefix + rest
     for parsed in (parse_upload_key(key), parse_export_request_key(key), parse_drop_key(key)):
         if parsed is not None:

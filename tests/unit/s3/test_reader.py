@@ -10,7 +10,7 @@ from leads.s3.reader import ObjectReader
 
 
 class BodyThatBreaksOff:
-    """Gives some bytes, then fails as a lost connection does."""
+    """Returns some bytes, then fails like a lost connection."""
 
     def __init__(self, error: Exception) -> None:
         self._error = error
@@ -25,10 +25,10 @@ class BodyThatBreaksOff:
         pass
 
 
-def test_the_bytes_come_as_they_are_asked_for() -> None:
+def test_bytes_are_returned_as_asked_for() -> None:
     reader = ObjectReader(io.BytesIO(b"name,phone"), size=10)
     assert [reader.read(4), reader.read(100), reader.read(1)] == [b"name", b",phone", b""]
-    # Of the whole object, however much of it was read: by it a file is read in a process of its own.
+    # The size of the whole object, by which the import chooses the reader process.
     assert reader.size == 10
 
 
@@ -39,12 +39,12 @@ def test_the_bytes_come_as_they_are_asked_for() -> None:
         ReadTimeoutError(endpoint_url="https://s3.example"),
         ResponseStreamingError(error="reset"),
         ConnectionResetError("reset"),
-        # Not to be taken for the broken pipe of the process that reads a large file.
+        # The broken pipe of the reader process is another error.
         BrokenPipeError("closed"),
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_a_stream_that_breaks_off_is_a_fault_of_ours(error: Exception) -> None:
+def test_stream_that_breaks_off_is_a_service_fault(error: Exception) -> None:
     reader = ObjectReader(BodyThatBreaksOff(error), size=100)
     assert reader.read(10) + reader.read(10) == b"name,phone,source\n"
     with pytest.raises(ServiceFault, match=r"^S3 broke off while giving an object$") as caught:

@@ -1,1 +1,1 @@
-"""The rules of leads and their imports: pure, with no AWS, no SQL and no Powertools."""
+"""Define the rules of leads, imports and exports, without AWS, SQL or Powertools."""

@@ -1,14 +1,14 @@
-"""Rows of a file that are duplicates, or may be, as the phone filter saw them."""
+"""Pass on what the phone filter knows of the rows of a chunk, so that SKIP looks only some phones up."""
 
 from typing import NamedTuple
 
 
 class DuplicateHints(NamedTuple):
-    """Row numbers. SKIP looks up only the phones of possible duplicates."""
+    """Row numbers, by what the phone filter knows of their phones."""
 
     certain_duplicates: list[int]
-    """Rows whose phone an earlier row has for certain."""
+    """Rows whose phone an earlier row certainly has."""
     possible_duplicates: list[int]
     """Other rows whose phone an earlier row or a stored lead may have."""
     earlier_rows: list[int]
-    """Rows that are neither, whose phones the possible duplicates may repeat, among those not merged yet."""
+    """Other rows whose phone a possible duplicate may repeat, and which may not be stored yet."""

@@ -1,6 +1,6 @@
-"""An export from its request to its file."""
+"""Describe an export, from the order of its caller to its file."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from leads.domain.failure_code import FailureCode
@@ -10,23 +10,23 @@ from leads.domain.lead_filter import DEFAULT_COLUMNS, LeadFilter
 
 @dataclass(frozen=True, slots=True)
 class ExportOrder:
-    """What the caller wants in the file and how it is written."""
+    """The leads and columns that a caller wants, and the format of the file."""
 
-    leads: LeadFilter = LeadFilter()
+    leads: LeadFilter = field(default_factory=LeadFilter)
     columns: tuple[str, ...] = DEFAULT_COLUMNS
     excel: bool = False
-    """As a French Excel opens it: with a byte order mark and `;`."""
+    """Written for a French Excel: with a byte order mark and `;`."""
     gzip: bool = False
-    """Compressed, and named so."""
+    """Compressed, with a name that ends with .gz."""
 
     def filename(self, now: datetime) -> str:
-        """What the download is called (our API): ASCII, without anything that a header could not hold."""
+        """Return the name of the download (our API): ASCII characters that are safe in an HTTP header."""
         return f"leads_export_{now:%Y%m%d_%H%M%S}.csv{'.gz' if self.gzip else ''}"
 
 
 @dataclass(frozen=True, slots=True)
 class ExportJob:
-    """A job as its history shows it. Times are UTC; rows are those so far until COMPLETED."""
+    """An export as stored. Times are UTC; until COMPLETED, `row_count` is the progress."""
 
     id: int
     org_id: str
@@ -42,8 +42,9 @@ class ExportJob:
     started_at: datetime | None
     finished_at: datetime | None
     correlation_id: str | None = None
-    """Of the request or event that began it: its lines in the logs have it."""
+    """The id of the request or event that started it, by which its log lines are found."""
 
     @property
     def ended(self) -> bool:
+        """Tell whether the job is COMPLETED or FAILED."""
         return self.status.ended

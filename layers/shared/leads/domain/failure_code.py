@@ -1,11 +1,13 @@
-"""Why a job failed, for programs."""
+"""Name the reasons of a failure, for programs."""
 
 from enum import StrEnum
 
 
 class FailureCode(StrEnum):
-    """Why a job FAILED, for programs. An event that comes again finds INTERNAL and ORGANISATION_BUSY
-    worth another attempt, and NOT_UPLOADED when the file comes after all.
+    """The reason of a FAILED job, stable for programs.
+
+    A repeated event starts a new attempt after INTERNAL and ORGANISATION_BUSY. So does a file that arrives
+    after NOT_UPLOADED.
     """
 
     EMPTY_FILE = "EMPTY_FILE"
@@ -27,7 +29,7 @@ class FailureCode(StrEnum):
 
     @property
     def internal(self) -> bool:
-        """Whether the fault is ours, not the file's."""
+        """Tell whether the service is at fault, not the file."""
         return self in (
             FailureCode.REJECTED_BY_DATABASE,
             FailureCode.INTERNAL,
@@ -38,5 +40,5 @@ class FailureCode(StrEnum):
 
     @property
     def may_be_repeated(self) -> bool:
-        """Whether the same request may do better, since the file is not why: nothing of it was imported."""
+        """Tell whether the same request may succeed later: the file is not at fault, and no row is stored."""
         return self.internal or self is FailureCode.NOT_UPLOADED

@@ -1,4 +1,4 @@
-"""An import from its file's arrival to its result."""
+"""Describe an import, from the order of its caller to its result."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,14 +9,14 @@ from leads.domain.merge_strategy import MergeStrategy
 from leads.domain.row_error import RowError
 
 REPORTED_FAULTS = 1000
-"""How many faults a job keeps for its answer and its history: enough to see what is wrong, small enough for
-one row of the database and one answer (our API).
+"""Faults that a job stores for its answer and its history (our API). More would swell one row of the database
+and one answer; the report has all of them.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class ImportOrder:
-    """What the caller wants done with a file."""
+    """The file name and the options of an import, as its caller chose them."""
 
     filename: str
     merge_strategy: MergeStrategy
@@ -35,7 +35,7 @@ class ImportRequest:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """Where and until when a caller may put the file of a job, as a form POST of these fields and `file`."""
+    """A form by which the caller may send the file of a job until it expires: these fields, then `file`."""
 
     job_id: int
     url: str
@@ -45,7 +45,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class ImportCounts:
-    """What became of the file's rows: `total = success + error + skipped`, always."""
+    """The rows of a file by their outcome."""
 
     success: int = 0
     error: int = 0
@@ -53,25 +53,26 @@ class ImportCounts:
 
     @property
     def total(self) -> int:
+        """Rows of the file that are not blank."""
         return self.success + self.error + self.skipped
 
 
 @dataclass(frozen=True, slots=True)
 class FinishedImport:
-    """What an import leaves in its job: among others the first of its faults and how many there are, and the
-    key of the report of the rows that were not imported, None when all were.
-    """
+    """The result of an import, as its job stores it."""
 
     counts: ImportCounts
     faults: tuple[RowError, ...]
+    """The first REPORTED_FAULTS of them."""
     fault_count: int
     ignored_columns: tuple[str, ...]
     report_key: str | None
+    """The key of the report of the rows that were not imported; None if every row was."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportJob:
-    """A job as its history shows it. Times are UTC; counts are 0 until COMPLETED."""
+    """An import as stored. Times are UTC; counts are 0 until COMPLETED."""
 
     id: int
     org_id: str
@@ -92,10 +93,11 @@ class ImportJob:
     started_at: datetime | None
     finished_at: datetime | None
     correlation_id: str | None = None
-    """Of the request or event that began it: its lines in the logs have it."""
+    """The id of the request or event that started it, by which its log lines are found."""
     attempts: int = 0
-    """Deliveries of its event that have taken it; the last one of a job that is over ended it."""
+    """Deliveries of its event that claimed the job. The last one of an ended job ended it."""
 
     @property
     def ended(self) -> bool:
+        """Tell whether the job is COMPLETED or FAILED."""
         return self.status.ended

@@ -1,10 +1,10 @@
-"""Where an import or an export stands."""
+"""Name the states of an import or an export."""
 
 from enum import StrEnum
 
 
 class JobStatus(StrEnum):
-    """PENDING until a run takes it, PROCESSING until that run or a later one ends it for good."""
+    """A job is PENDING until a run claims it, and PROCESSING until that run or a later one ends it."""
 
     PENDING = "PENDING"
     PROCESSING = "PROCESSING"
@@ -13,5 +13,5 @@ class JobStatus(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more happens to the job by itself."""
+        """Tell whether the job is COMPLETED or FAILED."""
         return self in (JobStatus.COMPLETED, JobStatus.FAILED)

@@ -1,5 +1,6 @@
-"""What a lead is made of. The rules that a row must keep to become one are in lead_rules.py, which loads
-pydantic_core.
+"""Name the fields of a lead and their values.
+
+The rules for a row are in lead_rules.py: it loads pydantic_core, which most functions do not need.
 """
 
 from enum import StrEnum
@@ -7,7 +8,7 @@ from typing import Final
 
 
 class LeadStatus(StrEnum):
-    """Where a lead stands. WON and LOST are closed: such a lead is nobody's duplicate."""
+    """The state of a lead. WON and LOST are closed: no row is a duplicate of such a lead."""
 
     NEW = "NEW"
     QUALIFYING = "QUALIFYING"
@@ -19,7 +20,7 @@ class LeadStatus(StrEnum):
 
 
 class LeadSource(StrEnum):
-    """How a lead reached the agency; stored in lower case."""
+    """The way by which a lead reached the agency; stored in lower case."""
 
     WEB = "web"
     MOBILE = "mobile"
@@ -32,9 +33,9 @@ class LeadSource(StrEnum):
 
 
 FIELDS: Final = ("name", "phone", "email", "source", "lead_source", "score", "notes")
-"""The fields of an import, in the order in which their cells stand everywhere."""
+"""The fields of an import, in the order of their cells."""
 
 REQUIRED_FIELDS: Final = ("name", "phone", "source")
 
 LeadCells = tuple[str, ...]
-"""The trimmed cells of a valid row, one per field that its file has; an optional one that was empty is ''."""
+"""The trimmed cells of a valid row, one for each field of its file; '' for an empty optional one."""

@@ -1,4 +1,4 @@
-"""Which leads an export takes, and which of their columns."""
+"""Choose the leads of an export and their columns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,15 +27,16 @@ EXPORT_COLUMNS: Final = (
     "loss_reason",
     "won_reason",
 )
-"""Every column that may be exported (our API)."""
+"""The columns that may be exported (our API)."""
 
 DEFAULT_COLUMNS: Final = EXPORT_COLUMNS[:11]
 
 
 @dataclass(frozen=True, slots=True)
 class LeadFilter:
-    """All of the organisation's leads that meet every condition given; times are UTC without a zone, to the
-    second, and both ends are included.
+    """The conditions that every exported lead of the organisation meets.
+
+    Times are UTC without a zone, to the second, and both ends are included.
     """
 
     status: LeadStatus | None = None
@@ -44,7 +45,7 @@ class LeadFilter:
     end: datetime | None = None
 
     def as_recorded(self) -> dict[str, str]:
-        """The conditions given, under the names of the API's parameters."""
+        """Return the conditions under the names of the API's parameters, without those not given."""
         conditions = {
             "status": self.status and self.status.value,
             "source": self.source and self.source.name,
@@ -55,7 +56,7 @@ class LeadFilter:
 
     @classmethod
     def from_recorded(cls, recorded: Mapping[str, str]) -> Self:
-        """The filter of which `as_recorded` gave this."""
+        """Return the filter of which `as_recorded` returned this."""
         return cls(
             status=LeadStatus[recorded["status"]] if "status" in recorded else None,
             source=LeadSource[recorded["source"]] if "source" in recorded else None,

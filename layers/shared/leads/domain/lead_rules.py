@@ -1,8 +1,7 @@
-"""The rules that one row of a file must keep to become a lead.
+"""Check the cells of a row against the rules of a lead.
 
-They are written twice on purpose: as the schemas of `LeadChecker`, which pydantic checks at once and
-fast, and in `row_errors`, which says in words everything that is wrong with a row that failed. A property
-test holds them together.
+The rules are written twice on purpose. The schemas of `LeadChecker` check many rows at once, fast.
+`row_errors` names every fault of a row that failed. A property test holds the two together.
 """
 
 import re
@@ -16,22 +15,22 @@ from pydantic_core.core_schema import list_schema, str_schema, tuple_positional_
 from leads.domain.lead import REQUIRED_FIELDS, LeadCells, LeadSource
 from leads.domain.row_error import RowError
 
-# Our API's limits in characters; the columns of `dossier` are as wide.
+# Characters (our API). The columns of `dossier` are as wide.
 NAME_LENGTH: Final = 255
 PHONE_LENGTH: Final = 50
 EMAIL_LENGTH: Final = 255
 LEAD_SOURCE_LENGTH: Final = 255
 NOTES_LENGTH: Final = 10_000
 
-SHOWN_LENGTH: Final = 100
-"""How much of a wrong value a message repeats, in characters (our API)."""
+QUOTED_LENGTH: Final = 100
+"""Characters of a wrong value that a message quotes (our API)."""
 
-# In pydantic's regular expressions, which are Rust's, ^ and $ mean the very ends. A first ' is left to the
-# slow pass, which knows whether the formula guard put it there.
+# pydantic's regular expressions are Rust's: ^ and $ match only at the very ends. No pattern accepts a ' at
+# the start: the slow pass knows whether the formula guard put it there.
 _SCORE: Final = "0*(?:100|[0-9]{1,2})"
 _TEXT: Final = r"^(?:[^'\x00][^\x00]*)?$"
 _A_DIGIT: Final = r"^(?:[0-9]|[^'\x00Ee][^\x00Ee]*[0-9])[^\x00Ee]*$"
-"""One with an E may be a number as a spreadsheet writes it; the slow pass knows."""
+"""Without an E, by which a spreadsheet writes a large number: the slow pass tells them apart."""
 
 
 def _text(length: int, *, required: bool = False) -> CoreSchema:
@@ -50,19 +49,19 @@ _SCHEMAS: Final = {
 
 
 class LeadChecker:
-    """The fast check of many rows at once, for files that have these fields."""
+    """Check many rows of a file with these fields at once."""
 
     def __init__(self, fields: Sequence[str]) -> None:
         row = tuple_positional_schema([_SCHEMAS[field] for field in fields])
-        # None for what is not valid, instead of an error: then it costs nothing to be wrong.
+        # An invalid row becomes None instead of an error of pydantic, which takes time to build.
         lenient = with_default_schema(row, default=None, on_error="default")
         self._rows = SchemaValidator(list_schema(lenient))
 
     def check(self, rows: list[tuple[str, ...]]) -> list[LeadCells | None]:
-        """The cells of each row, trimmed as they come, that is surely a valid lead, and None for the others.
+        """Return the cells of each certainly valid row, and None for each other one. Cells come trimmed.
 
-        The others are those that are not, those with a cell that begins with `'`, perhaps the guard's, and
-        those with a phone that has an E, perhaps a spreadsheet's.
+        None also stands for a row that the slow pass must judge. A `'` at the start of a cell may be the
+        formula guard's, and an E in a phone may be a spreadsheet's.
         """
         checked: list[LeadCells | None] = self._rows.validate_python(rows)
         return checked
@@ -88,17 +87,17 @@ _SCIENTIFIC: Final = re.compile(r"\+?[0-9](?:[.,]([0-9]*))? ?E\+?0*([0-9]{1,2})"
 def _phone_fault(cell: str) -> str | None:
     if not _DIGIT.search(cell):
         return "Phone must contain a digit"
-    # 6,12E+08 is what a narrow column of Excel makes of a million phones: whoever has one has all of them.
+    # A narrow column of Excel turns a million different phones into the same 6,12E+08.
     if (match := _SCIENTIFIC.fullmatch(cell)) and len(match[1] or "") < int(match[2]):
         return "Phone lost its digits in a spreadsheet: format the column as text"
     return None
 
 
 def _source_fault(cell: str) -> str | None:
-    # A NUL must not be repeated: Postgres stores none, and its message says enough.
+    # A NUL is a fault of its own. A message that quoted it could not be stored in Postgres.
     if cell in _SOURCES or "\x00" in cell or (cell.isascii() and cell.lower() in _SOURCES):
         return None
-    return f"Invalid source value: {cell[:SHOWN_LENGTH]}"
+    return f"Invalid source value: {cell[:QUOTED_LENGTH]}"
 
 
 def _score_fault(cell: str) -> str | None:
@@ -114,11 +113,11 @@ _RULES: Final[dict[str, tuple[int, Callable[[str], str | None] | None]]] = {
     "score": (sys.maxsize, _score_fault),
     "notes": (NOTES_LENGTH, None),
 }
-"""How long a cell may be, and what else may be wrong with it."""
+"""The maximum length of a cell of each field, and the check of its content."""
 
 
 def row_errors(row: int, fields: Sequence[str], cells: Sequence[str]) -> list[RowError]:
-    """Every fault of a row's trimmed cells of these fields; none when it is a valid lead."""
+    """Return every fault of a row, whose trimmed cells are of these fields; none for a valid lead."""
     errors = []
     for field, cell in zip(fields, cells, strict=True):
         if not cell:

@@ -1,15 +1,15 @@
-"""Who calls, and what an organisation's id may look like."""
+"""Identify the caller and the organisation of a request."""
 
 import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-# Our API's rule. It keeps an id harmless wherever it goes: S3 keys, log lines, SQL settings.
 _ORG_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
+"""Our API's rule: such an id is harmless in S3 keys, log lines and SQL settings."""
 
 
 def is_org_id(text: str) -> bool:
-    """Whether the text is a well-formed organisation id: `[A-Za-z0-9][A-Za-z0-9_-]{0,63}`."""
+    """Tell whether a text is a well-formed organisation id."""
     return _ORG_ID.fullmatch(text) is not None
 
 
@@ -22,7 +22,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The authenticated caller: everything a request does is done for `org_id` alone."""
+    """The authenticated caller. A request reads and changes only what belongs to `org_id`."""
 
     org_id: str
     role: Role

@@ -18,13 +18,13 @@ EXPANDED_LIMIT: Final = 2 * 1024**3
 
 OVERHEAD_LIMIT_BYTES: Final = 1024 * 1024
 """Bytes by which a compressed file may exceed its content. Padding to a tape block takes up to 1 MiB, and
-data that does not compress grows by 0.03 %. With more, 100 million empty members would keep the reader
-busy for minutes without a byte to return.
+data that does not compress grows by 0.03 %. A higher limit lets empty members keep the reader busy for
+longer without a byte to return.
 """
 
 _SMALL_READ_BYTES: Final = 1024
-"""A shorter read is the end of a member, and costs as much of the overhead. GzipFile takes up to 0.1 ms for
-a member: 2 GiB of them would take hours, if each held a few bytes only.
+"""A read of fewer bytes is the end of a member, and costs this much of OVERHEAD_LIMIT_BYTES. GzipFile takes
+up to 0.1 ms for a member, so 2 GiB of members of a few bytes would take hours.
 """
 
 _MAGIC: Final = b"\x1f\x8b"
@@ -69,7 +69,7 @@ class PrependedSource:
 
 
 class _CountedSource(io.BufferedIOBase):
-    """Give GzipFile as many bytes as it asks for, until they exceed the expanded ones by too many."""
+    """Pass compressed bytes to GzipFile, until they exceed the expanded ones by too many."""
 
     def __init__(self, source: ByteSource) -> None:
         self._source = source
@@ -94,6 +94,8 @@ class _CountedSource(io.BufferedIOBase):
 
 
 class _ExpandedSource:
+    """Expand gzip members with the bounds of `decompress`."""
+
     def __init__(self, source: ByteSource, limit: int) -> None:
         self._compressed = _CountedSource(source)
         self._file = gzip.GzipFile(fileobj=self._compressed, mode="rb")
@@ -102,7 +104,7 @@ class _ExpandedSource:
 
     def read(self, size: int, /) -> bytes:
         try:
-            # read() would lose the bytes in front of a damage, and wait until it has `size` of them.
+            # read() would lose the bytes before a damaged one.
             data = self._file.read1(min(size, _MAX_READ_BYTES))
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise InvalidFile(

@@ -144,8 +144,9 @@ def _decode(decoder: codecs.IncrementalDecoder, block: bytes, offset: int, *, fi
         return decoder.decode(block, final)
     except UnicodeDecodeError as error:
         at = offset - pending + error.start
+        name = _NAMES[error.encoding]
         raise InvalidFile(
             FailureCode.INVALID_ENCODING,
-            f"The file begins as {_NAMES[error.encoding]}, but the byte at offset {at:,} is not. "
-            "Save it as CSV UTF-8 and send it again.",
+            f"The file starts as {name}, but the byte at offset {at:,} is not valid {name}. "
+            "Save it as CSV (UTF-8) and send that.",
         ) from error

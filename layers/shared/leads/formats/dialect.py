@@ -1,8 +1,8 @@
-"""The dialect of one file: its delimiter, found before the first row is read and kept to the last.
+"""Find the delimiter of a file before its first row is read.
 
-Policy: a first line `sep=X` (Excel) is obeyed and dropped; else the delimiter is the one of `,` `;` tab and
-`|` by which the header line holds the most column names that we know, and of equals the one that cuts it
-most. In a report of ours it is the one by which the first three columns are the report's.
+A first line `sep=X` (Excel) is obeyed and dropped. Otherwise it is the one of `,` `;` tab and `|` that splits
+the header into the most known column names. Of equals it is the one that splits the header into the most
+cells. In a report of the service it is the one that yields the report's three columns.
 """
 
 import csv
@@ -20,63 +20,68 @@ DELIMITERS: Final = (",", ";", "\t", "|")
 
 _SEP_LINE: Final = re.compile(r"\"?sep=(.)\"?[\r\n]*", re.IGNORECASE | re.DOTALL)
 _BLANK: Final = "".join(DELIMITERS) + " \n\r\u00a0"
+
 HEADER_LINES: Final = 100
-"""Lines among which the header must be: blank ones before it and line breaks in its quoted cells included."""
+"""Lines within which the header must end, with blank ones before it and line breaks in quoted cells."""
 
 _HEADER_CHARACTERS: Final = 1024 * 1024
-"""Of these lines, which may be long: what is looked at beyond would be kept until it is read as rows."""
+"""Characters of these lines that are read for the header: they stay in memory until they are read as rows."""
 
-# A quoted cell may hold a line of any length that Lines lets pass; csv's own limit of 131,072 is too
-# short.
+BYTE_ORDER_MARK: Final = "\ufeff"
+"""The first character, by which Excel recognises UTF-8."""
+
+# A quoted cell may be as long as a line. csv's own limit of 131,072 characters is too short.
 csv.field_size_limit(LINE_LIMIT)
 
 
-BYTE_ORDER_MARK: Final = "\ufeff"
-"""By its first character Excel knows a file as UTF-8."""
-
-
 class Dialect(NamedTuple):
-    """A file's delimiter, and its lines with a byte order mark and an Excel `sep=` line taken off."""
+    """The delimiter of a file, and its lines without a byte order mark and a `sep=` line."""
 
     delimiter: str
     space_after_delimiter: bool
-    """Whether a space stands between a delimiter and a quoted cell, as some programs write all cells."""
+    """Whether a space stands before each quoted cell, as some programs write it."""
     has_bom: bool
-    """Whether the file has a byte order mark."""
     lines: Iterator[str]
 
 
 def find_dialect(lines: Iterator[str]) -> Dialect:
-    """Looks at the first lines for the delimiter. Raises InvalidFile for a delimiter that cannot be one."""
+    """Find the delimiter in the first lines.
+
+    Raises:
+        InvalidFile: A `sep=` line names a character that cannot be a delimiter.
+    """
     head = _head(lines)
-    marked = bool(head) and head[0].startswith(BYTE_ORDER_MARK)
-    if marked:
+    has_bom = bool(head) and head[0].startswith(BYTE_ORDER_MARK)
+    if has_bom:
         head[0] = head[0].removeprefix(BYTE_ORDER_MARK)
     if head and (match := _SEP_LINE.fullmatch(head[0])):
         delimiter = match[1]
         if delimiter in '"\r\n\0 ' or delimiter.isalnum():
             raise InvalidFile(
-                FailureCode.INVALID_CSV, "The first line's sep= names a character that cannot be a delimiter."
+                FailureCode.INVALID_CSV,
+                "The first line's sep= names a character that cannot be a delimiter. Name a comma, a "
+                "semicolon, a tab or |, or delete the line.",
             )
         head = head[1:]
     else:
         delimiter = _delimiter_of(head)
-    return Dialect(delimiter, _is_spaced(head, delimiter), marked, chain(head, lines))
+    return Dialect(delimiter, _has_spaces(head, delimiter), has_bom, chain(head, lines))
 
 
 def _head(lines: Iterator[str]) -> list[str]:
+    """Read the lines that may hold the header."""
     head: list[str] = []
-    left = _HEADER_CHARACTERS
+    remaining = _HEADER_CHARACTERS
     for line in islice(lines, HEADER_LINES):
         head.append(line)
-        left -= len(line)
-        if left <= 0:
+        remaining -= len(line)
+        if remaining <= 0:
             break
     return head
 
 
 def is_blank(record: Sequence[str]) -> bool:
-    """Whether a record before the header says nothing: cut by another delimiter, `;;;` is one cell of it."""
+    """Tell whether a record before the header is empty. By another delimiter, `;;;` is one cell of it."""
     return not any(cell.strip().strip(_BLANK).strip() for cell in record)
 
 
@@ -88,7 +93,7 @@ def _delimiter_of(head: Sequence[str]) -> str:
     return max(DELIMITERS, key=fitness)
 
 
-def _is_spaced(head: Sequence[str], delimiter: str) -> bool:
+def _has_spaces(head: Sequence[str], delimiter: str) -> bool:
     others = _first_record(head, delimiter)[1:]
     return bool(others) and all(name.startswith(' "') for name in others)
 

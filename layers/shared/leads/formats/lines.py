@@ -56,7 +56,8 @@ def _line_blocks(blocks: Iterator[str]) -> Iterator[list[str]]:
             if waiting > LINE_LIMIT:
                 raise InvalidFile(
                     FailureCode.INVALID_CSV,
-                    f"A line is longer than {LINE_LIMIT:,} characters: the file does not look like CSV.",
+                    f"A line is longer than {LINE_LIMIT:,} characters, so the file does not look like CSV. "
+                    "Save it as CSV (UTF-8) and send that.",
                 )
             continue
         parts.append(block)

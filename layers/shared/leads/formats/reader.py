@@ -1,10 +1,10 @@
-"""A CSV file as chunks of checked rows, streaming: what the import engine reads.
+"""Read a CSV file as chunks of checked rows, streaming.
 
-Row numbers are a spreadsheet's: the first record is row 1, a quoted line break starts no row, and a record
+Row numbers are a spreadsheet's: the first record is row 1, and a quoted line break starts no row. A record
 whose cells are all empty has a number but is not counted.
 
-Each chunk is checked column by column and row by row without a Python loop; only the rows that this fast pass
-does not take, such as faulty, guarded or ragged ones, are then looked at one by one.
+The fast pass checks a whole chunk without a Python loop. The slow pass checks, one by one, the rows that the
+fast pass does not accept: faulty, guarded or ragged ones.
 """
 
 import csv
@@ -28,99 +28,107 @@ from leads.formats.lines import LINE_LIMIT, Lines, TooMuchText
 from leads.formats.report import ReportFormat
 
 CHUNK_ROWS: Final = 1_000
-"""Records handled at once: a chunk's fixed costs vanish, and its cells still fit a core's cache, which is a
-tenth faster than chunks of 5,000.
+"""Records of a chunk. With fewer, the fixed costs of a chunk show. With 5,000, its cells no longer fit the
+cache of a core, which takes a tenth longer.
 """
 
 CHUNK_CHARACTERS: Final = 512 * 1024
-"""After which a chunk ends before it has CHUNK_ROWS: notes may be as long as they like."""
+"""Characters after which a chunk ends, even with fewer than CHUNK_ROWS: long notes must not fill memory."""
 
 ROW_LIMIT: Final = 4 * LINE_LIMIT
-"""Characters of a row, to a line and a chunk. A row of one line has fewer anyway: this is for line breaks in
-many cells.
+"""Characters of a row of several lines, to a line and a chunk. Line breaks in quoted cells let a row grow
+beyond LINE_LIMIT.
 """
 
 _END: Final = "end-of-file"
 _END_LINE: Final = f'"{_END}"'
-"""Quoted, so that a quote left open keeps the last `"` in the cell and no such record is taken for ours."""
+"""A last line, quoted: an unclosed quote swallows it with its last `"`, so that no other record equals it."""
 
 _REFUSED: Final = "\0"
-"""Stands for a cell that the fast pass must not take: no cell with a NUL is a valid one."""
+"""A cell that the fast pass refuses, and so leaves to the slow pass: a NUL is never valid."""
 
 _REFUSED_RECORD: Final = [_REFUSED]
-"""Stands for a whole record of such cells."""
+"""A record of such cells."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some consecutive records of a file, as they were, and what each is: a lead's cells, or None when it is
-    faulty or blank. A faulty row may have several errors.
-    """
+    """Consecutive records of a file and their leads."""
 
     first_row: int
     records: list[list[str]]
+    """The cells as they are in the file."""
     leads: list[LeadCells | None]
+    """The lead of each record; None for a faulty or a blank one."""
     errors: list[RowError]
+    """Every fault: a row may have several."""
     faulty: list[int]
+    """The indices of the faulty records."""
 
     @property
     def lead_count(self) -> int:
+        """Count the valid rows."""
         return len(self.leads) - self.leads.count(None)
 
 
 class LeadReader:
-    """Reads one file. The header is read at once: raises InvalidFile when it, or the file, cannot be used."""
+    """Read the leads of one file."""
 
     def __init__(self, source: ByteSource, *, chunk_rows: int = CHUNK_ROWS) -> None:
+        """Read the header. Raises InvalidFile when it, or the file, cannot be used."""
         self._lines = Lines(decode(decompress(source)))
         dialect = find_dialect(iter(self._lines))
         self._chunk_rows = chunk_rows
         self._row = 0
         self._ended = False
         self._records = csv.reader(
-            chain(dialect.lines, self._end()),
+            chain(dialect.lines, self._end_line()),
             delimiter=dialect.delimiter,
             skipinitialspace=dialect.space_after_delimiter,
         )
         self._columns = self._read_header()
         self.report_format: Final = ReportFormat.of(dialect, self._columns)
-        """How the rows of this file that are not imported are reported."""
+        """The format of the report of this file."""
         self.fields: Final = tuple(
-            field for field, places in zip(FIELDS, self._columns.fields, strict=True) if places
+            field for field, indices in zip(FIELDS, self._columns.fields, strict=True) if indices
         )
-        """The fields that the file has, in the order of its leads' cells."""
-        self._places = [places for places in self._columns.fields if places]
-        # Nearly always each field is one column.
+        """The fields that the file has, in the order of the cells of a lead."""
+        self._indices = [indices for indices in self._columns.fields if indices]
+        # In nearly every file each field is one column.
         self._pick = (
-            itemgetter(*(place for (place,) in self._places)) if max(map(len, self._places)) == 1 else None
+            itemgetter(*(index for (index,) in self._indices)) if max(map(len, self._indices)) == 1 else None
         )
         self._checker = LeadChecker(self.fields)
 
     @property
     def ignored_columns(self) -> tuple[str, ...]:
-        """Headers of the columns that are no field of a lead."""
+        """Return the headers of the columns that are no field of a lead."""
         return self._columns.ignored
 
     def chunks(self) -> Iterator[Chunk]:
-        """The rows in file order. Raises InvalidFile where the file turns out to be none that can be read."""
-        while records := self._take(self._chunk_rows):
-            chunk = Chunk(self._row - len(records) + 1, records, self._checked(records), [], [])
-            for at in [at for at, lead in enumerate(chunk.leads) if lead is None]:
-                self._look_at(at, chunk)
+        """Yield the rows in file order.
+
+        Raises:
+            InvalidFile: The rest of the file cannot be read.
+        """
+        while records := self._read_records(self._chunk_rows):
+            chunk = Chunk(self._row - len(records) + 1, records, self._check_fast(records), [], [])
+            for index in [index for index, lead in enumerate(chunk.leads) if lead is None]:
+                self._check_slowly(index, chunk)
             yield chunk
-            # Rows may be long: none of these stay while the next ones are made.
+            # Rows may be long, so free these before the next ones are read.
             del chunk, records
 
-    def _end(self) -> Iterator[str]:
-        """A last record of our own: a quote left open swallows it, and so is found."""
+    def _end_line(self) -> Iterator[str]:
+        """Yield a line behind the last one: an unclosed quote swallows it, and so is found."""
         self._ended = True
         yield _END_LINE
 
     def _read_header(self) -> Columns:
-        while records := self._take(1):
+        while records := self._read_records(1):
             if not is_blank(records[0]):
                 return map_columns(records[0])
-            # Nobody looks at the time yet, and two gibibytes of blank lines take an hour.
+            # Without this limit 2 GiB of blank lines take an hour, in which no deadline is checked.
             if self._row == HEADER_LINES:
                 raise InvalidFile(
                     FailureCode.EMPTY_FILE,
@@ -130,13 +138,13 @@ class LeadReader:
             FailureCode.EMPTY_FILE, "The file holds no data: its first line must name the columns."
         )
 
-    def _take(self, count: int) -> list[list[str]]:
-        """The next records, at most `count`, fewer when they are long; none at the end."""
+    def _read_records(self, count: int) -> list[list[str]]:
+        """Return the next records, at most `count`, fewer if they are long; none at the end."""
         records: list[list[str]] = []
         lines = self._lines
         enough = lines.characters + CHUNK_CHARACTERS
         try:
-            # The records before a row are no more than a chunk may have.
+            # The records that stand before a long row in its chunk have at most CHUNK_CHARACTERS.
             lines.limit = enough + ROW_LIMIT
             for record in islice(self._records, count):
                 records.append(record)
@@ -149,7 +157,7 @@ class LeadReader:
                 'Perhaps a quote (") opens in this row and is never closed.',
             ) from error
         except csv.Error as error:
-            # The only fault that csv finds in what we let through is a cell over its limit.
+            # The only fault that csv can find in these lines is a cell over its limit.
             raise InvalidFile(
                 FailureCode.INVALID_CSV,
                 f"Row {self._row + len(records) + 1}: a cell is longer than {LINE_LIMIT:,} characters. "
@@ -164,73 +172,74 @@ class LeadReader:
         self._row += len(records)
         return records
 
-    def _checked(self, records: list[list[str]]) -> list[LeadCells | None]:
-        """The fast pass: the cells of each record that is surely a valid lead, else None."""
+    def _check_fast(self, records: list[list[str]]) -> list[LeadCells | None]:
+        """Return the cells of each certainly valid record, and None for each other one."""
         column = self._column_of(records)
         fields = [
-            map(str.strip, column(places[0]))
-            if len(places) == 1
-            else map(_joined, *(column(place) for place in places))
-            for places in self._places
+            map(str.strip, column(indices[0]))
+            if len(indices) == 1
+            else map(_join, *(column(index) for index in indices))
+            for indices in self._indices
         ]
         return self._checker.check(list(zip(*fields, strict=True)))
 
     def _column_of(self, records: list[list[str]]) -> Callable[[int], Sequence[str]]:
-        """What gives the cells of one column."""
+        """Return a function that returns the cells of one column."""
         width = self._columns.width
         if set(map(len, records)) == {width}:
             return list(zip(*records, strict=True)).__getitem__
-        # Not made as wide as the header, which has thousands of columns when somebody means harm. A record
-        # with filled cells beyond it is not for the fast pass.
+        # Short records are not padded: a hostile header has thousands of columns. A record with filled cells
+        # beyond the header is left to the slow pass.
         fitting = [_REFUSED_RECORD if any(record[width:]) else record for record in records]
-        return lambda place: [
-            record[place] if place < len(record) else _REFUSED if record is _REFUSED_RECORD else ""
+        return lambda index: [
+            record[index] if index < len(record) else _REFUSED if record is _REFUSED_RECORD else ""
             for record in fitting
         ]
 
-    def _look_at(self, at: int, chunk: Chunk) -> None:
-        """The slow pass over one record: a lead after all, blank, or faulty, and then what is wrong with
-        it.
-        """
-        record = list(map(str.strip, chunk.records[at]))
+    def _check_slowly(self, index: int, chunk: Chunk) -> None:
+        """Add to the chunk the lead of one record, or its faults, or nothing for a blank one."""
+        record = list(map(str.strip, chunk.records[index]))
         filled = len(record)
         while filled and not record[filled - 1]:
             filled -= 1
         if not filled:
             return
         cells = self._cells(record)
-        row = chunk.first_row + at
+        row = chunk.first_row + index
         errors = row_errors(row, self.fields, cells)
         if filled > self._columns.width:
             message = f"Row has {filled} cells, the header has {self._columns.width}"
             errors.append(RowError(row, None, message))
         if errors:
             chunk.errors.extend(errors)
-            chunk.faulty.append(at)
+            chunk.faulty.append(index)
         else:
             source = self.fields.index("source")
             cells[source] = cells[source].lower()
-            chunk.leads[at] = tuple(cells)
+            chunk.leads[index] = tuple(cells)
 
     def _cells(self, record: list[str]) -> list[str]:
-        """The fields of a trimmed record."""
+        """Return the cells of the fields of a trimmed record."""
         if self._pick is not None and len(record) >= self._columns.width:
             picked: tuple[str, ...] = self._pick(record)
-            # Only what begins with ' may be guarded: this asks it of all cells at once.
+            # Only a cell that starts with ' may be guarded: this tests all cells at once.
             if "'" not in "".join(picked):
                 return list(picked)
-        return [_cell(record, places) for places in self._places]
+        return [_cell(record, indices) for indices in self._indices]
 
 
-def _joined(*parts: str) -> str:
-    """First and last name; one that may be guarded is not for the fast pass."""
+def _join(*parts: str) -> str:
+    """Join first and last name, or refuse one that may be guarded to the fast pass."""
     name = " ".join(filter(None, map(str.strip, parts)))
     return _REFUSED if "'" in name else name
 
 
-def _cell(record: Sequence[str], places: tuple[int, ...]) -> str:
-    """A field's text of a trimmed record. Trimmed first, so that what the guard kept safe stays as it was."""
-    if len(places) == 1:
-        return unguard(record[places[0]]) if places[0] < len(record) else ""
-    parts = [unguard(record[place]) for place in places if place < len(record)]
+def _cell(record: Sequence[str], indices: tuple[int, ...]) -> str:
+    """Return the text of a field in a trimmed record.
+
+    Trimming comes first: white space that the guard protected is part of the value.
+    """
+    if len(indices) == 1:
+        return unguard(record[indices[0]]) if indices[0] < len(record) else ""
+    parts = [unguard(record[index]) for index in indices if index < len(record)]
     return " ".join(part for part in parts if part)

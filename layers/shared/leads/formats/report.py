@@ -1,9 +1,8 @@
-"""The report of a job: the rows of its file that were not imported, and why, to be corrected and sent
-again.
+"""Write the report of a job: the rows that were not imported, to be corrected and sent again.
 
-`row`, `outcome` and `reason`, then the columns and cells of the file, trimmed, and guarded like an export's.
-It looks as its file does, so that the program that wrote the one opens the other: the file's delimiter, and a
-byte order mark when the file has one or is not cut by commas, which is how Excel writes.
+A line has `row`, `outcome` and `reason`, then the cells of the file, trimmed, and guarded like an export's.
+The program that wrote the file must open its report, so the report has the file's delimiter. It has a byte
+order mark if the file has one or is not split by commas, which is how Excel writes.
 """
 
 import csv
@@ -13,12 +12,12 @@ from itertools import chain
 from typing import Final, NamedTuple
 
 from leads.formats.dialect import BYTE_ORDER_MARK, DELIMITERS, Dialect
-from leads.formats.formula_guard import guard, guarded_again, may_change
+from leads.formats.formula_guard import guard, guard_records, may_change
 from leads.formats.header import REPORT_COLUMNS, Columns
 
 
 class Outcome(StrEnum):
-    """Why a row was not imported."""
+    """The reason for which a row was not imported."""
 
     ERROR = "error"
     DUPLICATE = "duplicate"
@@ -26,11 +25,10 @@ class Outcome(StrEnum):
 
 DUPLICATE_REASON: Final = "Phone belongs to an active lead or to an earlier row"
 
-
 _LINE_END: Final = "\r\n"
 
-_QUOTED: Final = '"\r\n'
-"""What csv quotes a cell for, beside its delimiter."""
+_QUOTED_CHARACTERS: Final = '"\r\n'
+"""The characters, beside its delimiter, for which csv quotes a cell."""
 
 
 class ReportRow(NamedTuple):
@@ -43,79 +41,80 @@ class ReportRow(NamedTuple):
 
 
 class _Lines:
-    """What csv.writer writes to: it gives `write` a row at a time."""
+    """Collect the lines that csv.writer writes, one by one."""
 
     def __init__(self) -> None:
-        self.taken: list[str] = []
-        self.write = self.taken.append
+        self.written: list[str] = []
+        self.write = self.written.append
 
 
 class ReportFormat(NamedTuple):
-    """How a file's report is written."""
+    """The columns and the dialect of the report of a file."""
 
     names: tuple[str, ...]
     delimiter: str
     has_bom: bool
-    left_out: int
-    """Columns of an earlier report of ours with which the file begins; the new ones take their place."""
+    replaced_columns: int
+    """Leading columns of the file that an earlier report added; those of this one replace them."""
 
     @classmethod
     def of(cls, dialect: Dialect, columns: Columns) -> "ReportFormat":
-        """The format that fits a file."""
-        # Another delimiter is known from a line sep=, which a report does not have.
+        """Return the format for a file."""
+        # Only a sep= line can name another delimiter, and a report has no such line.
         delimiter = dialect.delimiter if dialect.delimiter in DELIMITERS else ","
-        marked = dialect.has_bom or delimiter != ","
-        return cls(columns.names[columns.report_columns :], delimiter, marked, columns.report_columns)
+        has_bom = dialect.has_bom or delimiter != ","
+        return cls(columns.names[columns.report_columns :], delimiter, has_bom, columns.report_columns)
 
     def header(self) -> bytes:
-        """The first line, with the mark."""
-        (line,) = self._written([[*REPORT_COLUMNS, *map(guard, self.names)]])
+        """Return the first line, with its byte order mark."""
+        (line,) = self._write([[*REPORT_COLUMNS, *map(guard, self.names)]])
         return (BYTE_ORDER_MARK if self.has_bom else "").encode() + line
 
     def lines(self, rows: Sequence[ReportRow]) -> list[bytes]:
-        """A line for each row.
+        """Return a line for each row.
 
-        An import reads in a cell what it read before: one that is already guarded, or would be but for the
-        white space before it, gets no other `'`.
+        A cell that is guarded already, perhaps behind white space, gets no second `'`: an import of the
+        report must read the same value again.
         """
-        records = [list(map(str.strip, row.record[self.left_out :])) for row in rows]
+        records = [list(map(str.strip, row.record[self.replaced_columns :])) for row in rows]
         joined = "\0".join(("", *chain.from_iterable(records), ""))
         if may_change(joined, sum(map(len, records))):
-            records = guarded_again(records)
-        lines = self._plain(rows, records)
-        if any(mark in joined for mark in (self.delimiter, *_QUOTED)):
-            at = self._to_be_quoted(records)
-            quoted = self._written(
-                [rows[one].row, rows[one].outcome, guard(rows[one].reason), *records[one]] for one in at
+            records = guard_records(records)
+        lines = self._write_unquoted(rows, records)
+        if any(character in joined for character in (self.delimiter, *_QUOTED_CHARACTERS)):
+            indices = self._to_be_quoted(records)
+            quoted = self._write(
+                [rows[index].row, rows[index].outcome, guard(rows[index].reason), *records[index]]
+                for index in indices
             )
-            for one, line in zip(at, quoted, strict=True):
-                lines[one] = line
+            for index, line in zip(indices, quoted, strict=True):
+                lines[index] = line
         return lines
 
-    def _plain(self, rows: Sequence[ReportRow], records: Iterable[list[str]]) -> list[bytes]:
-        """The lines of rows none of whose cells must be quoted, for a third of what csv takes."""
-        said = {
-            (outcome, reason): self._written([[outcome, guard(reason)]])[0].decode().removesuffix(_LINE_END)
+    def _write_unquoted(self, rows: Sequence[ReportRow], records: Iterable[list[str]]) -> list[bytes]:
+        """Write rows without a cell to be quoted, in a third of the time that csv takes."""
+        reasons = {
+            (outcome, reason): self._write([[outcome, guard(reason)]])[0].decode().removesuffix(_LINE_END)
             for outcome, reason in {(row.outcome, row.reason) for row in rows}
         }
-        mark = self.delimiter
+        delimiter = self.delimiter
         return [
-            (mark.join((str(row.row), said[row.outcome, row.reason], *record)) + _LINE_END).encode()
+            (delimiter.join((str(row.row), reasons[row.outcome, row.reason], *record)) + _LINE_END).encode()
             for row, record in zip(rows, records, strict=True)
         ]
 
     def _to_be_quoted(self, records: Iterable[list[str]]) -> list[int]:
-        """Where the records are that have a cell which csv quotes."""
-        mark = self.delimiter
-        texts = ((mark.join(record), len(record)) for record in records)
-        # Without a call or a loop for each row: nearly every chunk of people's notes has some of these.
+        """Return the indices of the records with a cell that csv quotes."""
+        delimiter = self.delimiter
+        texts = ((delimiter.join(record), len(record)) for record in records)
+        # Without a call or a loop for each row: nearly every chunk with notes has some of these.
         return [
-            at
-            for at, (text, cells) in enumerate(texts)
-            if text.count(mark) >= max(1, cells) or '"' in text or "\n" in text or "\r" in text
+            index
+            for index, (text, cells) in enumerate(texts)
+            if text.count(delimiter) >= max(1, cells) or '"' in text or "\n" in text or "\r" in text
         ]
 
-    def _written(self, rows: Iterable[list[str | int]]) -> list[bytes]:
+    def _write(self, rows: Iterable[list[str | int]]) -> list[bytes]:
         lines = _Lines()
         csv.writer(lines, delimiter=self.delimiter, lineterminator=_LINE_END).writerows(rows)
-        return [line.encode() for line in lines.taken]
+        return [line.encode() for line in lines.written]

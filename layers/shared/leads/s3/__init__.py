@@ -1,1 +1,1 @@
-"""The bucket: its keys, its presigned URLs, streaming reads and multipart writes."""
+"""Read from and write to the bucket: keys, presigned URLs, streaming reads and multipart writes."""

@@ -39,8 +39,8 @@ _DELETED: Final = ("NoSuchKey", "NoSuchVersion", "MethodNotAllowed")
 """S3's codes for a deleted object; the last one is its answer for the version of a delete marker."""
 
 _DENIED: Final = "AccessDenied"
-"""S3's code for an object that the caller may not read, and for a missing one if the caller may not list the
-whole bucket.
+"""S3's code for an object that the caller may not read. Without the right to list the whole bucket, it is
+also the code for a missing one.
 """
 
 _NOT_STORED: Final = "S3 did not store an object"
@@ -48,8 +48,8 @@ _NO_PART: Final = "S3 did not take a part"
 
 
 _REGIONAL: Final = Config(s3={"addressing_style": "virtual"})
-"""Makes links and forms name the endpoint of the region. The endpoint of all regions redirects for hours to a
-new bucket, where the signature is invalid, and refuses regions that were opened after 2019.
+"""Makes links and forms name the endpoint of the region. The endpoint of all regions refuses regions opened
+after 2019. For hours it redirects to a new bucket, where the signature is invalid.
 """
 
 

@@ -1,4 +1,4 @@
-"""What S3 tells a function: which objects were stored."""
+"""Read the events by which S3 announces stored objects."""
 
 from dataclasses import dataclass
 from urllib.parse import unquote_plus
@@ -13,12 +13,14 @@ class StoredFile:
     key: str
     version: str
     size: int = 0
-    """Bytes of it, as far as the event tells: for what may begin before it is opened, and nothing else."""
+    """Bytes, as the event announced them: an estimate until the object is open."""
 
 
 def stored_files(event: object) -> list[StoredFile]:
-    """The objects of an event. Keys are URL-encoded in it (S3 event message structure); folders' marks are
-    left out, and so is what S3 does not send: to raise would only bring it again.
+    """Return the objects of an event, without the markers of folders.
+
+    Keys are URL-encoded in an event (S3 event message structure). A record that S3 does not send is logged
+    and left out: an error would only make Lambda deliver the event again.
     """
     files = []
     for record in _records(event):

@@ -1,4 +1,4 @@
-"""Open the file of an import, and turn a deleted one into the reason that its job fails with."""
+"""Open the file of an import; a deleted file is the reason of a failed job."""
 
 from typing import NamedTuple
 

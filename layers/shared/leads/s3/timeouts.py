@@ -14,7 +14,7 @@ class S3Timeouts(NamedTuple):
 
     @property
     def seconds(self) -> int:
-        """The longest that a silent S3 can delay a call.
+        """Return the longest delay of a call by a silent S3.
 
         botocore pauses for up to 1 s before the second try and 2 s before the third (boto3 guide, "Retries",
         standard mode).
@@ -32,8 +32,8 @@ class S3Timeouts(NamedTuple):
 
 
 BACKGROUND: Final = S3Timeouts(connect=5, read=10, tries=3)
-"""For a function without a waiting caller: 48 s. An S3 that connects and then is silent is given up after
-33 s. Postgres gives up a reader that takes no more rows after 35 s (tcp_user_timeout).
+"""For a function without a waiting caller: 48 s. A call of an S3 that connects and then is silent ends after
+33 s. Postgres drops a reader that takes no more rows after 35 s (tcp_user_timeout).
 """
 
 INTERACTIVE: Final = S3Timeouts(connect=2, read=5, tries=2)
