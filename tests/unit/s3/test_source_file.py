@@ -7,8 +7,7 @@ import pytest
 from leads.domain.failure_code import FailureCode
 from leads.errors import InvalidFile, ServiceFault
 from leads.s3.bucket import Bucket
-from leads.s3.reader import ObjectReader
-from leads.s3.source_file import SourceFile
+from leads.s3.reader import ObjectReader, SourceFile
 
 KEY = "imports/acme/7/upload.csv"
 

@@ -27,8 +27,7 @@ from leads.postgres.locks import try_lock
 from leads.postgres.sqlstate import STATEMENT_TIMEOUT
 from leads.postgres.staging import Staging
 from leads.s3.keys import report_key
-from leads.s3.reader import ObjectReader
-from leads.s3.source_file import SourceFile
+from leads.s3.reader import ObjectReader, SourceFile
 
 
 class _Merged(NamedTuple):

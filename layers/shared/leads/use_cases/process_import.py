@@ -31,7 +31,7 @@ from leads.postgres.import_jobs import (
 )
 from leads.s3.events import StoredFile
 from leads.s3.keys import parse_drop_key, parse_upload_key
-from leads.s3.source_file import SourceFile
+from leads.s3.reader import SourceFile
 
 DROP_USER: Final = "drop-folder"
 """The creator of a dropped file's leads: S3 does not say whose key put the file there."""
