@@ -21,7 +21,7 @@ MERGE_BYTES: Final = 16 * 1024 * 1024
 def drain(items: list[_T]) -> Iterator[_T]:
     """Return the items in order and remove each from the list.
 
-    What Postgres has got must not take memory during a merge, whoever else refers to the list.
+    What Postgres has must not take memory during a merge, whatever else refers to the list.
     """
     items.reverse()
     while items:
@@ -86,7 +86,7 @@ class BatchMerger:
             self._blocks.append(batch.block)
         self._faults.extend(batch.errors)
         self._fault_count += batch.error_count
-        # The rows are kept until they are staged, what the report needs until they are merged.
+        # The rows stay until they are staged, what the report needs until they are merged.
         self._unmerged.append(batch._replace(block=b""))
         self._unmerged_rows += batch.leads + batch.faulty
         self._unmerged_bytes += batch.weight

@@ -47,7 +47,9 @@ class Progress:
         except Exception as error:
             self._failed = True
             logger.warning(
-                "progress is shown no more", fault=type(error).__name__, stack=stack_without_message(error)
+                "progress is no longer recorded",
+                fault=type(error).__name__,
+                stack=stack_without_message(error),
             )
             # Close the connection at once: it may wait for a lock, or have a transaction open.
             self._disconnect()

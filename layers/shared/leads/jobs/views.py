@@ -1,4 +1,4 @@
-"""A job as it is shown to its organisation: with a fresh link to what it left in the bucket."""
+"""Present jobs to their organisation, with fresh links to what they stored in the bucket."""
 
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
