@@ -106,8 +106,8 @@ def test_disk_that_is_full_costs_retries_and_no_row(
 def test_migration_waits_for_a_running_job_and_lets_others_go_on(
     fragile: FragileStack, monkeypatch: pytest.MonkeyPatch, seen: Seen
 ) -> None:
-    monkeypatch.setattr(migrations, "LOCK_WAIT", 300)
-    monkeypatch.setattr(migrations, "LOCK_PAUSE", 0.2)
+    monkeypatch.setattr(migrations, "LOCK_WAIT_MILLISECONDS", 300)
+    monkeypatch.setattr(migrations, "LOCK_PAUSE_SECONDS", 0.2)
     running, other = Client(fragile), Client(fragile)
     held = fragile.proxy.hold(CHUNK, CHUNK)
     id = post(running)

@@ -44,7 +44,7 @@ def test_a_table_of_the_crms_is_left_as_it_is_and_the_deployment_says_what_to_do
         before = connection.query_value(SHAPE)
 
     with pytest.raises(
-        MigrationFailed, match=r"0001_dossier .* there already.*a database of its own"
+        MigrationFailed, match=r"0001_dossier .* exists already.*a database of its own"
     ) as told:
         migrate_database(crm, app_password=APP_PASSWORD, seconds=60)
 

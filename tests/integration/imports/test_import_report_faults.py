@@ -151,7 +151,7 @@ def test_run_that_fails_after_its_report_is_done_again_and_has_one(
 
 @pytest.mark.parametrize(
     ("fault", "status"),
-    [(DatabaseFault("23514"), "FAILED"), (ServiceFault("somebody else ended it"), "PROCESSING")],
+    [(DatabaseFault("23514"), "FAILED"), (ServiceFault("another program ended it"), "PROCESSING")],
 )
 def test_job_that_fails_at_its_very_end_leaves_no_report(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, fault: ServiceFault, status: str
