@@ -102,8 +102,8 @@ def test_full_disk_during_an_import_loses_no_row(fragile: FragileStack, small_di
 def test_migration_waits_for_a_running_job_only(
     fragile: FragileStack, monkeypatch: pytest.MonkeyPatch, seen: Seen
 ) -> None:
-    monkeypatch.setattr(migrations, "LOCK_WAIT", 300)
-    monkeypatch.setattr(migrations, "LOCK_PAUSE", 0.2)
+    monkeypatch.setattr(migrations, "LOCK_WAIT_MILLISECONDS", 300)
+    monkeypatch.setattr(migrations, "LOCK_PAUSE_SECONDS", 0.2)
     running, other = Client(fragile), Client(fragile)
     held = fragile.proxy.hold(CHUNK, CHUNK)
     id = post(running)

@@ -1,4 +1,4 @@
-"""How many connections a function has: no more than docs/operations.md says, which bounds their sum."""
+"""Functions have no more connections than docs/operations.md says, and their sum fits the server."""
 
 import re
 import socket
@@ -17,9 +17,10 @@ from tests.integration.security.test_least_privilege import drive_expiry, drive_
 from tests.support.deployed import deployed, functions
 from tests.support.service import Caller, Service
 
-SMALLEST: Final = 189
-"""max_connections of an Aurora whose MaxCapacity is 1 (Aurora user guide, "Maximum connections for Aurora
-Serverless v2").
+SMALLEST_MAX_CONNECTIONS: Final = 189
+"""max_connections of an Aurora cluster with MaxCapacity 1.
+
+Source: Aurora user guide, "Maximum connections for Aurora Serverless v2".
 """
 
 _ROW: Final = re.compile(r"\| `(\w+)` \| (?:`(\w+)`|none: [^|]*) \| (\d+) \| (\d+) \|")
@@ -30,21 +31,21 @@ BOUNDS: Final = {
         (PROJECT / "docs/operations.md").read_text()
     )
 }
-"""Of each function its parameter, its connections, and how many of it may run at once."""
+"""The parameter, the connections and the concurrency of each function."""
 
 
 class Opened:
-    """The connections that are open now, and the most that ever were, by application."""
+    """The connections that are open now, and their maximum so far, by application."""
 
     def __init__(self) -> None:
         self.now: Counter[str] = Counter()
-        self.most: Counter[str] = Counter()
+        self.max: Counter[str] = Counter()
         self._lock = Lock()
 
     def add(self, application: str, change: int) -> None:
         with self._lock:
             self.now[application] += change
-            self.most[application] = max(self.most[application], self.now[application])
+            self.max[application] = max(self.max[application], self.now[application])
 
 
 @pytest.fixture
@@ -71,13 +72,14 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[Opened]:
     assert not +counts.now, "these stayed open"
 
 
-def test_every_function_has_its_bound_and_together_they_leave_room_on_the_smallest_cluster() -> None:
+def test_bounds_of_functions_fit_the_smallest_cluster() -> None:
+    """Together the functions use at most 80 % of its connections."""
     assert BOUNDS.keys() == functions(deployed()).keys()
     total = sum(connections * concurrency for _, connections, concurrency in BOUNDS.values())
-    assert total <= 0.8 * SMALLEST
+    assert total <= 0.8 * SMALLEST_MAX_CONNECTIONS
 
 
-def test_the_bounds_are_parameters_of_which_none_is_set() -> None:
+def test_concurrency_is_reserved_only_by_parameters() -> None:
     unset = deployed({})["Resources"]
     chosen = {parameter: str(concurrency) for parameter, _, concurrency in BOUNDS.values() if parameter}
     reserved = deployed(chosen)["Resources"]
@@ -88,16 +90,16 @@ def test_the_bounds_are_parameters_of_which_none_is_set() -> None:
             assert reserved[name]["Properties"]["ReservedConcurrentExecutions"] == str(concurrency), name
 
 
-def test_a_function_has_no_more_connections_than_its_bound_says(service: Service, opened: Opened) -> None:
+def test_function_stays_within_its_connections(service: Service, opened: Opened) -> None:
     drive_imports(service)
     drive_exports(service)
     drive_expiry(service)
-    seen = {name: opened.most[name] for name in BOUNDS}
+    seen = {name: opened.max[name] for name in BOUNDS}
     assert all(seen[name] for name in seen.keys() - {"migrate_database"}), seen
-    assert not {name: most for name, most in seen.items() if most > BOUNDS[name][1]}
+    assert not {name: number for name, number in seen.items() if number > BOUNDS[name][1]}
 
 
-def test_import_leads_has_no_connection_while_it_waits(
+def test_import_leads_waits_without_a_connection(
     service: Service, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caller = Caller()
@@ -120,7 +122,10 @@ def test_import_leads_has_no_connection_while_it_waits(
     assert not any(asleep)
 
 
-def test_no_message_waits_for_an_acknowledgement(service: Service) -> None:
-    """Each COPY of an import ends with a message that is sent in two pieces."""
+def test_connection_sends_without_delay(service: Service) -> None:
+    """Each COPY of an import ends with a message that is sent in two pieces.
+
+    The second piece must not wait for the acknowledgement of the first one.
+    """
     with service.owner() as connection:
         assert connection._pg._usock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -1,4 +1,4 @@
-"""migrate_database: the schema's history, applied once, whole or not at all."""
+"""migrate_database applies each migration once, as a whole or not at all."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -18,32 +18,33 @@ def exists(connection: Connection, table: str) -> bool:
     return connection.query_value("SELECT to_regclass(:table)", table=table) is not None
 
 
-def test_second_run_applies_nothing(service: Service) -> None:
+def test_migrate_database_second_run_applies_nothing(service: Service) -> None:
     answer = service.handler("migrate_database")({}, FakeLambdaContext("migrate_database"))
     assert answer == {"applied": []}
 
 
-def test_migrations_are_numbered_without_gaps() -> None:
+def test_known_migrations_are_numbered_without_gaps() -> None:
     versions = [migration.version for migration in known_migrations()]
     assert versions == list(range(1, len(versions) + 1))
 
 
-def test_failing_migration_leaves_neither_change_nor_record(service: Service) -> None:
+def test_migration_that_fails_changes_nothing(service: Service) -> None:
+    """It has no record either, so the mended file can be applied. After that it must not change."""
     broken = Migration(9001, "broken", "CREATE TABLE half_done (id int); SELECT 1 / 0")
     with service.owner() as connection:
-        with pytest.raises(MigrationFailed, match="migration 9001_broken failed: database error 22012"):
+        with pytest.raises(MigrationFailed, match=r"migration 9001_broken failed: database error 22012"):
             apply_migrations(connection, [broken], seconds=60)
         assert not exists(connection, "half_done")
         mended = broken._replace(sql="CREATE TABLE half_done (id int)")
         assert apply_migrations(connection, [mended], seconds=60) == ["9001_broken"]
         assert exists(connection, "half_done")
-        with pytest.raises(ServiceFault, match="9001_broken changed after it was applied"):
+        with pytest.raises(ServiceFault, match=r"9001_broken changed after it was applied"):
             apply_migrations(connection, [broken], seconds=60)
 
 
 @pytest.fixture
-def gave_way(monkeypatch: pytest.MonkeyPatch) -> Event:
-    """Set when a migration gives way. It is less patient than in a deployment."""
+def paused(monkeypatch: pytest.MonkeyPatch) -> Event:
+    """Return an event that is set when a migration pauses. Its times are shorter than in a deployment."""
     event = Event()
 
     def pause(seconds: float) -> None:
@@ -51,14 +52,13 @@ def gave_way(monkeypatch: pytest.MonkeyPatch) -> Event:
         time.sleep(seconds)
 
     monkeypatch.setattr(migrations, "sleep", pause)
-    monkeypatch.setattr(migrations, "LOCK_WAIT", 50)
-    monkeypatch.setattr(migrations, "LOCK_PAUSE", 0.05)
+    monkeypatch.setattr(migrations, "LOCK_WAIT_MILLISECONDS", 50)
+    monkeypatch.setattr(migrations, "LOCK_PAUSE_SECONDS", 0.05)
     return event
 
 
-def test_a_migration_gives_way_to_who_holds_its_table_and_comes_again(
-    service: Service, gave_way: Event
-) -> None:
+def test_migration_pauses_while_its_table_is_locked(service: Service, paused: Event) -> None:
+    """Statements that come after the migration run during the pause. Then the migration tries again."""
     with service.owner() as connection:
         connection.execute("CREATE TABLE busy (id int)")
         change = Migration(9002, "change_busy", "ALTER TABLE busy ADD name text")
@@ -66,29 +66,28 @@ def test_a_migration_gives_way_to_who_holds_its_table_and_comes_again(
             with job.transaction():
                 job.execute("INSERT INTO busy VALUES (1)")
                 applied = threads.submit(apply_migrations, connection, [change], seconds=60)
-                assert gave_way.wait(20)
-                # Who comes later than the migration is not kept waiting behind it.
+                assert paused.wait(20)
                 other.execute("SET lock_timeout = 10000; INSERT INTO busy VALUES (2)")
                 assert not applied.done()
             assert applied.result(timeout=30) == ["9002_change_busy"]
 
 
-@pytest.mark.usefixtures("gave_way")
-def test_a_migration_that_meets_a_lock_all_the_time_fails_and_says_so(service: Service) -> None:
+@pytest.mark.usefixtures("paused")
+def test_migration_of_a_locked_table_fails(service: Service) -> None:
     with service.owner() as connection, service.owner() as job:
-        connection.execute("CREATE TABLE kept (id int)")
+        connection.execute("CREATE TABLE locked (id int)")
         with job.transaction():
-            job.execute("LOCK TABLE kept")
+            job.execute("LOCK TABLE locked")
             with pytest.raises(
-                MigrationFailed, match="9003_kept failed: .*its tables were locked all the time"
+                MigrationFailed, match=r"9003_locked failed: .*its tables stayed locked until the time limit"
             ):
-                apply_migrations(connection, [Migration(9003, "kept", "DROP TABLE kept")], seconds=0.3)
-        assert exists(connection, "kept")
+                apply_migrations(connection, [Migration(9003, "locked", "DROP TABLE locked")], seconds=0.3)
+        assert exists(connection, "locked")
 
 
-def test_a_migration_for_which_there_is_no_time_is_stopped(service: Service) -> None:
+def test_migration_beyond_its_time_is_stopped(service: Service) -> None:
     with (
         service.owner() as connection,
-        pytest.raises(MigrationFailed, match="9004_long failed: .*it took too long"),
+        pytest.raises(MigrationFailed, match=r"9004_long failed: .*it exceeded the time limit"),
     ):
         apply_migrations(connection, [Migration(9004, "long", "SELECT pg_sleep(60)")], seconds=0.3)

@@ -1,4 +1,4 @@
-"""migrate_database as the custom resource that CloudFormation invokes: it gets an answer, and a true one."""
+"""migrate_database as a custom resource: CloudFormation always gets an answer, and a true one."""
 
 import importlib.util
 import json
@@ -12,16 +12,23 @@ from typing import Any
 import pytest
 
 from leads import custom_resource
-from leads.errors import DatabaseFault, InvalidSettings, MigrationFailed, MissingSettings, NotAnswered
+from leads.errors import (
+    DatabaseFault,
+    InvalidSettings,
+    MigrationFailed,
+    MissingSettings,
+    NotAnswered,
+    SettingsError,
+)
 from tests.support.lambda_context import FakeLambdaContext
 from tests.support.service import ROOT, Service
 
-LONGEST_ANSWER = 4096
-"""Bytes (CloudFormation user guide, "Custom resource response objects")."""
+MAX_ANSWER_BYTES = 4096
+"""Source: CloudFormation user guide, "Custom resource response objects"."""
 
 
 class AnswerBucket(ThreadingHTTPServer):
-    """Where CloudFormation has its answers put: it takes them, after as many errors as it is told to make."""
+    """The place for CloudFormation's answers. It stores them, after the errors in `statuses`."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Answers)
@@ -35,13 +42,13 @@ class AnswerBucket(ThreadingHTTPServer):
 
 
 class _Answers(BaseHTTPRequestHandler):
-    def do_PUT(self) -> None:  # noqa: N802 (http.server's name)
+    def do_PUT(self) -> None:
         bucket = self.server
         assert isinstance(bucket, AnswerBucket)
         body = self.rfile.read(int(self.headers["content-length"]))
         status = bucket.statuses.pop(0) if bucket.statuses else 200
         if status == 200:
-            assert len(body) <= LONGEST_ANSWER
+            assert len(body) <= MAX_ANSWER_BYTES
             bucket.answers.append(json.loads(body))
             bucket.content_types.add(self.headers["content-type"])
         self.send_response(status)
@@ -49,7 +56,7 @@ class _Answers(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Silent."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -88,9 +95,7 @@ def replace(service: Service, monkeypatch: pytest.MonkeyPatch, raised: Exception
 
 
 @pytest.mark.parametrize("kind", ["Create", "Update"])
-def test_a_deployment_is_told_that_the_database_is_migrated(
-    service: Service, bucket: AnswerBucket, kind: str
-) -> None:
+def test_deployment_that_succeeds_is_answered(service: Service, bucket: AnswerBucket, kind: str) -> None:
     assert send(service, event(bucket, kind)) == {"applied": []}
     (answer,) = bucket.answers
     asked = event(bucket)
@@ -100,44 +105,38 @@ def test_a_deployment_is_told_that_the_database_is_migrated(
         "PhysicalResourceId": "DatabaseMigration",
         **{name: asked[name] for name in ("StackId", "RequestId", "LogicalResourceId")},
     }
-    # What the address is signed for.
+    # The address is signed for an empty content type.
     assert bucket.content_types == {""}
 
 
-def test_a_stack_that_goes_does_not_ask_the_database(
+def test_deletion_of_the_stack_does_not_connect(
     service: Service, bucket: AnswerBucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    replace(service, monkeypatch, AssertionError("asked"))
+    replace(service, monkeypatch, AssertionError("connected"))
     send(service, event(bucket, "Delete"))
     assert [answer["Status"] for answer in bucket.answers] == ["SUCCESS"]
 
 
-def test_what_cloudformation_calls_the_resource_by_itself_is_repeated(
-    service: Service, bucket: AnswerBucket
-) -> None:
-    """After a Create that it gave up waiting for."""
+def test_physical_id_of_cloudformation_is_repeated(service: Service, bucket: AnswerBucket) -> None:
+    """CloudFormation chooses an id itself if a Create was not answered in time."""
     send(service, event(bucket, "Delete") | {"PhysicalResourceId": "leads-io-DatabaseMigration-1A2B"})
     assert [answer["PhysicalResourceId"] for answer in bucket.answers] == ["leads-io-DatabaseMigration-1A2B"]
 
 
 @pytest.mark.parametrize(
-    ("settings", "error", "reason"),
+    ("settings", "error"),
     [
-        ({"DATABASE_HOST": ""}, MissingSettings, "missing from the environment: DATABASE_HOST"),
-        (
-            {"DATABASE_PORT": "postgres"},
-            InvalidSettings,
-            "invalid in the environment: DATABASE_PORT must be a number",
-        ),
+        ({"DATABASE_HOST": ""}, MissingSettings(["DATABASE_HOST"])),
+        ({"DATABASE_PORT": "postgres"}, InvalidSettings("DATABASE_PORT must be a number")),
     ],
+    ids=["missing", "invalid"],
 )
 def test_deployment_without_usable_settings_is_answered(
     service: Service,
     bucket: AnswerBucket,
     monkeypatch: pytest.MonkeyPatch,
     settings: dict[str, str],
-    error: type[Exception],
-    reason: str,
+    error: SettingsError,
 ) -> None:
     """Creating the resource fails with the reason. Deleting it needs no settings."""
     (function,) = (one for one in service.template.functions if one.code.name == "migrate_database")
@@ -149,11 +148,11 @@ def test_deployment_without_usable_settings_is_answered(
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    with pytest.raises(error):
+    with pytest.raises(type(error)):
         module.handler(event(bucket), FakeLambdaContext("migrate_database"))
     module.handler(event(bucket, "Delete"), FakeLambdaContext("migrate_database"))
     assert [(answer["Status"], answer["Reason"]) for answer in bucket.answers] == [
-        ("FAILED", reason),
+        ("FAILED", str(error)),
         ("SUCCESS", ""),
     ]
 
@@ -166,12 +165,12 @@ def test_deployment_without_usable_settings_is_answered(
             "migration 0007_wrong failed: database error 42703",
         ),
         (DatabaseFault(None), "the database cannot be reached"),
-        # Not ours, so who knows what its text holds.
+        # The text of another library's error may hold anything.
         (RuntimeError("a phone"), "RuntimeError"),
         (DatabaseFault("42703", "🏠" * 5000), "database error 42703 on " + "🏠" * 776),
     ],
 )
-def test_a_migration_that_fails_fails_the_deployment(
+def test_deployment_with_a_failed_migration_fails(
     service: Service,
     bucket: AnswerBucket,
     monkeypatch: pytest.MonkeyPatch,
@@ -184,21 +183,21 @@ def test_a_migration_that_fails_fails_the_deployment(
     assert [(answer["Status"], answer["Reason"]) for answer in bucket.answers] == [("FAILED", reason)]
 
 
-def test_time_is_kept_for_the_answer(
+def test_migration_reserves_time_for_the_answer(
     service: Service, bucket: AnswerBucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given: list[float] = []
+    limits: list[float] = []
 
     def migrate(*_: object, app_password: str | None, seconds: float) -> list[str]:
-        given.append(seconds)
+        limits.append(seconds)
         return []
 
     monkeypatch.setattr(service.module("migrate_database"), "migrate_database", migrate)
     send(service, event(bucket), timeout=900)
-    assert 830 < given[0] <= 840
+    assert 830 < limits[0] <= 840
 
 
-def test_an_answer_is_sent_again_when_s3_falters(
+def test_answer_is_sent_again_after_errors(
     service: Service, bucket: AnswerBucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -209,16 +208,14 @@ def test_an_answer_is_sent_again_when_s3_falters(
     assert [answer["Status"] for answer in bucket.answers] == ["SUCCESS"]
 
 
-def test_an_answer_that_is_refused_is_an_error_that_does_not_tell_the_address(
-    service: Service, bucket: AnswerBucket
-) -> None:
+def test_refused_answer_raises_without_the_address(service: Service, bucket: AnswerBucket) -> None:
     bucket.statuses = [403]
     with pytest.raises(NotAnswered) as refused:
         send(service, event(bucket))
     assert str(refused.value) == "CloudFormation's address answered 403"
 
 
-def test_an_answer_that_cannot_be_sent_is_an_error_that_does_not_tell_the_address(
+def test_unsent_answer_raises_without_the_address(
     service: Service, bucket: AnswerBucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -232,27 +229,28 @@ def test_an_answer_that_cannot_be_sent_is_an_error_that_does_not_tell_the_addres
 
 
 @pytest.mark.parametrize("closed", [True, False], ids=["no connection", "errors"])
-def test_an_address_that_cannot_be_reached_at_first_is_not_logged(
+def test_retried_answer_does_not_log_the_address(
     service: Service,
     bucket: AnswerBucket,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     closed: bool,
 ) -> None:
+    """Not even at the level DEBUG, which an operator may set."""
     monkeypatch.setattr(
         custom_resource, "ANSWER_RETRIES", custom_resource.ANSWER_RETRIES.new(backoff_factor=0)
     )
     bucket.statuses = [500] * 10
     asked = event(bucket)
     if closed:
-        with socket.create_server(("127.0.0.1", 0)) as nobody:
-            port = nobody.getsockname()[1]
+        with socket.create_server(("127.0.0.1", 0)) as unused:
+            port = unused.getsockname()[1]
         asked["ResponseURL"] = asked["ResponseURL"].replace(str(bucket.server_port), str(port))
-    # A function that is looked into logs everything.
     with caplog.at_level(logging.DEBUG), pytest.raises(NotAnswered):
         send(service, asked)
     assert "secret" not in caplog.text
 
 
-def test_any_other_event_migrates_and_answers_whoever_asked(service: Service) -> None:
+def test_event_of_another_sender_migrates(service: Service) -> None:
+    """Its result is returned to the caller of the function."""
     assert send(service, {"RequestType": "Reboot"}) == {"applied": []}

@@ -1,4 +1,4 @@
-"""A database that has a table `dossier` of its own, such as a CRM's, is not adopted: it stays as it is."""
+"""A database that has a table `dossier` already, such as a CRM's, is refused and stays unchanged."""
 
 import re
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ DEPLOY = (ROOT / "docs/deploy.md").read_text()
 
 @pytest.fixture
 def crm(service: Service) -> Iterator[Database]:
-    """The owner's way into a database whose leads are a CRM's."""
+    """Yield a database for the leads of a CRM, with the owner's login."""
     user = urlsplit(service.postgres.superuser_uri)
     owner = database_settings(service.postgres, "leads_owner", service.postgres.owner_password)
     superuser = replace(owner, user=user.username or "", password=unquote(user.password or ""))
@@ -37,25 +37,26 @@ def crm(service: Service) -> Iterator[Database]:
         connection.execute("DROP ROLE IF EXISTS crm")
 
 
-def test_a_table_of_the_crms_is_left_as_it_is_and_the_deployment_says_what_to_do(crm: Database) -> None:
+def test_table_of_the_crm_is_refused_and_unchanged(crm: Database) -> None:
+    """The error of the deployment says what to do."""
     with crm.connect() as connection:
         connection.execute("CREATE TABLE dossier (id int PRIMARY KEY, phone text)")
         connection.execute("INSERT INTO dossier VALUES (1, '06')")
         before = connection.query_value(SHAPE)
 
     with pytest.raises(
-        MigrationFailed, match=r"0001_dossier .* there already.*a database of its own"
-    ) as told:
+        MigrationFailed, match=r"0001_dossier .* exists already.*a database of its own"
+    ) as caught:
         migrate_database(crm, app_password=APP_PASSWORD, seconds=60)
 
-    assert "DatabaseName" in str(told.value)
+    assert "DatabaseName" in str(caught.value)
     with crm.connect() as connection:
         assert connection.query_value(SHAPE) == before
         assert connection.query_value("SELECT count(*) FROM dossier") == 1
 
 
-def test_the_crm_works_on_the_services_table_as_the_documents_say(crm: Database) -> None:
-    """Its leads are copied in by the owner; then it writes as a role of its own, and gets phone keys."""
+def test_crm_uses_the_table_as_the_documents_say(crm: Database) -> None:
+    """The owner copies the CRM's leads in. Then the CRM writes as a role of its own, with phone keys."""
     migrate_database(crm, app_password=APP_PASSWORD, seconds=60)
     (columns,) = re.findall(r"copy dossier (\([a-z_, ]+\)) FROM", DEPLOY)
     grants = re.findall(r"^((?:GRANT|CREATE POLICY) .* dossier TO crm.*)$", DEPLOY, re.MULTILINE)

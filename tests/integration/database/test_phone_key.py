@@ -1,4 +1,4 @@
-"""The phone key by examples: the one SQL function that every writer of dossier gets."""
+"""The phone key by examples: one SQL function, which the table applies for every writer."""
 
 from itertools import permutations
 
@@ -10,7 +10,7 @@ from leads.import_engine.phone_filter import PhoneFilter, StoredPhones
 from tests.support.service import Service
 
 EXAMPLES = {
-    # One phone, written as people write it.
+    # One phone in the ways that people write it.
     "06 12 34 56 78": "+33612345678",
     "0612345678": "+33612345678",
     "06.12.34.56.78": "+33612345678",
@@ -69,7 +69,7 @@ EXAMPLES = {
     "+33/6/12/34/56/78": "+33612345678",
     "01 23 45 67 89 poste 123": "+33123456789",
     "poste 123 : 01 23 45 67 89": "+33123456789",
-    # What fits none of this stays as its digits.
+    # Any other text is reduced to its digits.
     "36 30": "3630",
     "15": "15",
     "12345": "12345",
@@ -85,18 +85,18 @@ EXAMPLES = {
 
 
 @pytest.mark.parametrize(("written", "key"), EXAMPLES.items())
-def test_examples(service: Service, written: str, key: str) -> None:
+def test_phone_key_of_example(service: Service, written: str, key: str) -> None:
     with service.owner() as connection:
         assert connection.query_value("SELECT phone_key(:written)", written=written) == key
 
 
 @pytest.mark.parametrize("written", ["", "n/a", "+", "-"])
-def test_no_digits_is_no_key(service: Service, written: str) -> None:
+def test_phone_key_without_digits_is_null(service: Service, written: str) -> None:
     with service.owner() as connection:
         assert connection.query_value("SELECT phone_key(:written)", written=written) is None
 
 
-def test_key_is_generated_for_every_writer(service: Service) -> None:
+def test_phone_key_is_generated_by_the_table(service: Service) -> None:
     with service.owner() as connection:
         key = connection.query_value(
             "INSERT INTO dossier (org_id, name, phone) VALUES ('x', 'A', '0612345678') RETURNING phone_key"
@@ -104,7 +104,8 @@ def test_key_is_generated_for_every_writer(service: Service) -> None:
     assert key == "+33612345678"
 
 
-def test_key_can_be_computed_with_an_empty_search_path_as_a_restore_does(service: Service) -> None:
+def test_phone_key_works_with_an_empty_search_path(service: Service) -> None:
+    """A restore by pg_restore sets the search path so."""
     with service.owner() as connection:
         connection.execute("SET search_path = ''")
         key = connection.query_value(
@@ -116,7 +117,7 @@ def test_key_can_be_computed_with_an_empty_search_path_as_a_restore_does(service
 
 @given(st.text(alphabet="+0123456789", max_size=20), st.text(alphabet="0123456789 .-/()+a", max_size=30))
 @settings(max_examples=200, deadline=None)
-def test_fast_path_agrees_with_the_slow_one(service: Service, canonical: str, any_text: str) -> None:
+def test_phone_key_fast_path_equals_slow_path(service: Service, canonical: str, any_text: str) -> None:
     with service.owner() as connection:
         for text in (canonical, any_text):
             ((key, slow),) = connection.query(
@@ -127,7 +128,7 @@ def test_fast_path_agrees_with_the_slow_one(service: Service, canonical: str, an
 
 @st.composite
 def nearly_french(draw: st.DrawFn) -> str:
-    """A national number, in one piece or in pairs, of which a character or two may be another."""
+    """Draw a national number, in one piece or in pairs, and replace up to two characters."""
     digits = draw(st.sampled_from(["02", "05", "06", "01"])) + draw(
         st.text("0123456789", min_size=8, max_size=8)
     )
@@ -140,7 +141,7 @@ def nearly_french(draw: st.DrawFn) -> str:
 
 @pytest.mark.parametrize("pair", ["0262", "0590", "0594", "0690", "0696", "0693", "0695"])
 @pytest.mark.parametrize("mark", ["", " ", ".", "-"])
-def test_the_short_ways_know_overseas_numbers(service: Service, pair: str, mark: str) -> None:
+def test_phone_key_short_path_knows_overseas_numbers(service: Service, pair: str, mark: str) -> None:
     written = mark.join([pair[:2], pair[2:], "12", "34", "56"])
     with service.owner() as connection:
         ((key, slow),) = connection.query("SELECT phone_key(:text), phone_key_of_text(:text)", text=written)
@@ -153,17 +154,17 @@ def test_the_short_ways_know_overseas_numbers(service: Service, pair: str, mark:
 @example("0690123456")
 @example("06.90.12.34.56")
 @settings(max_examples=100, deadline=None)
-def test_short_ways_agree_with_the_long_one(service: Service, text: str) -> None:
+def test_phone_key_short_path_equals_long_path(service: Service, text: str) -> None:
     with service.owner() as connection:
         ((key, slow),) = connection.query(
             "SELECT phone_key(:text), nullif(phone_key_of_text(:text), '')", text=text
         )
-    assert key == slow, f"the short way differs for {text!r}"
+    assert key == slow, f"the short path differs for {text!r}"
 
 
 @st.composite
 def cells(draw: st.DrawFn) -> list[str]:
-    """Cells with a phone, of which many are one number, written in different ways and among other text."""
+    """Draw cells with phones, many of them one number, written in different ways and among other text."""
     area, rest = draw(st.sampled_from("1267")), draw(st.sampled_from(["12345678", "00000000", "90000001"]))
     pairs = [rest[at : at + 2] for at in range(0, 8, 2)]
     mark = draw(st.sampled_from(["", " ", ".", "-", "\u00a0", "/"]))
@@ -185,11 +186,10 @@ def cells(draw: st.DrawFn) -> list[str]:
 
 @st.composite
 def alike(draw: st.DrawFn) -> list[str]:
-    """Numbers that differ in what comes before the ending, in a last digit, or in how they are written."""
-    before = st.sampled_from(
-        ["06", "07", "069", "0690", "0695", "+336", "+337", "+3369", "+33690", "+33695", "+596", "+262"]
-        + ["01", "09", "0", "+", "+0", "+06", "+6", "+7", "+33", "+330", "+3306", "+331", "99336", "+99336"]
-    )
+    """Draw numbers that differ in their start, in a last digit, or in the way they are written."""
+    likely = ["06", "07", "069", "0690", "0695", "+336", "+337", "+3369", "+33690", "+33695", "+596", "+262"]
+    odd = ["01", "09", "0", "+", "+0", "+06", "+6", "+7", "+33", "+330", "+3306", "+331", "99336", "+99336"]
+    before = st.sampled_from(likely + odd)
     after = st.sampled_from(["", "1", "12"])
     written = []
     for _ in range(draw(st.integers(2, 12))):
@@ -206,28 +206,31 @@ def alike(draw: st.DrawFn) -> list[str]:
 @example(["0690123456", "+33690123456", "0690123456"])
 @example(["0695123456", "+33695123456", "06 95 12 34 56"])
 @settings(max_examples=200, deadline=None)
-def test_no_phone_that_was_seen_is_taken_for_a_new_one_and_no_new_one_for_a_repeat(
-    service: Service, written: list[str]
-) -> None:
-    """What PhoneFilter promises, on keys as Postgres makes them: of earlier rows and of stored leads."""
+def test_phone_filter_misses_no_duplicate(service: Service, written: list[str]) -> None:
+    """PhoneFilter agrees with the keys of Postgres, for earlier rows and for stored leads.
+
+    Every duplicate is a possible or a certain one, and every certain one is a duplicate. The first row of a
+    possible duplicate's phone is among the rows that are compared.
+    """
     with service.owner() as connection:
         keys = [connection.query_value("SELECT phone_key(:cell)", cell=cell) for cell in written]
-    repeats, suspects, originals = PhoneFilter(StoredPhones("", recent=len(written))).classify(
-        range(len(written)), written
-    )
-    repeated = {at for at, key in enumerate(keys) if key is not None and key in keys[:at]}
-    missed = repeated - {*repeats, *suspects}
+    hints = PhoneFilter(StoredPhones("", recent=len(written))).classify(range(len(written)), written)
+    possible, certain = set(hints.possible_duplicates), set(hints.certain_duplicates)
+    duplicates = {at for at, key in enumerate(keys) if key is not None and key in keys[:at]}
+    missed = duplicates - certain - possible
     assert not missed, [written[at] for at in missed]
-    assert set(repeats) <= repeated, [written[at] for at in set(repeats) - repeated]
-    first = {keys.index(keys[at]) for at in repeated.intersection(suspects)}
-    assert first <= {*suspects, *originals}, [written[at] for at in first - {*suspects, *originals}]
+    assert certain <= duplicates, [written[at] for at in certain - duplicates]
+    first_rows = {keys.index(keys[at]) for at in duplicates & possible}
+    uncompared = first_rows - possible - set(hints.earlier_rows)
+    assert not uncompared, [written[at] for at in uncompared]
     for cell, key in zip(written, keys, strict=True):
         if isinstance(key, str):
             stored = PhoneFilter(StoredPhones(key[-8:] if len(key) > 8 else "", recent=1))
             assert stored.classify([1], [cell]).possible_duplicates == [1], f"{cell!r} is the stored {key}"
 
 
-def test_mobile_numbers_are_repeats_for_sure_exactly_where_the_key_says_so(service: Service) -> None:
+def test_phone_filter_is_certain_of_equal_mobile_keys(service: Service) -> None:
+    """Two ways to write a mobile number are certain duplicates if and only if their keys are equal."""
     written = [(f"0{area}123456", f"+33{area}123456") for area in range(600, 800)]
     with service.owner() as connection:
         same = connection.query(
@@ -241,7 +244,8 @@ def test_mobile_numbers_are_repeats_for_sure_exactly_where_the_key_says_so(servi
         assert (found.certain_duplicates == [2]) is equal, pair
 
 
-def test_two_ways_to_write_a_phone_of_the_table_are_never_two_phones(service: Service) -> None:
+def test_phone_filter_finds_every_pair_of_examples(service: Service) -> None:
+    """Two examples with one key are duplicates, possible or certain."""
     by_key: dict[str | None, list[str]] = {}
     for written, key in EXAMPLES.items():
         by_key.setdefault(key, []).append(written)

@@ -1,4 +1,4 @@
-"""A statement that is run again: prepared once for its connection, whatever becomes of its transactions."""
+"""A statement is prepared once per connection, whatever happens to its transactions."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def prepared(connection: Connection) -> object:
     return connection.query_value("SELECT count(*) FROM pg_prepared_statements")
 
 
-def test_it_is_prepared_once_and_gives_each_time_what_its_parameters_ask_for(service: Service) -> None:
+def test_query_prepared_prepares_a_statement_once(service: Service) -> None:
     with service.app() as connection:
         assert prepared(connection) == 0
         for by, name in ((3, "a"), (4, "b"), (3, None)):
@@ -23,14 +23,15 @@ def test_it_is_prepared_once_and_gives_each_time_what_its_parameters_ask_for(ser
         assert prepared(connection) == 2
 
 
-def test_it_outlives_a_rollback_and_a_table_that_was_made_anew(service: Service) -> None:
+def test_query_prepared_survives_rollback_and_new_table(service: Service) -> None:
     with service.app() as connection:
         for found in ([[1], [2], [3]], [[1]]):
             with connection.transaction():
-                connection.execute("CREATE TEMPORARY TABLE made (n integer) ON COMMIT DROP")
-                connection.query("INSERT INTO made SELECT generate_series(1, :many)", many=len(found))
+                connection.execute("CREATE TEMPORARY TABLE numbers (n integer) ON COMMIT DROP")
+                connection.query("INSERT INTO numbers SELECT generate_series(1, :many)", many=len(found))
                 assert (
-                    connection.query_prepared("SELECT n FROM made WHERE n < :end ORDER BY n", end=9) == found
+                    connection.query_prepared("SELECT n FROM numbers WHERE n < :end ORDER BY n", end=9)
+                    == found
                 )
         assert prepared(connection) == 1
 
@@ -40,9 +41,7 @@ def test_it_outlives_a_rollback_and_a_table_that_was_made_anew(service: Service)
     [(DIVIDE, "22012"), ("SELECT :by, :name FROM nowhere", "42P01")],
     ids=["when run", "when prepared"],
 )
-def test_a_fault_of_it_is_told_like_any_other_and_the_next_transaction_goes_on(
-    service: Service, statement: str, state: str
-) -> None:
+def test_query_prepared_can_be_used_after_a_fault(service: Service, statement: str, state: str) -> None:
     with service.app() as connection:
         for _ in range(2):
             with pytest.raises(DatabaseFault) as caught, connection.transaction():

@@ -55,7 +55,7 @@ def test_export_ended_by_another_run_has_no_file(
 
     with monkeypatch.context() as patched:
         patched.setattr(module, "copy_leads", end_meanwhile)
-        with pytest.raises(ServiceFault, match="ended by somebody else"):
+        with pytest.raises(ServiceFault, match="ended by another program"):
             run_export(service, request)
     nothing_is_left(service, caller)
     assert export_of(service, caller, request)["status"] == "FAILED"

@@ -67,7 +67,7 @@ def test_key_with_another_request_is_refused(
 ) -> None:
     again = key()
     first = job_id(post(service, caller, again))
-    assert_problem(post(service, caller, again, content, **query), 409, "Take a new key for each import")
+    assert_problem(post(service, caller, again, content, **query), 409, "Use a new key for each import")
     assert [job["id"] for job in jobs(service, caller)] == [first]
     assert job_id(post(service, caller, again)) == first
 
@@ -97,7 +97,7 @@ def test_repeated_upload_is_the_same_job_with_a_form(service: Service, caller: C
     assert repeated.headers["Location"] == first.headers["Location"]
     for other in ({"filename": "b.csv"}, {"mergeStrategy": "SKIP"}, {"dryRun": True}):
         answer = upload(service, caller, again, **{"mergeStrategy": "OVERWRITE"} | other)
-        assert_problem(answer, 409, "came before")
+        assert_problem(answer, 409, "used before")
     assert len(jobs(service, caller)) == 1
 
 

@@ -147,7 +147,7 @@ def test_run_that_fails_after_its_report_is_repeated(
 
 @pytest.mark.parametrize(
     ("fault", "status"),
-    [(DatabaseFault("23514"), "FAILED"), (ServiceFault("somebody else ended it"), "PROCESSING")],
+    [(DatabaseFault("23514"), "FAILED"), (ServiceFault("another program ended it"), "PROCESSING")],
 )
 def test_job_that_fails_at_its_end_has_no_report(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, fault: ServiceFault, status: str

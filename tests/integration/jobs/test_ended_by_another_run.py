@@ -127,7 +127,7 @@ def test_import_whose_job_was_ended_meanwhile_stores_no_lead(
 
     with monkeypatch.context() as patched:
         patched.setattr(Staging, "merge", end_first)
-        with pytest.raises(ServiceFault, match="ended by somebody else"):
+        with pytest.raises(ServiceFault, match="ended by another program"):
             run_import(service, file)
     assert (job_of(service, caller, file)["status"], service.leads(caller)) == ("FAILED", [])
     assert run_import(service, file).ended == IGNORED

@@ -13,8 +13,7 @@ from leads.domain.job_ref import export_ref, import_ref
 from leads.errors import JobLocked
 from leads.jobs import claim
 from leads.jobs.outcome import COMPLETED, IGNORED, ImportOutcome
-from leads.postgres import connection as connection_module
-from leads.postgres import locks
+from leads.postgres import locks, tcp
 from leads.postgres.connection import Connection, Database
 from leads.postgres.export_jobs import record_export_progress
 from leads.postgres.import_jobs import claim_import_job, record_progress
@@ -148,7 +147,7 @@ class DatabaseOfShortLimits(Database):
 def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Set a tenth of the client's own limits."""
     limits = {"TCP_KEEPIDLE": 2, "TCP_KEEPINTVL": 1, "TCP_KEEPCNT": 1, "TCP_USER_TIMEOUT": 3_500}
-    monkeypatch.setattr(connection_module, "KEEPALIVE", limits)
+    monkeypatch.setattr(tcp, "KEEPALIVE_OPTIONS", limits)
 
 
 def hang(service: Service, caller: Caller, proxy: TcpProxy, database: Database, seen: Seen) -> None:

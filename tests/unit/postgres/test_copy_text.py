@@ -1,4 +1,4 @@
-"""Rows as COPY's text format has them: what Postgres reads back is what was written."""
+"""COPY's text format: Postgres reads the rows that were written."""
 
 import pytest
 from hypothesis import example, given
@@ -11,14 +11,14 @@ _ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 
 def read_as_postgres_does(text: bytes) -> list[list[str | None]]:
-    """COPY FROM with (FORMAT text, NULL ''), as PostgreSQL's manual describes it."""
+    """Read like COPY FROM with (FORMAT text, NULL ''), as PostgreSQL's manual describes it."""
     decoded = text.decode()
     assert "\r" not in decoded, "COPY refuses a carriage return that is not escaped"
     assert not decoded or decoded.endswith("\n"), "the last row has no end"
     rows: list[list[str | None]] = []
     for line in decoded.split("\n")[:-1]:
         assert line != r"\.", "this ends the data"
-        # The comparison with NULL comes before the escapes are taken off.
+        # The comparison with NULL precedes the removal of escapes.
         rows.append([_unescaped(cell) if cell else None for cell in line.split("\t")])
     return rows
 
@@ -43,7 +43,7 @@ def expected(leads: list[LeadCells | None], first_row: int) -> list[list[str | N
     ]
 
 
-# Any character that a valid lead may have, and mostly those that mean something to COPY.
+# Any character that a valid lead may have, often one with a meaning for COPY.
 cells = st.text(st.sampled_from("\\\t\n\r.Nnx0 ab\b\v\f\x85\u2028é😀")) | st.text(
     st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 )
@@ -51,7 +51,7 @@ cells = st.text(st.sampled_from("\\\t\n\r.Nnx0 ab\b\v\f\x85\u2028é😀")) | st.
 
 @st.composite
 def chunks(draw: st.DrawFn) -> list[LeadCells | None]:
-    """Rows of one width, since all of a file have the same fields, some of them no leads."""
+    """Draw rows of one width, like those of one file. Some are no leads."""
     width = draw(st.integers(1, 4))
     row = st.tuples(*[cells] * width)
     return draw(st.lists(st.none() | row, max_size=6))
@@ -63,21 +63,21 @@ def chunks(draw: st.DrawFn) -> list[LeadCells | None]:
 @example([(r"\.",), (r"\N",), (r"\x41",), ("\\",), ("",)], 2)
 @example([("a\rb",)], 2)
 @example([None, ("a",), None], 2)
-def test_the_rows_that_postgres_reads_are_the_leads_with_their_row_numbers(
+def test_copy_text_is_read_by_postgres_as_numbered_leads(
     leads: list[LeadCells | None], first_row: int
 ) -> None:
     assert read_as_postgres_does(copy_text(leads, first_row)) == expected(leads, first_row)
 
 
 @pytest.mark.parametrize("leads", [[], [None], [None, None]])
-def test_no_leads_are_no_text(leads: list[LeadCells | None]) -> None:
+def test_copy_text_without_leads_is_empty(leads: list[LeadCells | None]) -> None:
     assert copy_text(leads, 2) == b""
 
 
-def test_a_row_is_its_number_and_its_cells_and_an_empty_cell_is_nothing() -> None:
+def test_copy_text_row_has_number_and_cells() -> None:
     leads = [("Ana", "06", ""), None, ("Zoé", "07", "x")]
     assert copy_text(leads, 2) == "2\tAna\t06\t\n4\tZoé\t07\tx\n".encode()
 
 
-def test_one_cell_to_be_escaped_does_not_change_the_other_rows() -> None:
+def test_copy_text_escapes_only_cells_that_need_it() -> None:
     assert copy_text([("Ana", "a\\b"), ("Bo", "c\td\r\n")], 9) == b"9\tAna\ta\\\\b\n10\tBo\tc\\td\\r\\n\n"

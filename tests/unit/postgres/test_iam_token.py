@@ -1,4 +1,4 @@
-"""Tokens are those that boto3 makes, made without loading what it knows of RDS."""
+"""Tokens equal those of boto3, without loading its description of RDS."""
 
 import datetime
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ NOW = datetime.datetime(2024, 1, 15, 10, 30)
 
 @pytest.fixture(autouse=True)
 def credentials(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """As Lambda gives them, and a clock that stands."""
+    """Set credentials as Lambda does, and stop the clock."""
     for name, value in {
         "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
         "AWS_SECRET_ACCESS_KEY": "secret",
@@ -29,16 +29,16 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     module._session.cache_clear()
 
 
-def test_token_is_the_one_that_boto3_makes() -> None:
+def test_iam_token_equals_the_token_of_boto3() -> None:
     host, port, user = "leads.cluster-x.eu-west-3.rds.amazonaws.com", 5432, "leads_app"
-    # A session of its own: the default one keeps the credentials that some test before had.
+    # The default session would have the credentials of an earlier test.
     rds = boto3.Session().client("rds")
     expected = rds.generate_db_auth_token(DBHostname=host, Port=port, DBUsername=user)
     assert "X-Amz-Signature=" in expected
     assert iam_token(host, port, user) == expected
 
 
-def test_token_is_of_one_host_and_one_user() -> None:
+def test_iam_token_depends_on_host_and_user() -> None:
     tokens = {iam_token(host, 5432, user) for host in ("a", "b") for user in ("leads_app", "leads_owner")}
     signatures = {token.rpartition("X-Amz-Signature=")[2] for token in tokens}
     assert len(signatures) == 4

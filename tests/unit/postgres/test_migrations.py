@@ -1,4 +1,4 @@
-"""Migrations only add: code of the release before works with the new schema, so a roll-back leaves it."""
+"""Migrations only add: the previous release works with the new schema, which a roll-back leaves."""
 
 import re
 
@@ -6,7 +6,7 @@ import pytest
 
 from leads.postgres.migrations import Migration, known_migrations
 
-TAKES_AWAY = re.compile(
+REMOVAL = re.compile(
     r"""
     \b DROP \s+ [^,;]+
     | \b RENAME \b [^,;]*
@@ -22,24 +22,24 @@ TAKES_AWAY = re.compile(
 
 EXCEPTIONS = {
     "0004_faster_imports": {
-        "DROP INDEX dossier_by_date": "nothing but speed; its migration makes another one",
+        "DROP INDEX dossier_by_date": "nothing but speed; its migration creates another one",
     },
     "0006_export_handed_over": {
-        "DROP CONSTRAINT export_job_status_check": "its migration allows what it did, and PENDING, too",
+        "DROP CONSTRAINT export_job_status_check": "its migration allows the same, and PENDING, too",
     },
 }
-"""What was taken away after all, and why the release before does not miss it."""
+"""The removals that are allowed, and the reason why the previous release does not need them."""
 
 
-def taken_away(sql: str) -> list[str]:
-    """The clauses that take away, change or refuse what the release before has or writes."""
+def removals(sql: str) -> list[str]:
+    """Return the clauses that remove, change or refuse something that the previous release has or writes."""
     without_comments = re.sub(r"--[^\n]*", "", sql)
-    return [" ".join(found[0].split()) for found in TAKES_AWAY.finditer(without_comments)]
+    return [" ".join(found[0].split()) for found in REMOVAL.finditer(without_comments)]
 
 
 @pytest.mark.parametrize("migration", known_migrations(), ids=str)
 def test_migrations_only_add(migration: Migration) -> None:
-    assert taken_away(migration.sql) == list(EXCEPTIONS.get(str(migration), ()))
+    assert removals(migration.sql) == list(EXCEPTIONS.get(str(migration), ()))
 
 
 @pytest.mark.parametrize(
@@ -60,8 +60,8 @@ def test_migrations_only_add(migration: Migration) -> None:
         "BEGIN TRUNCATE dossier; END",
     ],
 )
-def test_what_takes_away_is_seen(sql: str) -> None:
-    assert len(taken_away(sql)) == 1
+def test_removals_finds_clauses_that_remove(sql: str) -> None:
+    assert len(removals(sql)) == 1
 
 
 @pytest.mark.parametrize(
@@ -75,5 +75,5 @@ def test_what_takes_away_is_seen(sql: str) -> None:
         "ALTER TABLE a ADD CONSTRAINT b CHECK (c IS NOT NULL)",
     ],
 )
-def test_what_adds_is_none(sql: str) -> None:
-    assert taken_away(sql) == []
+def test_removals_ignores_clauses_that_add(sql: str) -> None:
+    assert removals(sql) == []

@@ -1,4 +1,4 @@
-"""Migrations as they were applied: a database that has one refuses another of its number."""
+"""Applied migrations are unchanged: a database that has one refuses another of its number."""
 
 from leads.postgres.migrations import known_migrations
 
@@ -18,6 +18,6 @@ APPLIED = {
 }
 
 
-def test_no_migration_is_changed_once_it_is_there() -> None:
+def test_known_migrations_have_the_applied_checksums() -> None:
     known = {str(one): one.checksum for one in known_migrations()}
     assert known == APPLIED, "add a new migration, and its checksum here, instead of changing one"

@@ -1,4 +1,4 @@
-"""The named statements of sql/*.sql: each can be loaded, and each is used."""
+"""The named statements of sql/*.sql can be loaded, and each is used."""
 
 import re
 from pathlib import Path
@@ -20,14 +20,14 @@ def test_statements_are_found_in_every_file() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_statement_is_one_statement_without_its_head(name: str) -> None:
+def test_statement_has_text_without_its_head(name: str) -> None:
     text = statement(name)
     assert text
     assert "-- name:" not in text
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_statement_is_named_by_the_code(name: str) -> None:
+def test_statement_is_used_by_the_code(name: str) -> None:
     code = "".join(path.read_text() for path in POSTGRES.glob("*.py"))
     by_table = (
         re.sub(r"^(import|export)_job", "{table}", name),
@@ -36,6 +36,6 @@ def test_statement_is_named_by_the_code(name: str) -> None:
     assert any(f'"{one}"' in code or f"'{one}'" in code for one in (name, *by_table))
 
 
-def test_unknown_statement_is_an_error() -> None:
+def test_statement_unknown_raises() -> None:
     with pytest.raises(KeyError):
         statement("import_job_imagined")

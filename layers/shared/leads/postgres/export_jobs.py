@@ -1,9 +1,9 @@
-"""The table export_job: every statement that reads or writes it."""
+"""Read and write the table export_job. Every function raises DatabaseFault if Postgres fails."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from leads.domain.export_job import ExportJob, ExportOrder
 from leads.domain.failure_code import FailureCode
@@ -19,15 +19,16 @@ from leads.postgres.statements import statement
 if TYPE_CHECKING:
     from datetime import datetime
 
-_BEYOND_ALL = 2**63 - 1
+_ABOVE_ALL_IDS: Final = 2**63 - 1
+"""The largest bigint: the first page has no bound."""
 
-_SETTLED_WITHIN = "5s"
-"""How long a COMMIT may still be under way whose connection is lost."""
+_COMMIT_TIMEOUT: Final = "5s"
+"""Time for a COMMIT that is still under way although its connection is lost."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewExportJob:
-    """An export about to begin."""
+    """An export that has no job yet."""
 
     org_id: str
     filename: str
@@ -37,7 +38,7 @@ class NewExportJob:
 
 
 def create_export_job(connection: Connection, job: NewExportJob) -> ExportJob:
-    """Records an export as PROCESSING."""
+    """Record an export as PROCESSING and return its job."""
     with connection.transaction(job.org_id) as transaction:
         (record,) = connection.query_dicts(
             statement("export_job_create"),
@@ -55,7 +56,7 @@ def create_export_job(connection: Connection, job: NewExportJob) -> ExportJob:
 
 
 def hand_over_export_job(connection: Connection, org_id: str, id: int) -> ExportJob:
-    """Makes an export that is PROCESSING PENDING, for a run of process_export."""
+    """Set a PROCESSING export to PENDING, for a run of process_export."""
     with connection.transaction(org_id) as transaction:
         (record,) = connection.query_dicts(statement("export_job_hand_over"), id=id, org_id=org_id)
         transaction.commit()
@@ -90,19 +91,20 @@ def claim_export_job(
 def complete_export_job(
     connection: Connection, org_id: str, id: int, *, row_count: int, size_bytes: int
 ) -> ExportJob:
-    """Records what the export took out, in the caller's transaction. Raises ServiceFault when its job has
-    ended meanwhile.
+    """Complete an export in the transaction under way, and return its job.
+
+    Raises ServiceFault if another program has ended the job.
     """
     records = connection.query_dicts(
         statement("export_job_complete"), id=id, org_id=org_id, row_count=row_count, size_bytes=size_bytes
     )
     if not records:
-        raise ServiceFault(f"export {id} was ended by somebody else")
+        raise ServiceFault(f"export {id} was ended by another program")
     return _job(records[0])
 
 
 def fail_export_job(connection: Connection, org_id: str, id: int, code: FailureCode, reason: str) -> bool:
-    """Ends a job in a transaction of its own, unless it has ended; whether it did."""
+    """End a job as FAILED in a transaction of its own. Return False if it had ended before."""
     with connection.transaction(org_id) as transaction:
         rows = connection.query(statement("export_job_fail"), id=id, org_id=org_id, code=code, reason=reason)
         transaction.commit()
@@ -110,38 +112,38 @@ def fail_export_job(connection: Connection, org_id: str, id: int, code: FailureC
 
 
 def record_export_progress(connection: Connection, org_id: str, id: int, row_count: int) -> None:
-    """Shows how many rows a running export has written."""
+    """Record the number of rows that a running export has written."""
     with connection.transaction(org_id) as transaction:
         connection.query(statement("export_job_progress"), id=id, org_id=org_id, row_count=row_count)
         transaction.commit()
 
 
 def get_export_job(connection: Connection, org_id: str, id: int) -> ExportJob | None:
-    """A job of the organisation, or None."""
+    """Return a job of the organisation, or None if there is none."""
     with connection.transaction(org_id):
         records = connection.query_dicts(statement("export_job_get"), id=id, org_id=org_id)
     return _job(records[0]) if records else None
 
 
 def get_settled_export_job(connection: Connection, org_id: str, id: int) -> ExportJob | None:
-    """A job of the organisation, or None, once a transaction that is about to change it has ended.
+    """Return a job of the organisation, or None, after any transaction that is changing it has ended.
 
-    Raises DatabaseFault when that takes too long.
+    Raises DatabaseFault if that transaction does not end within _COMMIT_TIMEOUT.
     """
     with connection.transaction(org_id):
-        connection.query("SELECT set_config('lock_timeout', :limit, true)", limit=_SETTLED_WITHIN)
+        connection.query("SELECT set_config('lock_timeout', :timeout, true)", timeout=_COMMIT_TIMEOUT)
         records = connection.query_dicts(f"{statement('export_job_get')} FOR UPDATE", id=id, org_id=org_id)
     return _job(records[0]) if records else None
 
 
 def list_export_jobs(connection: Connection, org_id: str, page: JobPage) -> list[ExportJob]:
-    """Return a page of the organisation's jobs, newest first. Raises DatabaseFault."""
+    """Return a page of the organisation's jobs, newest first."""
     with connection.transaction(org_id):
         records = connection.query_dicts(
             statement("export_job_list"),
             org_id=org_id,
             limit=page.limit,
-            before=_BEYOND_ALL if page.before is None else page.before,
+            before=_ABOVE_ALL_IDS if page.before is None else page.before,
             status=page.status,
         )
     return [_job(record) for record in records]

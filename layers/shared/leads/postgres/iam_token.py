@@ -1,7 +1,7 @@
-"""IAM tokens instead of passwords: signed with the function's own credentials, without asking anybody.
+"""Sign IAM tokens, which replace passwords, with the function's own credentials and no network call.
 
-What boto3's `generate_db_auth_token` does, without the description of all of RDS, which takes a tenth of a
-second to load. Source: Amazon RDS user guide, "IAM database authentication".
+boto3's `generate_db_auth_token` returns the same tokens, but loads the description of all of RDS, which takes
+a tenth of a second. Source: Amazon RDS user guide, "IAM database authentication".
 """
 
 from functools import cache
@@ -13,16 +13,16 @@ from botocore.signers import RequestSigner
 
 from leads.errors import ServiceFault
 
-_SECONDS: Final = 900
-"""How long a token lets in (RDS user guide); a connection lives on after it."""
+_LIFETIME_SECONDS: Final = 900
+"""Time in which a token allows a login (RDS user guide). An open connection does not depend on it."""
 
 
 def iam_token(host: str, port: int, user: str) -> str:
-    """What a role with `rds_iam` gives as its password. Raises ServiceFault without credentials."""
+    """Sign a token: the password of a role with `rds_iam`. Raises ServiceFault without credentials."""
     session, region = _session()
     credentials = session.get_credentials()
     if credentials is None:
-        raise ServiceFault("no AWS credentials to sign a token of the database with")
+        raise ServiceFault("there are no AWS credentials to sign a token of the database")
     signer = RequestSigner(ServiceId("rds-db"), region, "rds-db", "v4", credentials, session.events)
     request = {
         "method": "GET",
@@ -32,7 +32,11 @@ def iam_token(host: str, port: int, user: str) -> str:
         "context": {},
     }
     url: str = signer.generate_presigned_url(
-        request, operation_name="connect", region_name=region, expires_in=_SECONDS, signing_name="rds-db"
+        request,
+        operation_name="connect",
+        region_name=region,
+        expires_in=_LIFETIME_SECONDS,
+        signing_name="rds-db",
     )
     return url.removeprefix("https://")
 

@@ -1,4 +1,4 @@
-"""The table import_job: every statement that reads or writes it."""
+"""Read and write the table import_job. Every function raises DatabaseFault if Postgres fails."""
 
 import json
 import re
@@ -21,13 +21,15 @@ from leads.postgres.statements import statement
 if TYPE_CHECKING:
     from datetime import datetime
 
-_BEYOND_ALL = 2**63 - 1
+_ABOVE_ALL_IDS: Final = 2**63 - 1
+"""The largest bigint: the first page has no bound."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewImportJob:
-    """An import about to begin. A dropped file names its object at once; an upload's is known when it is
-    claimed.
+    """An import that has no job yet.
+
+    A dropped file's object is known at once, the object of an upload when its job is claimed.
     """
 
     org_id: str
@@ -54,7 +56,7 @@ class ClaimedImportJob:
 
 
 def create_import_job(connection: Connection, job: NewImportJob) -> int:
-    """Records a job as PENDING and gives its id; of one object, the id of the job that it already has."""
+    """Record a job as PENDING and return its id, or the id of the job that its object has already."""
     with connection.transaction(job.org_id) as transaction:
         id = connection.query_value(
             statement("import_job_create"),
@@ -115,8 +117,9 @@ def claim_import_job(
 
 
 def complete_import_job(connection: Connection, job: ClaimedImportJob, finished: FinishedImport) -> None:
-    """Ends a job in the transaction that the caller holds, so that its result and its leads are one commit.
-    Raises ServiceFault when it has ended meanwhile: then nothing may be kept.
+    """End a job in the transaction under way, so that its result and its leads have one commit.
+
+    Raises ServiceFault if another program has ended the job. Then the transaction must be rolled back.
     """
     counts = finished.counts
     rows = connection.query(
@@ -133,11 +136,11 @@ def complete_import_job(connection: Connection, job: ClaimedImportJob, finished:
         report_key=finished.report_key,
     )
     if not rows:
-        raise ServiceFault(f"import {job.id} was ended by somebody else")
+        raise ServiceFault(f"import {job.id} was ended by another program")
 
 
 def fail_import_job(connection: Connection, org_id: str, id: int, code: FailureCode, reason: str) -> bool:
-    """Ends a job in a transaction of its own, unless it has ended; whether it did."""
+    """End a job as FAILED in a transaction of its own. Return False if it had ended before."""
     with connection.transaction(org_id) as transaction:
         rows = connection.query(
             statement("import_job_fail"), id=id, org_id=org_id, code=code, reason=_storable(reason)
@@ -147,32 +150,32 @@ def fail_import_job(connection: Connection, org_id: str, id: int, code: FailureC
 
 
 def record_progress(connection: Connection, org_id: str, id: int, processed: int) -> None:
-    """Shows how many rows a running job has behind it."""
+    """Record the number of rows that a running job has processed."""
     with connection.transaction(org_id) as transaction:
         connection.query(statement("import_job_progress"), id=id, org_id=org_id, processed=processed)
         transaction.commit()
 
 
 def get_import_job(connection: Connection, org_id: str, id: int) -> ImportJob | None:
-    """A job of the organisation, or None."""
+    """Return a job of the organisation, or None if there is none."""
     with connection.transaction(org_id):
         return read_import_job(connection, org_id, id)
 
 
 def read_import_job(connection: Connection, org_id: str, id: int) -> ImportJob | None:
-    """A job of the organisation, or None, as the transaction that is under way sees it."""
+    """Return a job of the organisation, or None, as the transaction under way sees it."""
     records = connection.query_dicts(statement("import_job_get"), id=id, org_id=org_id)
     return _job(records[0]) if records else None
 
 
 def list_import_jobs(connection: Connection, org_id: str, page: JobPage) -> list[ImportJob]:
-    """Return a page of the organisation's jobs, newest first, without their faults. Raises DatabaseFault."""
+    """Return a page of the organisation's jobs, newest first, without their faults."""
     with connection.transaction(org_id):
         records = connection.query_dicts(
             statement("import_job_list"),
             org_id=org_id,
             limit=page.limit,
-            before=_BEYOND_ALL if page.before is None else page.before,
+            before=_ABOVE_ALL_IDS if page.before is None else page.before,
             status=page.status,
         )
     return [_job(record) for record in records]
@@ -210,7 +213,7 @@ def _job(record: dict[str, object]) -> ImportJob:
 
 
 _NUL: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
-"""As JSON writes it, which Postgres takes for none; after a backslash that is escaped itself it is a text."""
+"""A NUL as JSON writes it, which jsonb refuses. After an escaped backslash, `u0000` is plain text."""
 
 
 def _jsonb(values: Iterable[object]) -> str:
@@ -218,5 +221,5 @@ def _jsonb(values: Iterable[object]) -> str:
 
 
 def _storable(text: str) -> str:
-    """Postgres keeps no NUL in a text; a reason may repeat a header that has one."""
+    """Replace NULs, which a text of Postgres cannot hold: a reason may repeat a header that has one."""
     return text.replace("\x00", "\ufffd")

@@ -1,4 +1,4 @@
-"""The schema's history: numbered SQL files, each applied once, in one transaction with its record."""
+"""Migrate the schema: apply numbered SQL files, each once, in one transaction with its record."""
 
 import hashlib
 import re
@@ -17,31 +17,29 @@ from leads.postgres.sqlstate import (
 )
 from leads.postgres.statements import statement
 
-LOCK_WAIT: Final = 5000
-"""Milliseconds that a migration waits for a lock: whoever comes after it waits behind it."""
+LOCK_WAIT_MILLISECONDS: Final = 5000
+"""Time that a migration waits for a lock. Statements that come after it wait behind it for as long."""
 
-LOCK_PAUSE: Final = 5.0
-"""Seconds in which those who waited get on, before the migration asks again. An import may hold its locks for
-minutes.
-"""
+LOCK_PAUSE_SECONDS: Final = 5.0
+"""Pause between two tries, for the waiting statements. An import may hold its locks for minutes."""
 
 _ALREADY_THERE: Final = (
-    ": what it makes is there already, and no migration made it. Give the service a database of its own "
-    "(DatabaseName); docs/deploy.md says how leads get there"
+    ": an object that it creates exists already, and no migration created it. Give the service a database of "
+    "its own (DatabaseName). docs/deploy.md explains how to copy leads into it"
 )
 _HINTS: Final = {
     DUPLICATE_FUNCTION: _ALREADY_THERE,
     DUPLICATE_TABLE: _ALREADY_THERE,
     DUPLICATE_OBJECT: _ALREADY_THERE,
-    LOCK_NOT_AVAILABLE: ": its tables were locked all the time",
-    STATEMENT_TIMEOUT: ": it took too long",
+    LOCK_NOT_AVAILABLE: ": its tables stayed locked until the time limit",
+    STATEMENT_TIMEOUT: ": it exceeded the time limit",
 }
 
 _FILE: Final = re.compile(r"(\d{4})_(\w+)\.sql", re.ASCII)
 
 
 class Migration(NamedTuple):
-    """One step of the schema; the checksum tells whether an applied file was changed later."""
+    """One step of the schema. The checksum detects a file that was changed after it was applied."""
 
     version: int
     name: str
@@ -52,11 +50,12 @@ class Migration(NamedTuple):
 
     @property
     def checksum(self) -> str:
+        """The SHA-256 of the file, in hexadecimal digits."""
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
 
 def known_migrations() -> list[Migration]:
-    """The migrations of this code, in order."""
+    """Return the migrations of this code, in order."""
     found = []
     for file in files(__package__).joinpath("migrations").iterdir():
         if match := _FILE.fullmatch(file.name):
@@ -65,8 +64,10 @@ def known_migrations() -> list[Migration]:
 
 
 def ensure_app_role(connection: Connection, password: str | None) -> None:
-    """Makes the functions' role where it is missing, and gives it its limits and this password; with None,
-    the right to log in with IAM tokens, after which no password lets it in (RDS user guide).
+    """Create the functions' role if it is missing, and set its limits and its password.
+
+    Without a password, allow the role to log in with IAM tokens. After that no password is accepted (RDS
+    user guide). Raises DatabaseFault.
     """
     connection.execute(statement("app_role_create"))
     if password is None:
@@ -76,33 +77,42 @@ def ensure_app_role(connection: Connection, password: str | None) -> None:
 
 
 def apply_migrations(connection: Connection, migrations: list[Migration], *, seconds: float) -> list[str]:
-    """Applies what the database has not seen and gives their names. Two at once wait for each other.
+    """Apply the migrations that the database lacks, within `seconds`, and return their names.
 
-    It takes `seconds` at most. Raises MigrationFailed, which names the migration, and ServiceFault when one
-    was changed after it was applied: add a new one instead.
+    Of two programs at the same time, one waits for the other.
+
+    Raises:
+        MigrationFailed: A migration failed. The message names it.
+        ServiceFault: A migration was changed after it was applied. Add a new one instead.
     """
     deadline = monotonic() + seconds
     return [str(one) for one in migrations if _apply(connection, one, deadline)]
 
 
 def _apply(connection: Connection, migration: Migration, deadline: float) -> bool:
-    """Whether the migration was still to do. What is locked by a job is tried again until the deadline."""
+    """Return True if the migration was applied, False if the database had it.
+
+    If a job holds a lock, try again until the deadline.
+    """
     while True:
         try:
             return _try(connection, migration, deadline)
         except DatabaseFault as fault:
-            if fault.sqlstate != LOCK_NOT_AVAILABLE or monotonic() + LOCK_PAUSE > deadline:
+            if fault.sqlstate != LOCK_NOT_AVAILABLE or monotonic() + LOCK_PAUSE_SECONDS > deadline:
                 hint = _HINTS.get(fault.sqlstate or "", "")
                 raise MigrationFailed(f"migration {migration} failed: {fault}{hint}") from fault
-        sleep(LOCK_PAUSE)
+        sleep(LOCK_PAUSE_SECONDS)
 
 
 def _try(connection: Connection, migration: Migration, deadline: float) -> bool:
     with connection.transaction() as transaction:
-        # The server stops a statement for which there is no time; 0 would be no limit. Each statement of a
-        # migration has it anew, so one that takes long is a migration of its own.
-        left = max(1, int((deadline - monotonic()) * 1000))
-        connection.execute(f"SET LOCAL statement_timeout = {left}; SET LOCAL lock_timeout = {LOCK_WAIT}")
+        # The limit applies to each statement of a migration anew, so a statement that runs long must be a
+        # migration of its own. 0 would be no limit.
+        remaining_milliseconds = max(1, int((deadline - monotonic()) * 1000))
+        connection.execute(
+            f"SET LOCAL statement_timeout = {remaining_milliseconds}; "
+            f"SET LOCAL lock_timeout = {LOCK_WAIT_MILLISECONDS}"
+        )
         connection.query("SELECT pg_advisory_xact_lock(hashtextextended('schema_migration', 0))")
         connection.execute(statement("schema_migration_create"))
         checksum = connection.query_value(

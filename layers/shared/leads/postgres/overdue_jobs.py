@@ -1,7 +1,9 @@
-"""The jobs of both tables that nobody else will end: where they are, and how one of them is ended.
+"""Find the overdue jobs of both tables, which no event will end, and end one of them.
 
-Migration 0008 says which these are. Nothing here takes a job's lock, which would turn away an event that
-comes just then; a claim and an end exclude each other by the job's row.
+Migration 0008 defines them. Nothing here acquires a job's lock, because a delivery at that moment would take
+this program for a run. A claim and an end exclude each other by the job's row instead.
+
+Every function raises DatabaseFault if Postgres fails.
 """
 
 from datetime import datetime
@@ -16,27 +18,27 @@ from leads.postgres.statements import statement
 
 
 class OverdueKind(StrEnum):
-    """What of a job is overdue."""
+    """The part of a job that is overdue."""
 
     UPLOAD = "upload"
-    """A file that nobody has announced."""
+    """The file: no event has announced it."""
     IMPORT = "import"
     EXPORT = "export"
     DIRECT_EXPORT = "direct_export"
-    """The run that answers its caller."""
+    """The run that answers its caller, which has no event."""
 
 
 class HeldJob(NamedTuple):
-    """An overdue job without a run, held until the transaction ends."""
+    """An overdue job without a run. Its row is locked until the transaction ends."""
 
     kind: OverdueKind
     object_key: str | None
-    """Of the file that is being imported, once that is known."""
+    """The key of the file to import, once it is known."""
     correlation_id: str | None
 
 
 def find_overdue_jobs(connection: Connection, max_jobs: int) -> list[JobRef]:
-    """As many overdue jobs of all organisations, any of them. Raises DatabaseFault."""
+    """Return up to `max_jobs` overdue jobs of all organisations, in random order."""
     rows = connection.query(
         "SELECT job_table, org_id, id FROM overdue_jobs(CAST(:max_jobs AS integer))", max_jobs=max_jobs
     )
@@ -44,11 +46,12 @@ def find_overdue_jobs(connection: Connection, max_jobs: int) -> list[JobRef]:
 
 
 def hold_overdue_job(connection: Connection, job: JobRef) -> HeldJob | None:
-    """Holds a job in the organisation's transaction that is under way; None when it is overdue no more, or a
-    run is at work on it.
+    """Lock a job's row in its organisation's transaction under way.
+
+    Return None if the job is not overdue any more, or a run holds its lock.
     """
     records = connection.query_dicts(statement(f"{job.table}_hold_overdue"), id=job.id, org_id=job.org_id)
-    # Not in one statement: only a look that comes after the row is held sees every run that has it or may.
+    # This must be a second statement: only a look after the row is locked sees every run that could claim it.
     if not records or is_job_locked(connection, job):
         return None
     (record,) = records
@@ -60,7 +63,7 @@ def hold_overdue_job(connection: Connection, job: JobRef) -> HeldJob | None:
 
 
 def is_event_gone(connection: Connection, stored_at: datetime) -> bool:
-    """Whether the event of an object that was stored then is delivered no more."""
+    """Return True if the event of an object that was stored then will not be delivered any more."""
     return cast(
         bool,
         connection.query_value("SELECT event_gone(CAST(:stored_at AS timestamptz))", stored_at=stored_at),
@@ -68,12 +71,12 @@ def is_event_gone(connection: Connection, stored_at: datetime) -> bool:
 
 
 def is_long_unattended(connection: Connection, job: JobRef) -> bool:
-    """Whether no run was seen at a held job a minute ago either; else that is remembered."""
+    """Return True if a held job had no run a minute ago either. Otherwise record this look."""
     return cast(
         bool, connection.query_value(statement(f"{job.table}_unattended"), id=job.id, org_id=job.org_id)
     )
 
 
 def fail_held_job(connection: Connection, job: JobRef, code: FailureCode, reason: str) -> None:
-    """Ends a held job, in the transaction that is under way."""
+    """End a held job as FAILED, in the transaction under way."""
     connection.query(statement(f"{job.table}_fail"), id=job.id, org_id=job.org_id, code=code, reason=reason)

@@ -1,4 +1,4 @@
-"""SQLSTATEs that the code tells apart (PostgreSQL, appendix A)."""
+"""Name the SQLSTATEs that the code distinguishes (PostgreSQL, appendix A)."""
 
 from typing import Final
 

@@ -1,7 +1,7 @@
 """Stage validated rows in a temporary table by COPY, and merge them into dossier set by set.
 
-The outcome of several merges is that of handling the rows one by one in file order, which
-tests/integration/imports/test_process_import_oracle.py shows.
+The outcome of several merges is that of handling the rows one by one in file order.
+tests/integration/imports/test_process_import_oracle.py holds that.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,21 +13,21 @@ from leads.postgres.connection import Connection
 from leads.postgres.statements import statement
 
 LEAD_LOCK_TIMEOUT: Final = "120s"
-"""Wait for a lead that another transaction holds. Then the import is tried again (SQLSTATE 55P03)."""
+"""Time for a lead that another transaction holds. After it the import is tried again (SQLSTATE 55P03)."""
 
 _SETTINGS: Final = "; ".join(
     (
-        # Each merge looks its phones up in the index. As the table grows, the planner would come to prefer
-        # reading all of it, once for each merge. A bitmap for one lead costs more than the lead.
+        # Each merge looks its phones up in the index. As the table grows, the planner would begin to read all
+        # of it, once per merge. A bitmap for one lead costs more than the lead.
         *(
             f"SET LOCAL enable_{way} = off"
             for way in ("seqscan", "bitmapscan", "hashjoin", "mergejoin", "material", "memoize")
         ),
-        # A custom plan for each run: only then are arrays looked up by hash, not number by number per row.
+        # A custom plan for each run: a generic one searches an array number by number for each row.
         "SET LOCAL plan_cache_mode = force_custom_plan",
-        # Compiling takes longer than a merge does.
+        # Compiling a statement takes longer than a merge.
         "SET LOCAL jit = off",
-        # As much as the rows of a merge take. With less they go through the server's disk.
+        # The rows of a merge fit. With less memory they go through the server's disk.
         "SET LOCAL temp_buffers = '32MB'",
         "SET LOCAL work_mem = '32MB'",
     )
@@ -40,9 +40,9 @@ _MERGES: Final = {
 }
 
 MAX_STORED_PHONES: Final = 200_000
-"""Stored leads up to which their phones are read before the first row, which takes a third of a second.
+"""The number of stored leads up to which their phones are read before the first row.
 
-With more of them, looking each row up is hardly slower.
+Reading that many takes a third of a second. With more of them, looking up each row is hardly slower.
 """
 
 
@@ -60,7 +60,7 @@ class Staging:
     def create(self) -> None:
         """Create the table, in the transaction that holds the organisation's lock. Raises DatabaseFault."""
         connection = self._connection
-        connection.query("SELECT set_config('lock_timeout', :wait, true)", wait=LEAD_LOCK_TIMEOUT)
+        connection.query("SELECT set_config('lock_timeout', :timeout, true)", timeout=LEAD_LOCK_TIMEOUT)
         connection.execute(_SETTINGS)
         connection.execute(statement("staging_create"))
         if self._strategy is MergeStrategy.OVERWRITE:
@@ -80,7 +80,7 @@ class Staging:
         return cast("str | None", suffixes)
 
     def add(self, fields: Sequence[str], blocks: Iterable[bytes]) -> None:
-        """Add rows to the next merge: each block holds rows of these fields, made by `copy_text`.
+        """Add rows to the next merge: each block holds rows of these fields, written by `copy_text`.
 
         Raises DatabaseFault.
         """
@@ -92,7 +92,7 @@ class Staging:
         """Merge the staged rows into the organisation's leads and empty the table.
 
         SKIP leaves out the duplicates among the hints' possible ones, or among all rows without hints.
-        Certain duplicates must not be staged. Returns the numbers of the rows left out, in order. Raises
+        Certain duplicates must not be staged. Returns the numbers of the skipped rows, in order. Raises
         DatabaseFault.
         """
         values: dict[str, object] = {"org_id": self._org_id, "created_by": self._created_by}
@@ -116,5 +116,5 @@ class Staging:
 
 
 def _array(rows: Sequence[int]) -> str:
-    """Write an array as Postgres reads it: the driver would take a list of thousands apart one by one."""
+    """Write an array as Postgres reads it: the driver would convert a long list item by item."""
     return f"{{{','.join(map(str, rows))}}}"

@@ -1,4 +1,4 @@
-"""Which servers are believed to be Aurora."""
+"""Verify that a server is Aurora."""
 
 import ssl
 from functools import cache
@@ -9,7 +9,9 @@ _AUTHORITIES = Path(__file__).with_name("rds_authorities.pem")
 
 @cache
 def tls_context() -> ssl.SSLContext:
-    """Verifies the server's name and that its certificate comes from an authority of Amazon RDS, and from no
-    other: who may certify web sites must not be able to pose as the database.
+    """Return a context that verifies the server's name and its certificate.
+
+    Only the authorities of Amazon RDS are trusted. An authority that certifies web sites must not be able to
+    pose as the database.
     """
     return ssl.create_default_context(cafile=_AUTHORITIES)

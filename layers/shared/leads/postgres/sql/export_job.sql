@@ -6,14 +6,14 @@ RETURNING id, org_id, filename, filters, columns, excel, gzip, status, row_count
     failure_reason, created_at, created_by, started_at, finished_at, correlation_id
 
 -- name: export_job_hand_over
--- For a run of process_export, which its request announces next.
+-- The request that announces the job to process_export is stored after this.
 UPDATE export_job SET status = 'PENDING', row_count = 0, started_at = NULL
 WHERE id = :id AND org_id = :org_id AND status = 'PROCESSING'
 RETURNING id, org_id, filename, filters, columns, excel, gzip, status, row_count, size_bytes, failure_code,
     failure_reason, created_at, created_by, started_at, finished_at, correlation_id
 
 -- name: export_job_claim
--- A job that COMPLETED, or FAILED for good, is over; one that FAILED by a fault that may pass is tried again.
+-- Unfinished jobs can be claimed, and jobs that FAILED by a fault that may pass. All others have ended for good.
 UPDATE export_job
 SET status = 'PROCESSING', attempts = attempts + CAST(:counted AS integer), started_at = coalesce(started_at, now()),
     finished_at = NULL, failure_code = NULL, failure_reason = NULL, row_count = 0, request_version = :request_version,
@@ -54,24 +54,24 @@ ORDER BY id DESC
 LIMIT :limit
 
 -- name: export_job_signs_of_life
--- What a run that has the job does and a dead one does not: it asks its connection for something, or shows more rows.
--- Whether it waits for a lock is no sign by itself: a dead run's connection does so, too, until the server misses it.
--- The statements of the role's own connections are seen. A key of 64 bits is shown in two halves, with objsubid 1
--- (PostgreSQL, pg_locks).
+-- A living run changes between two looks: its connection starts another statement, or it records more rows.
+-- To wait for a lock is no sign of life: a dead run's connection may do so until the server notices the death.
+-- A role can read the statements of its own connections. pg_locks has a key of 64 bits in two halves, with objsubid 1.
 SELECT run.holder, coalesce(run.waits, false) AS waits,
     (SELECT row_count FROM export_job WHERE id = :id AND org_id = :org_id) AS progress
 FROM (VALUES (1)) AS one (row)
 LEFT JOIN (
     SELECT concat_ws(' ', activity.pid, activity.query_start) AS holder, activity.wait_event_type = 'Lock' AS waits
-    FROM pg_locks AS taken
+    FROM pg_locks AS held
     JOIN pg_stat_activity AS activity USING (pid)
-    WHERE taken.locktype = 'advisory' AND taken.objsubid = 1 AND taken.granted
-        AND taken.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-        AND ((CAST(taken.classid AS bigint) << 32) | CAST(taken.objid AS bigint)) = hashtextextended(:job, 0)
+    WHERE held.locktype = 'advisory' AND held.objsubid = 1 AND held.granted
+        AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND ((CAST(held.classid AS bigint) << 32) | CAST(held.objid AS bigint)) = hashtextextended(:job, 0)
 ) AS run ON true
 
 -- name: export_job_hold_overdue
--- Who claims the job now waits for this transaction, and then finds what it left. A row that somebody holds can wait.
+-- A claim that comes now waits for this transaction and then reads its result. A row that another transaction has locked
+-- is skipped: a later run of expire_jobs looks at it.
 SELECT CASE WHEN attempts = 0 AND status = 'PROCESSING' THEN 'direct_export' ELSE 'export' END AS kind,
     NULL AS object_key, correlation_id
 FROM export_job
@@ -79,8 +79,9 @@ WHERE id = :id AND org_id = :org_id AND overdue(export_job)
 FOR UPDATE SKIP LOCKED
 
 -- name: export_job_unattended
--- A run that lost its connection tries once more at once: for a moment it has no lock, though it lives. Two looks do not
--- take it for dead, a minute apart, less what a schedule may stray. A job that no run ever claimed has none to wait for.
+-- A run that lost its connection connects again at once: for a moment it has no lock although it lives. So a job counts
+-- as unattended after two looks, a minute apart; 45 seconds allow for a schedule that is not exact. A job that was never
+-- claimed has no run to wait for.
 UPDATE export_job SET unattended_since = coalesce(unattended_since, now())
 WHERE id = :id AND org_id = :org_id
 RETURNING attempts = 0 OR unattended_since <= now() - interval '45 seconds'

@@ -10,30 +10,30 @@ WHERE org_id = :org_id AND object_key = :object_key AND object_version = :object
 
 -- name: import_job_free_key
 UPDATE import_job SET idempotency_key = NULL, file_digest = NULL
-WHERE org_id = :org_id AND idempotency_key = :key AND created_at < now() - CAST(:lives AS interval)
+WHERE org_id = :org_id AND idempotency_key = :key AND created_at < now() - CAST(:lifetime AS interval)
 
 -- name: import_job_free_old_keys
--- A row that somebody holds is freed by a later request: who holds one already must not wait for another.
+-- A row that another request has locked is freed by a later one: a request that locks rows must not wait for others.
 UPDATE import_job SET idempotency_key = NULL, file_digest = NULL
 WHERE org_id = :org_id AND id IN (
     SELECT id FROM import_job
-    WHERE org_id = :org_id AND idempotency_key IS NOT NULL AND created_at < now() - CAST(:lives AS interval)
+    WHERE org_id = :org_id AND idempotency_key IS NOT NULL AND created_at < now() - CAST(:lifetime AS interval)
     LIMIT :max_keys
     FOR UPDATE SKIP LOCKED
 )
 
 -- name: import_job_create_keyed
--- No row: the key is another request's. Only a job that is new was never repeated.
+-- Returns no row if the key belongs to a different request. A job without repeated_at is new.
 INSERT INTO import_job (org_id, filename, merge_strategy, dry_run, created_by, correlation_id, idempotency_key, file_digest)
 VALUES (:org_id, :filename, :merge_strategy, :dry_run, :created_by, :correlation_id, :key, :file_digest)
 ON CONFLICT (org_id, idempotency_key) WHERE idempotency_key IS NOT NULL
 DO UPDATE SET repeated_at = clock_timestamp()
 WHERE import_job.filename = excluded.filename AND import_job.merge_strategy = excluded.merge_strategy
     AND import_job.dry_run = excluded.dry_run AND import_job.file_digest IS NOT DISTINCT FROM excluded.file_digest
-RETURNING id, repeated_at IS NULL AS first
+RETURNING id, repeated_at IS NULL AS is_new
 
 -- name: import_job_restart
--- Any version of its object may be taken, which is the next one that is announced.
+-- The next version of its object that an event announces can claim it.
 UPDATE import_job
 SET status = 'PENDING', attempts = 0, started_at = NULL, finished_at = NULL, failure_code = NULL, failure_reason = NULL,
     object_key = NULL, object_version = NULL, unattended_since = NULL
@@ -41,8 +41,8 @@ WHERE id = :id AND org_id = :org_id AND status = 'FAILED' AND failure_code = :co
 RETURNING id
 
 -- name: import_job_claim
--- A job that COMPLETED, or FAILED for good, is over; one that FAILED by a fault that may pass is tried again, and one that
--- was ended as NOT_UPLOADED when its file comes after all.
+-- Unfinished jobs can be claimed, jobs that FAILED by a fault that may pass, and NOT_UPLOADED ones if the file came after
+-- all. All others have ended for good.
 UPDATE import_job
 SET status = 'PROCESSING', attempts = attempts + CAST(:counted AS integer), started_at = coalesce(started_at, now()), finished_at = NULL,
     failure_code = NULL, failure_reason = NULL, processed_rows = 0, object_key = :object_key,
@@ -78,7 +78,7 @@ FROM import_job
 WHERE id = :id AND org_id = :org_id
 
 -- name: import_job_list
--- Faults are shown with one job, not with the list of them.
+-- A job in a list has no faults, only their number.
 SELECT id, org_id, filename, merge_strategy, dry_run, status, success_count, error_count, skipped_count,
     processed_rows, CAST('[]' AS jsonb) AS faults, fault_count, ignored_columns, report_key, failure_code, failure_reason,
     created_at, created_by, started_at, finished_at, correlation_id, attempts
@@ -88,24 +88,24 @@ ORDER BY id DESC
 LIMIT :limit
 
 -- name: import_job_signs_of_life
--- What a run that has the job does and a dead one does not: it asks its connection for something, or shows more rows.
--- Whether it waits for a lock is no sign by itself: a dead run's connection does so, too, until the server misses it.
--- The statements of the role's own connections are seen. A key of 64 bits is shown in two halves, with objsubid 1
--- (PostgreSQL, pg_locks).
+-- A living run changes between two looks: its connection starts another statement, or it records more rows.
+-- To wait for a lock is no sign of life: a dead run's connection may do so until the server notices the death.
+-- A role can read the statements of its own connections. pg_locks has a key of 64 bits in two halves, with objsubid 1.
 SELECT run.holder, coalesce(run.waits, false) AS waits,
     (SELECT processed_rows FROM import_job WHERE id = :id AND org_id = :org_id) AS progress
 FROM (VALUES (1)) AS one (row)
 LEFT JOIN (
     SELECT concat_ws(' ', activity.pid, activity.query_start) AS holder, activity.wait_event_type = 'Lock' AS waits
-    FROM pg_locks AS taken
+    FROM pg_locks AS held
     JOIN pg_stat_activity AS activity USING (pid)
-    WHERE taken.locktype = 'advisory' AND taken.objsubid = 1 AND taken.granted
-        AND taken.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-        AND ((CAST(taken.classid AS bigint) << 32) | CAST(taken.objid AS bigint)) = hashtextextended(:job, 0)
+    WHERE held.locktype = 'advisory' AND held.objsubid = 1 AND held.granted
+        AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND ((CAST(held.classid AS bigint) << 32) | CAST(held.objid AS bigint)) = hashtextextended(:job, 0)
 ) AS run ON true
 
 -- name: import_job_hold_overdue
--- Who claims the job now waits for this transaction, and then finds what it left. A row that somebody holds can wait.
+-- A claim that comes now waits for this transaction and then reads its result. A row that another transaction has locked
+-- is skipped: a later run of expire_jobs looks at it.
 SELECT CASE WHEN attempts = 0 AND object_key IS NULL THEN 'upload' ELSE 'import' END AS kind, object_key,
     correlation_id
 FROM import_job
@@ -113,8 +113,9 @@ WHERE id = :id AND org_id = :org_id AND overdue(import_job)
 FOR UPDATE SKIP LOCKED
 
 -- name: import_job_unattended
--- A run that lost its connection tries once more at once: for a moment it has no lock, though it lives. Two looks do not
--- take it for dead, a minute apart, less what a schedule may stray. A job that no run ever claimed has none to wait for.
+-- A run that lost its connection connects again at once: for a moment it has no lock although it lives. So a job counts
+-- as unattended after two looks, a minute apart; 45 seconds allow for a schedule that is not exact. A job that was never
+-- claimed has no run to wait for.
 UPDATE import_job SET unattended_since = coalesce(unattended_since, now())
 WHERE id = :id AND org_id = :org_id
 RETURNING attempts = 0 OR unattended_since <= now() - interval '45 seconds'

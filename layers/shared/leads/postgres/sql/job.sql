@@ -1,5 +1,5 @@
 -- name: job_lock_held
--- A key of 64 bits is shown in two halves, with objsubid 1 (PostgreSQL, pg_locks).
+-- pg_locks has a key of 64 bits in two halves, with objsubid 1.
 SELECT EXISTS (
     SELECT FROM pg_locks
     WHERE locktype = 'advisory' AND objsubid = 1

@@ -1,18 +1,18 @@
 -- name: merge_skip
--- `skipped` is what staging_duplicates found, as an array.
--- Rows come as they were staged, which is the order of the file: a table that only this session sees is read from its
--- beginning. To sort them would only cost.
+-- `skipped` is the array of row numbers that staging_duplicates returned.
+-- Rows are inserted as they were staged, in the order of the file: a temporary table is read from its beginning. A sort
+-- would only cost time.
 INSERT INTO dossier (org_id, name, phone, email, source, lead_source, score, notes, created_by, updated_by)
 SELECT :org_id, name, phone, email, source, lead_source, score, notes, :created_by, :created_by
 FROM staging
 WHERE row_number <> ALL (CAST(:skipped AS bigint[]))
 
 -- name: merge_overwrite
--- As if the rows of each phone were written one after another over its lead: of every column the last filled cell
--- stays. Of several active leads the one updated last is it, then the highest id. A lead is touched when any of the
--- rows changes it, even if a later one changes it back; what differs from a lead of before the import by white space
--- that this has outside, and an import's cells have not, is no change. updated_at never goes back, so that the lead
--- stays the one.
+-- The outcome is that of writing the rows of each phone one after another over its lead: of every column the last filled
+-- cell stays. Of several active leads the one updated last is the target, then the one with the highest id.
+-- A lead is updated if any of the rows changes it, even if a later row changes it back. Other programs may store cells
+-- with white space outside, which an import trims; a difference in that alone is no change.
+-- updated_at never goes back, so that the lead stays the target.
 -- The look-up is that of staging_duplicates, for the same reasons.
 WITH merged AS (
     SELECT
@@ -25,7 +25,7 @@ WITH merged AS (
         (array_agg(lead_source ORDER BY row_number DESC) FILTER (WHERE lead_source IS NOT NULL))[1] AS lead_source,
         (array_agg(score ORDER BY row_number DESC) FILTER (WHERE score IS NOT NULL))[1] AS score,
         (array_agg(notes ORDER BY row_number DESC) FILTER (WHERE notes IS NOT NULL))[1] AS notes,
-        -- A column that had one value only may be compared by it; two values are a change whatever was stored.
+        -- One value is compared with the stored one below. Two different values are a change whatever was stored.
         min(name) <> max(name) OR min(phone) <> max(phone) OR min(source) <> max(source)
             OR coalesce(min(email) <> max(email), false) OR coalesce(min(lead_source) <> max(lead_source), false)
             OR coalesce(min(score) <> max(score), false) OR coalesce(min(notes) <> max(notes), false) AS varies
@@ -36,24 +36,26 @@ WITH merged AS (
         merged.*,
         target.id,
         varies
-            OR merged.name <> target.name AND (ours OR merged.name <> trimmed(target.name))
-            OR merged.phone <> target.phone AND (ours OR merged.phone <> trimmed(target.phone))
+            OR merged.name <> target.name AND (from_this_transaction OR merged.name <> trimmed(target.name))
+            OR merged.phone <> target.phone AND (from_this_transaction OR merged.phone <> trimmed(target.phone))
             OR merged.source <> target.source
             OR coalesce(
-                merged.email <> target.email AND (ours OR merged.email <> trimmed(target.email)),
+                merged.email <> target.email
+                    AND (from_this_transaction OR merged.email <> trimmed(target.email)),
                 merged.email IS NOT NULL)
             OR coalesce(
                 merged.lead_source <> target.lead_source
-                    AND (ours OR merged.lead_source <> trimmed(target.lead_source)),
+                    AND (from_this_transaction OR merged.lead_source <> trimmed(target.lead_source)),
                 merged.lead_source IS NOT NULL)
             OR (merged.score IS NOT NULL AND merged.score IS DISTINCT FROM target.score)
             OR coalesce(
-                merged.notes <> target.notes AND (ours OR merged.notes <> trimmed(target.notes)),
+                merged.notes <> target.notes
+                    AND (from_this_transaction OR merged.notes <> trimmed(target.notes)),
                 merged.notes IS NOT NULL) AS changes
     FROM merged
     LEFT JOIN LATERAL (
-        -- Written by this transaction, which has no savepoints.
-        SELECT *, xmin = CAST(pg_current_xact_id() AS xid) AS ours
+        -- This transaction has no savepoints, so its id is the xmin of every row that it wrote.
+        SELECT *, xmin = CAST(pg_current_xact_id() AS xid) AS from_this_transaction
         FROM dossier
         WHERE (dossier.phone_key, dossier.org_id) >= (merged.phone_key, CAST(:org_id AS text))
             AND (dossier.phone_key, dossier.org_id) <= (merged.phone_key, CAST(:org_id AS text))

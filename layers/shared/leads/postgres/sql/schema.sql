@@ -10,9 +10,9 @@ CREATE TABLE IF NOT EXISTS schema_migration (
 INSERT INTO schema_migration (version, name, checksum) VALUES (:version, :name, :checksum)
 
 -- name: app_role_create
--- The functions' role: it owns nothing. Its limits are the server's, so that the locks of a function that died go
--- within a minute; idle in a transaction is allowed for longer than one call of S3 takes, and a lock is waited for
--- longer than expire_jobs holds a job while S3 keeps it waiting. An import waits longer for other imports.
+-- The functions' role owns nothing. The server enforces its limits, so that the locks of a dead function are released
+-- within a minute. A transaction may idle for longer than one call of S3 takes. A lock is waited for longer than
+-- expire_jobs holds a job while S3 is slow. An import waits longer for other imports.
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'leads_app') THEN
@@ -29,7 +29,7 @@ ALTER ROLE leads_app SET idle_in_transaction_session_timeout = '55s';
 ALTER ROLE leads_app SET lock_timeout = '40s';
 
 -- name: app_role_iam
--- Only who has rds_iam WITH ADMIN OPTION may give it: an owner without it needs somebody who did so once.
+-- Only a role that has rds_iam WITH ADMIN OPTION can grant it. If the owner has not, another role must grant it once.
 DO $$
 BEGIN
     IF NOT pg_has_role('leads_app', 'rds_iam', 'MEMBER') THEN

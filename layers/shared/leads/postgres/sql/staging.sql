@@ -1,5 +1,5 @@
 -- name: staging_create
--- COPY is refused on a table with row-level security, so rows are staged here; it goes with the transaction.
+-- COPY is refused on a table with row-level security, so rows are staged here. The table is dropped with the transaction.
 CREATE TEMPORARY TABLE staging (
     row_number bigint NOT NULL,
     name text NOT NULL,
@@ -12,12 +12,12 @@ CREATE TEMPORARY TABLE staging (
 ) ON COMMIT DROP
 
 -- name: staging_duplicates
--- Of the staged rows, the numbers of those that SKIP leaves out: their phone is that of an earlier row, or of an active
--- lead. Rows whose phone the reader knows to be an earlier row's are not staged.
--- It is so of none but `candidates`, null for all, and the earlier rows are among them (import_engine/phone_filter.py).
--- The look-up is LATERAL, once for each phone, and compares phone and organisation as one row, which only
--- dossier_duplicates serves: statistics that do not know a new organisation would have each merge read all of its leads,
--- and a phone that many organisations have must not be looked up in all of them.
+-- Returns the numbers of the staged rows to skip: their phone is that of an earlier row or of an active lead.
+-- Certain duplicates are not staged.
+-- `candidates` are the only rows that are compared, earlier rows included (import_engine/phone_filter.py); null means all.
+-- The look-up is LATERAL, once for each phone, and compares phone and organisation as one row, which only the index
+-- dossier_duplicates serves. With statistics that do not know a new organisation, each merge would otherwise read all of
+-- its leads. And a phone that many organisations have must not be looked up in all of them.
 WITH candidate AS MATERIALIZED (
     SELECT row_number, phone_key(phone) COLLATE "C" AS phone_key
     FROM staging
@@ -43,8 +43,8 @@ LEFT JOIN LATERAL (
 WHERE seen OR duplicate.found
 
 -- name: stored_phone_suffixes
--- The last eight digits of the phone keys of the organisation's active leads, one after another; null when there are
--- more than `max_leads`. Shorter keys are left out.
+-- Returns the last eight digits of the phone keys of the organisation's active leads, one after another, without shorter
+-- keys. Returns null if there are more than `max_leads` leads.
 SELECT
     CASE
         WHEN count(*) <= :max_leads
