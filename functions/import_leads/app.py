@@ -22,7 +22,7 @@ from leads.use_cases.import_leads import create_upload, import_leads
 from leads.web.auth import principal_of
 from leads.web.history_requests import HISTORY_PATH
 from leads.web.import_requests import read_import_request
-from leads.web.parameters import Preference, read_idempotency_key, read_preference
+from leads.web.parameters import Preference, read_preference
 from leads.web.resolver import create_resolver, json_response, problem_response
 from leads.web.upload_requests import read_upload_request
 
@@ -71,9 +71,8 @@ def post_import() -> Response[str]:
 def post_upload() -> Response[str]:
     """Record a job, and return the form to upload its file with, which may be larger than a request."""
     principal = principal_of(app.current_event, claims)
-    key = read_idempotency_key(app.current_event.headers)
     order = read_upload_request(app.current_event)
-    upload = create_upload(principal, order, Stores(database, bucket), key=key)
+    upload = create_upload(principal, order, Stores(database, bucket))
     logger.info("upload prepared")
     headers = {"Location": f"{HISTORY_PATH}/{upload.job_id}"}
     return json_response(HTTPStatus.CREATED, UploadCreated.of(upload).to_json(), headers)

@@ -7,7 +7,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from leads.jobs.event_files import Kind, process_each_file
+from leads.jobs.event_files import EventWords, process_each_file
 from leads.jobs.outcome import IGNORED, ExportOutcome
 from leads.jobs.stores import Stores
 from leads.observability import increment, logger, record_duration
@@ -20,10 +20,10 @@ from leads.use_cases.process_export import process_export
 RESERVED_SECONDS = 160.0
 """Reserved for aborting the upload and for recording the outcome.
 
-S3 may stall for 48 s (BACKGROUND of s3/bucket.py) with each of two parts and for another 48 s with their end.
+S3 may stall for 48 s (BACKGROUND of s3/timeouts.py) with each of two parts, then for 48 s with their end.
 """
 
-KIND = Kind("export", "ExportFaults")
+WORDS = EventWords("export", "ExportFaults")
 
 database = Database(DatabaseSettings.from_environment(), "process_export")
 bucket = Bucket.from_settings(BucketSettings.from_environment())
@@ -32,7 +32,7 @@ bucket = Bucket.from_settings(BucketSettings.from_environment())
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
     """Handle an S3 event. Raises ServiceFault for Lambda to deliver it again."""
-    process_each_file(event, context, KIND, lambda request: _process(request, context))
+    process_each_file(event, context, WORDS, lambda request: _process(request, context))
 
 
 def _process(request: StoredFile, context: LambdaContext) -> bool:
@@ -57,7 +57,7 @@ def _report(request: StoredFile, outcome: ExportOutcome, seconds: float) -> None
     if outcome.fault is not None:
         increment("ExportFaults")
     if outcome.job_id is None:
-        logger.warning("no request of ours", key=request.key)
+        logger.warning("not the key of a request", key=request.key)
     elif outcome.ended != IGNORED:
         record_duration("ExportSeconds", seconds)
 

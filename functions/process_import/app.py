@@ -7,7 +7,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from leads.jobs.event_files import Kind, process_each_file
+from leads.jobs.event_files import EventWords, process_each_file
 from leads.jobs.outcome import IGNORED, ImportOutcome
 from leads.jobs.stores import Stores
 from leads.observability import increment, logger, record_duration
@@ -20,10 +20,10 @@ from leads.use_cases.process_import import process_import
 RESERVED_SECONDS = 160.0
 """Reserved for closing or aborting the report and for recording the outcome.
 
-S3 may stall for 48 s (BACKGROUND of s3/bucket.py) with each of two parts and for another 48 s with their end.
+S3 may stall for 48 s (BACKGROUND of s3/timeouts.py) with each of two parts, then for 48 s with their end.
 """
 
-KIND = Kind("import", "ImportFaults")
+WORDS = EventWords("import", "ImportFaults")
 
 database = Database(DatabaseSettings.from_environment(), "process_import")
 bucket = Bucket.from_settings(BucketSettings.from_environment())
@@ -32,7 +32,7 @@ bucket = Bucket.from_settings(BucketSettings.from_environment())
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
     """Handle an S3 event. Raises ServiceFault for Lambda to deliver it again."""
-    process_each_file(event, context, KIND, lambda file: _process(file, context))
+    process_each_file(event, context, WORDS, lambda file: _process(file, context))
 
 
 def _process(file: StoredFile, context: LambdaContext) -> bool:

@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 
+from leads.domain.export_job import ExportJob
 from leads.errors import DatabaseFault, ServiceFault
 from leads.jobs.outcome import COMPLETED, MAX_ATTEMPTS
 from leads.postgres.connection import Connection
 from leads.postgres.export import copy_leads
+from leads.postgres.export_jobs import get_export_job
 from leads.s3.bucket import Bucket
 from leads.s3.events import StoredFile
 from leads.use_cases import export_file as module
+from leads.use_cases import process_export
 from tests.integration.imports.test_process_import_concurrency import DatabaseThatGoesAway
 from tests.support.exports import (
     announce_export,
@@ -34,7 +37,7 @@ from tests.support.exports import (
 from tests.support.hostile_s3 import ClientThatFailsOn
 from tests.support.service import Caller, Service
 
-OUR_FAULT = "An internal error occurred during the export. Ask for it again."
+INTERNAL_FAULT = "An internal error occurred during the export. Ask for it again."
 
 
 def fail_copying(monkeypatch: pytest.MonkeyPatch, sqlstate: str) -> None:
@@ -61,6 +64,42 @@ def test_database_lost_once_is_retried_within_the_export(service: Service, calle
         run_export(service, request, database=DatabaseThatGoesAway(service.database, {1})).ended == COMPLETED
     )
     assert attempts_of(service, request) == 1
+
+
+def lose_reads(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """Lose Postgres between the claim of an export and the reading of its job, a number of times."""
+    faults = iter([DatabaseFault("57P01")] * times)
+
+    def read(connection: Connection, org_id: str, id: int) -> ExportJob | None:
+        for fault in faults:
+            raise fault
+        return get_export_job(connection, org_id, id)
+
+    monkeypatch.setattr(process_export, "get_export_job", read)
+
+
+def test_database_lost_after_the_claim_costs_no_further_attempt(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = asked(service, caller)
+    lose_reads(monkeypatch, 1)
+    assert run_export(service, request).ended == COMPLETED
+    assert attempts_of(service, request) == 1
+
+
+def test_database_lost_after_the_last_claim_fails_the_export(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = asked(service, caller)
+    with service.owner() as owner:
+        last = MAX_ATTEMPTS - 1
+        owner.query("UPDATE export_job SET attempts = :last WHERE org_id = :org", last=last, org=caller.org)
+    lose_reads(monkeypatch, 2)
+    with pytest.raises(DatabaseFault):
+        run_export(service, request)
+    export = export_of(service, caller, request)
+    assert (export["status"], export["failureReason"]) == ("FAILED", INTERNAL_FAULT)
+    assert attempts_of(service, request) == MAX_ATTEMPTS
 
 
 def test_connection_lost_while_copying_is_retried_in_the_run(
@@ -99,7 +138,7 @@ def test_third_attempt_fails_the_export_and_redrive_completes(
         "status": "FAILED",
         "url": None,
         "rowCount": 0,
-        "failureReason": OUR_FAULT,
+        "failureReason": INTERNAL_FAULT,
     }
 
     announce_export(service, request)
@@ -136,7 +175,7 @@ def test_export_refused_at_every_attempt_leaves_no_part(
 
     three_attempts(service, caller, request, attempt)
     export = export_of(service, caller, request)
-    assert (export["status"], export["failureReason"]) == ("FAILED", OUR_FAULT)
+    assert (export["status"], export["failureReason"]) == ("FAILED", INTERNAL_FAULT)
 
 
 def test_permanent_database_fault_fails_the_export(
@@ -149,7 +188,7 @@ def test_permanent_database_fault_fails_the_export(
     wait_until_free(service, request)
     announce_export(service, request)
     export = export_of(service, caller, request)
-    assert (export["status"], export["failureReason"]) == ("FAILED", OUR_FAULT)
+    assert (export["status"], export["failureReason"]) == ("FAILED", INTERNAL_FAULT)
     assert attempts_of(service, request) == 1
     nothing_is_left(service, caller)
 
@@ -261,7 +300,7 @@ def test_unexpected_fault_fails_the_export_at_last_attempt(
                 run_export(service, request)
             wait_until_free(service, request)
     export = export_of(service, caller, request)
-    assert (export["status"], export["failureReason"]) == ("FAILED", OUR_FAULT)
+    assert (export["status"], export["failureReason"]) == ("FAILED", INTERNAL_FAULT)
 
 
 def test_run_near_its_deadline_does_not_retry(

@@ -24,7 +24,7 @@ MERGE = Staging.merge
 MANY_MERGES = Sizes(chunk_rows=CHUNK, merge_rows=4 * CHUNK, phone_filter_bytes=0)
 
 
-class AllAtOnce(ReadAhead[FileLayout, Batch]):
+class AllAtOnce(ReadAhead):
     """A ReadAhead that has all batches before the merger asks, and still refers to the list."""
 
     def __iter__(self) -> Iterator[list[Batch]]:
@@ -38,10 +38,10 @@ def test_merge_releases_the_staged_rows_first(
     service: Service,
     caller: Caller,
     monkeypatch: pytest.MonkeyPatch,
-    ahead: type[ReadAhead[FileLayout, Batch]],
+    ahead: type[ReadAhead],
 ) -> None:
     monkeypatch.setattr(import_file, "ReadAhead", ahead)
-    monkeypatch.setattr(read_ahead, "MAX_ITEMS", ROWS)
+    monkeypatch.setattr(read_ahead, "MAX_BATCHES", ROWS)
     blocks: list[weakref.ref[memoryview]] = []
     in_memory: list[int] = []
     staged = 0

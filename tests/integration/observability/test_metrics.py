@@ -368,7 +368,7 @@ def test_every_metric_is_explained_in_the_operations_manual() -> None:
     sources = [*(ROOT / "functions").glob("*/app.py"), *(ROOT / "layers/shared/leads").rglob("*.py")]
     code = "".join(path.read_text() for path in sources)
     explained = (ROOT / "docs/operations.md").read_text().split("## Metrics")[1].split("\n## ")[0]
-    counted = set(re.findall(r'(?:increment\(|record_duration\(|_metric = |Kind\("\w+", )"(\w+)"', code))
+    counted = set(re.findall(r'(?:increment\(|record_duration\(|_metric=|EventWords\("\w+", )"(\w+)"', code))
     assert counted
     assert f"`{NAMESPACE}`" in explained
     assert counted == {

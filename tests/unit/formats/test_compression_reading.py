@@ -177,8 +177,8 @@ def test_overhead_beyond_its_limit_is_refused_early(hostile: bytes) -> None:
     given, message = refusal(file)
     assert len(given) < 2 * OVERHEAD_LIMIT_BYTES
     assert message == (
-        "The compressed file consists of too many small parts, or of too much padding. Compress the CSV file "
-        "again (gzip), as one part, and send that."
+        "The compressed file consists of too many small parts, or of too much besides its data. "
+        "Compress the CSV file again (gzip), as one part, and send that."
     )
     assert file.tell() < 2 * OVERHEAD_LIMIT_BYTES, "it was read on"
 

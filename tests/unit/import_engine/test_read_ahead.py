@@ -5,22 +5,21 @@ import time
 from collections.abc import Generator
 from contextlib import closing
 from itertools import chain
-from typing import NamedTuple
 
 import pytest
 
-from leads.import_engine.read_ahead import MAX_BYTES, MAX_ITEMS, ReadAhead
+from leads.formats.report import ReportFormat
+from leads.import_engine.batches import Batch, FileLayout
+from leads.import_engine.read_ahead import MAX_BATCHES, MAX_BYTES, ReadAhead
 from leads.jobs import keepalive
 from tests.unit.fakes import NoConnection
 
-HEAD = "head"
+LAYOUT = FileLayout(("name",), (), ReportFormat(("name",), ",", False, 0))
 
 
-class Item(NamedTuple):
-    """Hold a number and a weight."""
-
-    number: int
-    weight: int = 0
+def batch(number: int, weight: int = 0) -> Batch:
+    """Return a batch with this number that weighs so many bytes."""
+    return Batch(number, leads=0, faulty=0, block=bytes(weight), errors=[], error_count=0, packed_lines=b"")
 
 
 class Items:
@@ -33,8 +32,8 @@ class Items:
         self.made = 0
         self.closed_in = ""
 
-    def ahead(self) -> ReadAhead[str, Item]:
-        return ReadAhead(lambda: (HEAD, self._make()), NoConnection())
+    def ahead(self) -> ReadAhead:
+        return ReadAhead(lambda: (LAYOUT, self._make()), NoConnection())
 
     def settled_count(self, expected: int) -> int:
         """Return the number of items made, after time for the expected ones and for more."""
@@ -44,21 +43,21 @@ class Items:
         time.sleep(0.3)
         return self.made
 
-    def _make(self) -> Generator[Item, None, None]:
+    def _make(self) -> Generator[Batch, None, None]:
         try:
             for number in range(self._count):
                 self.made += 1
-                yield Item(number, self._weight)
+                yield batch(number, self._weight)
             if self._error is not None:
                 raise self._error
         finally:
             self.closed_in = threading.current_thread().name
 
 
-def numbers(ahead: ReadAhead[str, Item]) -> list[int]:
-    """Read all items and close."""
+def numbers(ahead: ReadAhead) -> list[int]:
+    """Read all batches and close."""
     with closing(ahead):
-        return [item.number for item in chain.from_iterable(ahead)]
+        return [item.last_row for item in chain.from_iterable(ahead)]
 
 
 def threads() -> list[threading.Thread]:
@@ -74,31 +73,31 @@ def test_read_ahead_returns_items_in_order_and_closes_them(count: int) -> None:
     assert threads() == []
 
 
-def test_head_is_returned_before_the_items() -> None:
+def test_layout_is_returned_before_the_batches() -> None:
     items = Items(3)
     ahead = items.ahead()
-    assert ahead.head() == HEAD
+    assert ahead.layout() == LAYOUT
     assert numbers(ahead) == [0, 1, 2]
 
 
-def test_head_raises_what_reading_raised() -> None:
-    def refuse() -> tuple[str, Generator[Item, None, None]]:
-        raise ValueError("no head")
+def test_layout_raises_what_reading_raised() -> None:
+    def refuse() -> tuple[FileLayout, Generator[Batch, None, None]]:
+        raise ValueError("no layout")
 
-    ahead: ReadAhead[str, Item] = ReadAhead(refuse, NoConnection())
-    with closing(ahead), pytest.raises(ValueError, match="no head"):
-        ahead.head()
+    ahead = ReadAhead(refuse, NoConnection())
+    with closing(ahead), pytest.raises(ValueError, match="no layout"):
+        ahead.layout()
     assert threads() == []
 
 
-@pytest.mark.parametrize("count", [0, 1, MAX_ITEMS, 3 * MAX_ITEMS])
+@pytest.mark.parametrize("count", [0, 1, MAX_BATCHES, 3 * MAX_BATCHES])
 def test_error_is_raised_after_the_items_before_it(count: int) -> None:
     error = ValueError("the file breaks off")
     seen: list[int] = []
 
-    def receive(ahead: ReadAhead[str, Item]) -> None:
+    def receive(ahead: ReadAhead) -> None:
         for together in ahead:
-            seen.extend(item.number for item in together)
+            seen.extend(item.last_row for item in together)
 
     with (
         closing(Items(count, error).ahead()) as ahead,
@@ -114,7 +113,7 @@ def test_error_is_raised_after_the_items_before_it(count: int) -> None:
 def test_close_early_leaves_no_thread_and_nothing_open(received: int) -> None:
     items = Items(1_000_000)
     with closing(items.ahead()) as ahead:
-        ahead.head()
+        ahead.layout()
         for _, _ in zip(range(received), ahead, strict=False):
             pass
     assert items.closed_in == "read ahead"
@@ -125,7 +124,7 @@ def test_read_ahead_makes_no_more_items_than_may_wait() -> None:
     items = Items(1_000_000)
     with closing(items.ahead()) as ahead:
         # The items received, those that wait, and the one that the thread holds.
-        expected = len(next(iter(ahead))) + MAX_ITEMS + 1
+        expected = len(next(iter(ahead))) + MAX_BATCHES + 1
         assert items.settled_count(expected) == expected
 
 
@@ -142,50 +141,50 @@ def test_item_heavier_than_the_limit_is_returned() -> None:
 
 
 def test_ready_items_are_returned_together() -> None:
-    items = Items(3 * MAX_ITEMS)
+    items = Items(3 * MAX_BATCHES)
     with closing(items.ahead()) as ahead:
         together = iter(ahead)
         received = len(next(together))
-        waiting = min(MAX_ITEMS, 3 * MAX_ITEMS - received)
+        waiting = min(MAX_BATCHES, 3 * MAX_BATCHES - received)
         items.settled_count(received + waiting)
-        assert [item.number for item in next(together)] == list(range(received, received + waiting))
+        assert [item.last_row for item in next(together)] == list(range(received, received + waiting))
 
 
 def test_ready_item_is_returned_without_waiting_for_others() -> None:
     asked = threading.Event()
 
-    def make() -> Generator[Item, None, None]:
-        yield Item(1)
+    def make() -> Generator[Batch, None, None]:
+        yield batch(1)
         assert asked.wait(10)
-        yield Item(2)
+        yield batch(2)
 
-    with closing(ReadAhead(lambda: (HEAD, make()), NoConnection())) as ahead:
+    with closing(ReadAhead(lambda: (LAYOUT, make()), NoConnection())) as ahead:
         together = iter(ahead)
-        assert next(together) == [Item(1)]
+        assert next(together) == [batch(1)]
         asked.set()
-        assert next(together) == [Item(2)]
+        assert next(together) == [batch(2)]
 
 
-@pytest.mark.parametrize("wait", ["for the head", "for an item"])
+@pytest.mark.parametrize("wait", ["for the layout", "for a batch"])
 def test_postgres_is_pinged_while_nothing_is_ready(monkeypatch: pytest.MonkeyPatch, wait: str) -> None:
     monkeypatch.setattr(keepalive, "PING_SECONDS", 0.01)
     connection = NoConnection()
     enough = threading.Event()
 
-    def make() -> Generator[Item, None, None]:
-        if wait == "for an item":
+    def make() -> Generator[Batch, None, None]:
+        if wait == "for a batch":
             assert enough.wait(10)
-        yield Item(1)
+        yield batch(1)
 
-    def read() -> tuple[str, Generator[Item, None, None]]:
-        if wait == "for the head":
+    def read() -> tuple[FileLayout, Generator[Batch, None, None]]:
+        if wait == "for the layout":
             assert enough.wait(10)
-        return HEAD, make()
+        return LAYOUT, make()
 
     timer = threading.Timer(0.2, enough.set)
     timer.start()
     with closing(ReadAhead(read, connection)) as ahead:
-        assert ahead.head() == HEAD
-        assert next(iter(ahead)) == [Item(1)]
+        assert ahead.layout() == LAYOUT
+        assert next(iter(ahead)) == [batch(1)]
     timer.join()
     assert connection.pings > 3

@@ -201,7 +201,7 @@ def test_process_ends_without_output_when_parent_is_killed(source: str) -> None:
         assert parent.communicate(timeout=30) == (b"", b"")
 
 
-TASK = frame(ReadTask(9, True, StoredPhones("0" * 1_600_000, recent=1)))
+TASK = b"".join(frame(ReadTask(9, True, StoredPhones("0" * 1_600_000, recent=1))))
 
 
 @pytest.mark.parametrize(

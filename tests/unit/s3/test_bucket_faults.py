@@ -9,7 +9,8 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
 from leads.errors import ServiceFault
-from leads.s3.bucket import Bucket, OutOfTime
+from leads.s3.bucket import Bucket
+from leads.s3.timeouts import OutOfTime
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

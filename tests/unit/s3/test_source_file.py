@@ -6,8 +6,8 @@ import pytest
 
 from leads.domain.failure_code import FailureCode
 from leads.errors import InvalidFile, ServiceFault
-from leads.s3.bucket import Bucket
-from leads.s3.reader import ObjectReader, SourceFile
+from leads.s3.bucket import Bucket, SourceFile
+from leads.s3.reader import ObjectReader
 
 KEY = "imports/acme/7/upload.csv"
 

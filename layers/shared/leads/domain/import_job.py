@@ -21,16 +21,16 @@ class ImportOrder:
     filename: str
     merge_strategy: MergeStrategy
     dry_run: bool
+    key: str | None = None
+    """The Idempotency-Key, if the request has one."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportRequest:
-    """A file and what the caller wants done with it."""
+    """A file and the order of its caller."""
 
     order: ImportOrder
     content: bytes
-    key: str | None = None
-    """The Idempotency-Key, if the request has one."""
 
 
 @dataclass(frozen=True, slots=True)

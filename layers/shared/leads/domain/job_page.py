@@ -1,4 +1,4 @@
-"""One page of an organisation's jobs, newest first."""
+"""Cut an organisation's jobs into pages, newest first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

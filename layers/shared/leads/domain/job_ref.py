@@ -1,4 +1,4 @@
-"""The identity of a job, whichever table it is in."""
+"""Identify a job, whichever table it is in."""
 
 from typing import Final, NamedTuple
 

@@ -85,8 +85,8 @@ class _CountedSource(io.BufferedIOBase):
             if self.allowance < 0:
                 raise InvalidFile(
                     FailureCode.INVALID_GZIP,
-                    "The compressed file consists of too many small parts, or of too much padding. Compress "
-                    "the CSV file again (gzip), as one part, and send that.",
+                    "The compressed file consists of too many small parts, or of too much besides its data. "
+                    "Compress the CSV file again (gzip), as one part, and send that.",
                 )
             self._block = io.BytesIO(block)
             data += self._block.read(wanted - len(data))

@@ -18,17 +18,17 @@ from leads.postgres.copy_text import copy_text
 
 
 class ReadTask(NamedTuple):
-    """How a file is to be read."""
+    """The way to read a file."""
 
     chunk_rows: int
     may_skip: bool
     """Valid rows may be skipped as duplicates, so the report may need their lines."""
     stored_phones: StoredPhones | None = None
-    """What the phone filter starts with. Without it every row may be a duplicate."""
+    """The phones that the phone filter starts with. Without them every row may be a duplicate."""
 
 
 class FileLayout(NamedTuple):
-    """What the header says."""
+    """The facts of a file's header."""
 
     fields: tuple[str, ...]
     """The fields that the file has, in the order of a batch's block."""
@@ -57,7 +57,7 @@ class Batch(NamedTuple):
 
     @property
     def weight(self) -> int:
-        """Bytes that the batch holds."""
+        """Return the bytes that the batch holds."""
         return len(self.block) + len(self.packed_lines)
 
     def report_lines(self, skipped: Collection[int]) -> bytes:
@@ -145,7 +145,7 @@ def _pack_lines(chunk: Chunk, report: ReportFormat, duplicates: Iterable[int]) -
     """Make the report's lines of the faulty rows and of these duplicates, each by its row number.
 
     They are packed as bytes, which take the least memory. They are made in the reader, because the process
-    that talks to Postgres has no time for it.
+    that feeds Postgres has no time for it.
     """
     first, records = chunk.first_row, chunk.records
     reasons: dict[int, str] = {}

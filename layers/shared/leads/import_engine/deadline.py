@@ -15,7 +15,7 @@ MAX_LOCK_WAIT_SECONDS: Final = 60.0
 """Wait for the organisation lock after which a run that is out of time says nothing of its file."""
 
 _GRACE_SECONDS: Final = 0.1
-"""Time by which the server's limit outlasts ours, so that our clock has passed when the server's does."""
+"""Time by which the server's limit outlasts the deadline: the client's clock must pass first."""
 
 
 class Deadline:
@@ -42,7 +42,7 @@ class Deadline:
 
     @property
     def remaining(self) -> float:
-        """Seconds until the deadline."""
+        """Return the seconds until the deadline."""
         return self._ends_at - time.monotonic()
 
     def limit_statements(self) -> None:
@@ -52,7 +52,7 @@ class Deadline:
 
 
 class DeadlineReader:
-    """Reads an object until the deadline."""
+    """Read an object until the deadline."""
 
     def __init__(self, reader: ObjectReader, deadline: Deadline) -> None:
         self._reader = reader

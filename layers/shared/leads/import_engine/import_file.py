@@ -26,19 +26,20 @@ from leads.postgres.import_jobs import ClaimedImportJob, complete_import_job, re
 from leads.postgres.locks import try_lock
 from leads.postgres.sqlstate import STATEMENT_TIMEOUT
 from leads.postgres.staging import Staging
+from leads.s3.bucket import SourceFile
 from leads.s3.keys import report_key
-from leads.s3.reader import ObjectReader, SourceFile
+from leads.s3.reader import ObjectReader
 
 
 class _Merged(NamedTuple):
-    """What an import leaves behind when its job can end."""
+    """The result of an import whose job can end."""
 
     finished: FinishedImport
     report: StoredReport | None
 
 
 class FileImport:
-    """Imports one file for one claimed job, once."""
+    """Import one file for one claimed job, once."""
 
     def __init__(
         self,
@@ -48,7 +49,7 @@ class FileImport:
         database: Database,
         sizes: Sizes,
     ) -> None:
-        """Prepare the import. `database` gives the second connection that shows the progress."""
+        """Prepare the import. `database` is for the second connection, which records the progress."""
         self._connection = connection
         self._job = job
         self._source = source
@@ -60,7 +61,7 @@ class FileImport:
     def run(self, seconds: float) -> ImportCounts:
         """Import the file within `seconds` and end the job as COMPLETED, which is all that a dry run keeps.
 
-        Unless it returns, nothing is kept.
+        Unless it returns, nothing is stored.
 
         Raises:
             InvalidFile: The file as a whole cannot be imported.
@@ -96,12 +97,12 @@ class FileImport:
                 closing(ReadAhead(read, self._keepalive)) as ahead,
                 closing(Progress(self._database, self._record_progress)) as progress,
             ):
-                layout = ahead.head()
+                layout = ahead.layout()
                 with self._report(layout) as report:
                     merger = BatchMerger(self._staging, layout, report, deadline, self._sizes)
                     for batches in ahead:
                         merger.add(drain(batches))
-                        # Rows that come slowly, or are blank or faulty, give Postgres nothing to do.
+                        # Postgres has nothing to do while rows come slowly, or are blank or faulty.
                         self._keepalive.ping_if_due()
                         progress(merger.processed)
                     return _Merged(*merger.finish())

@@ -29,7 +29,7 @@ def drain(items: list[_T]) -> Iterator[_T]:
 
 
 class BatchMerger:
-    """Merges the batches of one file."""
+    """Merge the batches of one file."""
 
     def __init__(
         self, staging: Staging, layout: FileLayout, report: ReportWriter, deadline: Deadline, sizes: Sizes

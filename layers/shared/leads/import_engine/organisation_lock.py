@@ -1,4 +1,6 @@
-"""Acquire the organisation's import lock, so that SKIP creates no duplicates between two imports at once.
+"""Wait for the organisation's import lock.
+
+Without it, SKIP would create duplicates between two imports at once.
 
 A waiting import stays in Postgres' own queue, which is first come, first served. It waits once: a second
 request would go to the end of the queue.
@@ -27,7 +29,9 @@ def max_wait(size: int, remaining: float) -> float:
 
 
 def wait_for_organisation(connection: Connection, org_id: str, size: int, deadline: Deadline) -> None:
-    """Acquire the lock for an import of `size` bytes in the transaction under way, and note how long it took.
+    """Acquire the lock for an import of `size` bytes, in the transaction under way.
+
+    The deadline learns how long that lasted.
 
     Raises:
         OrganisationBusy: The lock was not released in time.

@@ -1,4 +1,6 @@
-"""Classify each row's phone as new, possible or certain duplicate, so that only possible ones are looked up.
+"""Classify each row's phone as new, possible or certain duplicate.
+
+Only possible duplicates are looked up in Postgres.
 
 The key of a phone has one definition, the SQL function phone_key. But two phones of the same key have the
 same last eight digits, their suffix, and the filter has a bit for each of the 10^8 suffixes. French mobile
@@ -67,7 +69,7 @@ class StoredPhones(NamedTuple):
 
 
 class PhoneFilter:
-    """Remembers the phones so far. Its only error is to take a new phone for a possible duplicate."""
+    """Remember the phones so far. Its only error is to take a new phone for a possible duplicate."""
 
     def __init__(self, stored: StoredPhones) -> None:
         # Zeros that take no memory before they are written to. A bytearray takes 25 ms to make.

@@ -1,9 +1,9 @@
 """Read the batches of a large file in a process of its own.
 
-Within one process the interpreter lets one thread run at a time, so reading and talking to Postgres would
-wait for each other (docs/decisions/ has the figures). Lambda has no /dev/shm, so multiprocessing queues are
-not available: the file goes in through one pipe and the batches come out through another. The process ends
-when either pipe does, so it never outlives its parent. reader_worker.py is its program.
+Within one process the interpreter lets one thread run at a time, so reading the file and feeding Postgres
+would wait for each other (docs/decisions/ has the figures). Lambda has no /dev/shm, so multiprocessing queues
+are not available: the file goes in through one pipe and the batches come out through another. The process
+ends when either pipe does, so it never outlives its parent. reader_worker.py is its program.
 """
 
 import fcntl
@@ -12,9 +12,10 @@ import pickle
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from io import FileIO
+from itertools import chain
 from typing import Final
 
 from leads.errors import InvalidFile, ServiceFault
@@ -31,7 +32,7 @@ _PASSED_ON: Final = frozenset({"PATH", "LD_LIBRARY_PATH", "LANG", "TZ", "TMPDIR"
 
 
 class ReaderProcess:
-    """Reads one file in a process of its own, which takes 0.1 s to start. A context manager.
+    """Read one file in a process of its own, which takes 0.1 s to start. A context manager.
 
     No process remains after its block.
     """
@@ -148,9 +149,9 @@ class ProcessBatches:
 
 
 class _Feeder(threading.Thread):
-    """Writes the task and the file to the process."""
+    """Write the task and the file to the process."""
 
-    def __init__(self, task: bytes, source: ByteSource, pipe: FileIO) -> None:
+    def __init__(self, task: Iterable[bytes], source: ByteSource, pipe: FileIO) -> None:
         super().__init__(name="feed", daemon=True)
         self._task = task
         self._source = source
@@ -161,9 +162,10 @@ class _Feeder(threading.Thread):
         """Write until the file ends, the source fails, or the process has seen enough."""
         with self._pipe:
             try:
-                block = self._task
-                while block and self._write(memoryview(block)):
-                    block = self._source.read(BLOCK_BYTES)
+                file = iter(lambda: self._source.read(BLOCK_BYTES), b"")
+                for block in chain(self._task, file):
+                    if not self._write(memoryview(block)):
+                        break
             except BaseException as error:
                 self._error = error
 

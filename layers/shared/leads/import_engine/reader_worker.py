@@ -1,4 +1,4 @@
-"""Run as the reader process: a task and a file come on standard input, batches go out on standard output.
+"""Run as the reader process, from a task and a file on standard input to batches on standard output.
 
 The task is one frame (frames.py), and the bytes of the file follow it up to the end of the pipe. The answers
 are a FileLayout, then each Batch, then a ReadEnd.
@@ -26,9 +26,10 @@ the reader.
 
 
 def _send(pipe: FileIO, message: object) -> None:
-    unsent = memoryview(frame(message))
-    while unsent:
-        unsent = unsent[pipe.write(unsent) :]
+    for part in frame(message):
+        unsent = memoryview(part)
+        while unsent:
+            unsent = unsent[pipe.write(unsent) :]
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ class StoredReport(NamedTuple):
 
 
 class ReportWriter:
-    """Writes the rows that were not imported. A context manager: without `close` it leaves nothing.
+    """Write the rows that were not imported. A context manager: without `close` it leaves nothing.
 
     Nothing is in the bucket before `close`, and nothing ever if every row was imported. While the caller
     waits for the thread, Postgres is pinged.

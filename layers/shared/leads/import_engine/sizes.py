@@ -1,4 +1,4 @@
-"""Thresholds of an import. The outcome is the same for all of them, which a test shows."""
+"""Set the thresholds of an import. The outcome is the same for all of them, which a test shows."""
 
 from typing import Final, NamedTuple
 
@@ -7,7 +7,7 @@ from leads.formats.reader import CHUNK_ROWS
 MERGE_ROWS: Final = 40_000
 """Rows merged at once. A merge has fixed costs, and finds phones that lie close together faster.
 
-Not more, because the rows' lines are kept for the report until then (bench/README.md has the figures).
+Not more, because the rows' lines stay in memory for the report until then (bench/README.md has the figures).
 """
 
 LARGE_BYTES: Final = 4 * 1024 * 1024

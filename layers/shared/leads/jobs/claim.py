@@ -18,7 +18,7 @@ DEAD_LOCK_SECONDS: Final = 60.0
 """Time after which a dead run's lock is released: the server's limits add up to 55 s."""
 
 RETRY_PAUSE_SECONDS: Final = 0.25
-"""Pause between two tries. A running run sends a statement several times a second."""
+"""Pause between two tries. A run sends a statement several times a second."""
 
 RELEASE_SECONDS: Final = 5.0
 """Time in which the server notices that this run closed its own connection, unless that one hung."""
@@ -47,7 +47,7 @@ def claim_or_wait(connection: Connection, job: JobRef, claim: Callable[[], _Clai
                 if before is None:
                     first_seen_at = time.monotonic()
                 elif (signs.holder, signs.progress) != (before.holder, before.progress):
-                    raise JobRunning(f"{locked} and is at work") from None
+                    raise JobRunning(f"{locked} and is running") from None
                 before = signs
                 if signs.waits and time.monotonic() > first_seen_at + DEAD_LOCK_SECONDS:
                     raise JobRunning(f"{locked} and waits") from None
@@ -57,7 +57,7 @@ def claim_or_wait(connection: Connection, job: JobRef, claim: Callable[[], _Clai
 
 
 def reclaim(connection: Connection, job: JobRef) -> None:
-    """Lock a job again whose lock was released with this run's last connection, so that the run may end it.
+    """Lock a job again, so that a run whose last connection released the lock may end the job.
 
     Raises:
         JobLocked: Another run has claimed it since, or this run's hanging connection still holds the lock.

@@ -16,7 +16,7 @@ from leads.observability import (
 from leads.s3.events import StoredFile, stored_files
 
 
-class Kind(NamedTuple):
+class EventWords(NamedTuple):
     """The words for what a function makes of a file."""
 
     noun: str
@@ -25,12 +25,12 @@ class Kind(NamedTuple):
 
 
 def process_each_file(
-    event: object, context: LambdaContext, kind: Kind, process: Callable[[StoredFile], bool]
+    event: object, context: LambdaContext, words: EventWords, process: Callable[[StoredFile], bool]
 ) -> None:
     """Call `process` for each file of the event. It returns False for a file that must be delivered again.
 
-    A file that fails keeps no other
-    waiting. Raises ServiceFault if any failed, so that Lambda delivers the event again.
+    A file that fails delays no other. Raises ServiceFault if any failed: then Lambda delivers the event
+    again.
     """
     # The same at each delivery of an event.
     logger.set_correlation_id(context.aws_request_id)
@@ -45,13 +45,13 @@ def process_each_file(
                 done = process(file)
             except Exception as error:
                 logger.error(
-                    f"{kind.noun} failed", fault=safe_text(error), stack=stack_without_message(error)
+                    f"{words.noun} failed", fault=safe_text(error), stack=stack_without_message(error)
                 )
-                increment(kind.faults_metric)
+                increment(words.faults_metric)
                 done = False
             finally:
                 flush_metrics()
         failed += not done
     if failed:
         # Lambda logs what is raised, so it must hold nothing of the data.
-        raise ServiceFault(f"{failed} of {len(files)} {kind.noun}s failed: deliver the event again")
+        raise ServiceFault(f"{failed} of {len(files)} {words.noun}s failed: deliver the event again")

@@ -1,13 +1,15 @@
 """Keep a transaction's connection alive while its run waits for S3.
 
-Postgres ends a transaction that idles for 55 s. A second delivery takes a run for dead if its connection
+Postgres ends a transaction that idles for 55 s. A second delivery treats a run as dead if its connection
 sends nothing for a minute (claim.py). S3 may take longer than both without failing: closing a report or an
 export waits for its last parts and then for their completion, each for as long as all tries take.
 """
 
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, wait
 from contextlib import suppress
+from threading import Condition
 from typing import Final, TypeVar
 
 from leads.errors import DatabaseFault
@@ -20,7 +22,7 @@ _T = TypeVar("_T")
 
 
 class Keepalive:
-    """Pings Postgres on the connection of a run, from the thread that uses the connection."""
+    """Ping Postgres on the connection of a run, from the thread that uses the connection."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -35,7 +37,7 @@ class Keepalive:
             self._ping()
 
     def ping_if_due(self) -> None:
-        """Ping Postgres if the last ping was PING_SECONDS ago. Raises DatabaseFault."""
+        """Ping Postgres if the last ping was PING_SECONDS ago, busy or not. Raises DatabaseFault."""
         if time.monotonic() - self._pinged_at > PING_SECONDS:
             self._ping()
 
@@ -44,6 +46,14 @@ class Keepalive:
         while not wait([done], PING_SECONDS).done:
             self.ping()
         return done.result()
+
+    def wait_until(self, changed: Condition, is_met: Callable[[], bool]) -> None:
+        """Wait until a condition, which `changed` guards, is met, and ping Postgres meanwhile."""
+        while True:
+            with changed:
+                if changed.wait_for(is_met, PING_SECONDS):
+                    return
+            self.ping()
 
     def _ping(self) -> None:
         self._pinged_at = time.monotonic()

@@ -1,4 +1,4 @@
-"""The outcome of one delivery of an event, and its metrics."""
+"""Describe what one delivery of an event did, and count it."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -15,7 +15,7 @@ COMPLETED: Final = "COMPLETED"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What one delivery did to its job.
+    """The effect of one delivery on its job.
 
     `job_id` is None when the event names no job. `ended` is COMPLETED, IGNORED, or the code of a failure.
     `fault` describes an internal failure.

@@ -17,7 +17,7 @@ _TIMEOUT_SECONDS: Final = 1.0
 
 
 class Progress:
-    """Records row numbers at most twice a second, and stops after the first failure. Close it.
+    """Record row numbers at most twice a second, and stop after the first failure. Close it.
 
     It uses a thread of its own: in the job's thread Postgres would have nothing to do meanwhile. A failure
     here fails nothing else.

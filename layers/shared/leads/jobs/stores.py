@@ -1,4 +1,4 @@
-"""The two places that every use case reads and writes."""
+"""Hold the two places that use cases read and write together."""
 
 from typing import NamedTuple
 

@@ -22,6 +22,8 @@ def _statements() -> Mapping[str, str]:
     """Read every file once: they are small, and one cold start uses several of them."""
     named: dict[str, str] = {}
     for file in files(__package__).joinpath("sql").iterdir():
+        if not file.name.endswith(".sql"):
+            continue
         head, *parts = _NAME.split(file.read_text(encoding="utf-8"))
         if head:
             raise ValueError(f"{file.name} does not begin with a line -- name:")

@@ -1,20 +1,19 @@
 """Call S3 for the one bucket of the service: the operations that the use cases need, and no other."""
 
-import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from copy import copy
 from datetime import UTC, datetime, timedelta
-from typing import IO, TYPE_CHECKING, Final, Self, TypeVar
+from typing import IO, TYPE_CHECKING, Final, NamedTuple, Self, TypeVar
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from leads.errors import ServiceFault
+from leads.domain.failure_code import FailureCode
+from leads.errors import InvalidFile, ServiceFault
 from leads.s3.reader import ObjectReader
-from leads.s3.timeouts import BACKGROUND, S3Timeouts
+from leads.s3.timeouts import BACKGROUND, S3Timeouts, call_until
 from leads.settings import BucketSettings
 
 if TYPE_CHECKING:
@@ -51,12 +50,6 @@ _REGIONAL: Final = Config(s3={"addressing_style": "virtual"})
 """Makes links and forms name the endpoint of the region. The endpoint of all regions refuses regions opened
 after 2019. For hours it redirects to a new bucket, where the signature is invalid.
 """
-
-
-class OutOfTime(BotoCoreError):
-    """S3 did not answer before the deadline, so it is unknown whether it did what it was asked for."""
-
-    fmt = "S3 did not answer in time"
 
 
 class Bucket:
@@ -223,30 +216,30 @@ class Bucket:
         The error of botocore is its cause. Signing asks nothing of S3, so it needs no call.
         """
         try:
-            return operation() if self._deadline is None else _call_until(self._deadline, operation)
+            return operation() if self._deadline is None else call_until(self._deadline, operation)
         except (BotoCoreError, ClientError) as error:
             raise ServiceFault(failure) from error
 
 
-def _call_until(deadline: float, operation: Callable[[], _Result]) -> _Result:
-    """Return the result of an operation, or raise OutOfTime at a deadline of `time.monotonic`.
+class SourceFile(NamedTuple):
+    """One version of one object, whose rows are to be imported."""
 
-    The timeouts of botocore bound each of its tries, and each wait within one, but not the whole call. So the
-    operation runs in a thread. One that is given up ends by those timeouts, or with the process.
-    """
-    remaining = deadline - time.monotonic()
-    if remaining <= 0:
-        raise OutOfTime
-    result: Future[_Result] = Future()
+    bucket: Bucket
+    key: str
+    version: str
+    size: int
+    """Bytes, as the event announced them: an estimate until the object is open."""
 
-    def run() -> None:
+    def open(self) -> ObjectReader:
+        """Open a new stream of the file's bytes; the caller closes it.
+
+        Raises:
+            InvalidFile: The version was deleted (FILE_GONE).
+            ServiceFault: S3 did not return it.
+        """
         try:
-            result.set_result(operation())
-        except BaseException as error:
-            result.set_exception(error)
-
-    threading.Thread(target=run, name="s3", daemon=True).start()
-    try:
-        return result.result(remaining)
-    except TimeoutError:
-        raise OutOfTime from None
+            return self.bucket.open(self.key, self.version)
+        except FileNotFoundError as error:
+            raise InvalidFile(
+                FailureCode.FILE_GONE, "The file was deleted before it was imported. Send it again."
+            ) from error

@@ -1,14 +1,10 @@
 """Read an object as it streams in; a stream that breaks off is an error, never a shorter file."""
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import Protocol
 
 from botocore.exceptions import BotoCoreError
 
-from leads.domain.failure_code import FailureCode
-from leads.errors import InvalidFile, ServiceFault
-
-if TYPE_CHECKING:
-    from leads.s3.bucket import Bucket
+from leads.errors import ServiceFault
 
 
 class _Body(Protocol):
@@ -41,27 +37,3 @@ class ObjectReader:
     def close(self) -> None:
         """End the stream. An unread one keeps its connection until it is garbage-collected."""
         self._body.close()
-
-
-class SourceFile(NamedTuple):
-    """One version of one object, whose rows are to be imported."""
-
-    bucket: "Bucket"
-    key: str
-    version: str
-    size: int
-    """Bytes, as the event announced them: an estimate until the object is open."""
-
-    def open(self) -> ObjectReader:
-        """Open a new stream of the file's bytes; the caller closes it.
-
-        Raises:
-            InvalidFile: The version was deleted (FILE_GONE).
-            ServiceFault: S3 did not return it.
-        """
-        try:
-            return self.bucket.open(self.key, self.version)
-        except FileNotFoundError as error:
-            raise InvalidFile(
-                FailureCode.FILE_GONE, "The file was deleted before it was imported. Send it again."
-            ) from error

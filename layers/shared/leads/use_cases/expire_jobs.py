@@ -1,4 +1,6 @@
-"""End the jobs that nothing else can end: uploads that never came, and jobs whose runs died or never started.
+"""End the jobs that nothing else can end.
+
+They are uploads that never came, and jobs whose runs died or never started.
 
 A job that is ended too early loses nothing: an event that comes after all claims the job again and completes
 it. The exception is an export that was made while its caller waited, which has no event.
@@ -104,11 +106,11 @@ def expire_jobs(stores: Stores, *, seconds: float, max_jobs: int = MAX_JOBS) -> 
                     continue
                 if ending is not None:
                     ended[ending.kind] += 1
-                    _count(ending)
+                    _report(ending)
     return Expired(ended, faults)
 
 
-def _count(ending: _Ending) -> None:
+def _report(ending: _Ending) -> None:
     imports = (OverdueKind.UPLOAD, OverdueKind.IMPORT)
     increment("ImportsFailed" if ending.kind in imports else "ExportsFailed")
     log = logger.info if ending.code is FailureCode.NOT_UPLOADED else logger.error

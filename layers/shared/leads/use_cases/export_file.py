@@ -1,4 +1,6 @@
-"""Stream the leads of an export to its file in S3 and end its job: one statement, one snapshot, one commit.
+"""Stream the leads of an export to its file in S3 and end its job.
+
+That is one statement, one snapshot and one commit.
 
 export_leads uses it while its caller waits, process_export without a caller.
 """
@@ -87,7 +89,7 @@ def _close(writer: MultipartWriter, connection: Connection) -> str:
 
 
 class _Sink:
-    """Takes the rows on their way to the file, and gives up at the deadline."""
+    """Pass rows on to the file, until the deadline."""
 
     def __init__(
         self, writer: MultipartWriter, job: ExportJob, deadline: float, progress: Callable[[int], object]
@@ -123,7 +125,7 @@ class _StoredExport(NamedTuple):
 
 
 def _settle(job: ExportJob, stored: _StoredExport, stores: Stores, fault: DatabaseFault) -> ExportJob:
-    """Return the job if only the reply to its COMMIT was lost, else delete the stored file and raise `fault`.
+    """Return the job if only the reply to its COMMIT was lost. Else delete the file and raise `fault`.
 
     The file is deleted by version, because another run may have stored one since. While Postgres cannot be
     asked, the file stays until it expires.

@@ -1,4 +1,4 @@
-"""Export leads: record who asked for what, then stream the file while the caller waits, or hand it over.
+"""Record who exports what, then stream the file while the caller waits, or hand the export over.
 
 It also returns an organisation's exports.
 """
@@ -53,7 +53,7 @@ def export_leads(principal: Principal, order: ExportOrder, stores: Stores, *, wa
             done = _export(connection, job, stores, wait)
         except Exception:
             # The first error must be raised. The connection at hand may be dead. The code is not INTERNAL,
-            # which a delivery would retry if S3 had stored the request after all: the caller was told that
+            # which a delivery would retry if S3 had stored the request after all: the caller knows that
             # the export failed.
             with suppress(DatabaseFault), stores.database.connect(timeout=_MARGIN_SECONDS) as another:
                 if fail_export_job(another, job.org_id, job.id, FailureCode.NOT_STORED, INTERNAL_FAULT):

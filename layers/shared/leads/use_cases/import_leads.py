@@ -47,8 +47,8 @@ def import_leads(
             is repeated.
     """
     deadline = time.monotonic() + seconds
-    digest = sha256(request.content).digest() if request.key is not None else None
-    job, started = _record(principal, request.order, request.key, digest, stores.database)
+    digest = sha256(request.content).digest() if request.order.key is not None else None
+    job, started = _record(principal, request.order, digest, stores.database)
     if job.status is JobStatus.PENDING:
         # A repeated request stores the file, too: the run of the first one may have died before it did. Of
         # two stored objects the job takes one.
@@ -59,7 +59,7 @@ def import_leads(
     return view_import(ended, stores.bucket)
 
 
-def create_upload(principal: Principal, order: ImportOrder, stores: Stores, *, key: str | None) -> Upload:
+def create_upload(principal: Principal, order: ImportOrder, stores: Stores) -> Upload:
     """Record a job whose file the caller will put to S3 itself, within the hour.
 
     A request that repeats an earlier one's Idempotency-Key returns that one's job, with another hour.
@@ -68,13 +68,13 @@ def create_upload(principal: Principal, order: ImportOrder, stores: Stores, *, k
         KeyReused: The key came before with another request.
         ServiceFault: The job could not be recorded.
     """
-    job, _ = _record(principal, order, key, None, stores.database)
+    job, _ = _record(principal, order, None, stores.database)
     url, fields = stores.bucket.presigned_post(import_key(principal.org_id, job.id))
     return Upload(job.id, url, fields, datetime.now(UTC) + timedelta(seconds=UPLOAD_SECONDS))
 
 
 def _record(
-    principal: Principal, order: ImportOrder, key: str | None, file_digest: bytes | None, database: Database
+    principal: Principal, order: ImportOrder, file_digest: bytes | None, database: Database
 ) -> tuple[ImportJob, bool]:
     """Return the request's job, and True if this request started it, for the first time or again."""
     new = NewImportJob(
@@ -86,9 +86,9 @@ def _record(
         correlation_id=correlation_id(),
     )
     with database.connect(timeout=ANSWER_TIMEOUT_SECONDS) as connection:
-        if key is None:
+        if order.key is None:
             return _job(connection, principal, create_import_job(connection, new)), True
-        id, started = create_keyed_import_job(connection, new, key, file_digest)
+        id, started = create_keyed_import_job(connection, new, order.key, file_digest)
         if not started:
             increment("RequestsRepeated")
         job = _job(connection, principal, id)

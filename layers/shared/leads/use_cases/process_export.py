@@ -5,16 +5,17 @@ at work on it, and nothing happens.
 """
 
 from contextlib import closing
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from leads.domain.export_job import ExportJob
 from leads.domain.failure_code import FailureCode
 from leads.domain.job_ref import JobRef, export_ref
 from leads.errors import DatabaseFault, ExportTooLong
-from leads.jobs.delivery import Delivery
+from leads.jobs.delivery import Delivery, JobKind
 from leads.jobs.outcome import COMPLETED, IGNORED, ExportOutcome, count_export
 from leads.jobs.progress import Progress
 from leads.jobs.stores import Stores
+from leads.observability import bind_job
 from leads.postgres.connection import Connection
 from leads.postgres.export_jobs import (
     claim_export_job,
@@ -26,7 +27,7 @@ from leads.s3.events import StoredFile
 from leads.s3.keys import parse_export_request_key
 from leads.use_cases.export_file import INTERNAL_FAULT, export_file
 
-_TOO_LONG = (
+_TOO_LONG: Final = (
     "The export takes longer than the service allows. Ask for a part of it: narrow it with startDate and "
     "endDate, status or source."
 )
@@ -43,7 +44,14 @@ def process_export(request: StoredFile, stores: Stores, *, seconds: float) -> Ex
 
     Raises ServiceFault.
     """
-    outcome = _ExportDelivery(request, stores, seconds).handle()
+    key = parse_export_request_key(request.key)
+    if key is None:
+        outcome = ExportOutcome(job_id=None, ended=IGNORED)
+    else:
+        delivery = _ExportDelivery(request, export_ref(key.org_id, key.job_id), stores, seconds)
+        outcome = delivery.handle()
+        if outcome.ended == IGNORED:
+            delivery.bind_ignored_job()
     count_export(outcome)
     return outcome
 
@@ -51,44 +59,38 @@ def process_export(request: StoredFile, stores: Stores, *, seconds: float) -> Ex
 class _ClaimedExport(NamedTuple):
     """An export that this run, and no other, works on."""
 
-    job: ExportJob
     attempts: int
 
-    @property
-    def correlation_id(self) -> str | None:
-        return self.job.correlation_id
+
+_KIND: Final = JobKind(
+    noun="export",
+    retries_metric="ExportRetries",
+    failures_metric="ExportsFailed",
+    outcome=ExportOutcome,
+    get=get_export_job,
+    fail=fail_export_job,
+)
 
 
 class _ExportDelivery(Delivery[_ClaimedExport, ExportOutcome]):
     """One delivery of the event of an export's request."""
 
-    noun = "export"
-    retries_metric = "ExportRetries"
-    failures_metric = "ExportsFailed"
-
-    def __init__(self, request: StoredFile, stores: Stores, seconds: float) -> None:
-        super().__init__(stores, seconds)
+    def __init__(self, request: StoredFile, job: JobRef, stores: Stores, seconds: float) -> None:
+        super().__init__(_KIND, job, stores, seconds)
         self._request = request
-        self._key = parse_export_request_key(request.key)
-
-    def _names_job(self) -> bool:
-        return self._key is not None
-
-    def _find(self, connection: Connection) -> JobRef:
-        if self._key is None:
-            raise LookupError("the key names no job")
-        return export_ref(self._key.org_id, self._key.job_id)
 
     def _claim(self, connection: Connection, job: JobRef, *, again: bool) -> _ClaimedExport | None:
         attempts = claim_export_job(connection, job, request_version=self._request.version, again=again)
-        if attempts is None:
-            return None
+        return _ClaimedExport(attempts) if attempts is not None else None
+
+    def _work(self, connection: Connection, job: JobRef, claimed: _ClaimedExport) -> ExportOutcome:
         found = get_export_job(connection, job.org_id, job.id)
-        return _ClaimedExport(found, attempts) if found is not None else None
+        if found is None:
+            return self._ignored(job)
+        bind_job(job.table, job.id, found.correlation_id)
+        return self._export(connection, found)
 
-    def _work(self, connection: Connection, claimed: _ClaimedExport) -> ExportOutcome:
-        job = claimed.job
-
+    def _export(self, connection: Connection, job: ExportJob) -> ExportOutcome:
         def record(another: Connection, rows: int) -> None:
             record_export_progress(another, job.org_id, job.id, rows)
 
@@ -121,15 +123,5 @@ class _ExportDelivery(Delivery[_ClaimedExport, ExportOutcome]):
         self._end_job(export_ref(job.org_id, job.id), code, reason)
         return outcome
 
-    def _ignored(self, job: JobRef | None) -> ExportOutcome:
-        return ExportOutcome(job_id=job.id if job is not None else None, ended=IGNORED)
-
-    def _fail(self, connection: Connection, job: JobRef, code: FailureCode, reason: str) -> bool:
-        return fail_export_job(connection, job.org_id, job.id, code, reason)
-
     def _final_failure(self, error: Exception) -> tuple[FailureCode, str]:
         return FailureCode.INTERNAL, INTERNAL_FAULT
-
-    def _correlation_id(self, connection: Connection, job: JobRef) -> str | None:
-        found = get_export_job(connection, job.org_id, job.id)
-        return found.correlation_id if found is not None else None

@@ -1,13 +1,13 @@
 """Import one stored file. This is the only use case that writes leads.
 
 Delivery claims the job, and FileImport does the rest in one transaction: all valid rows are stored, or none.
-When the event is delivered again, the job has ended or another run is at work on it, and nothing happens.
+When the event is delivered again, the job has ended or is another run's, and nothing happens.
 """
 
 import time
 from contextlib import suppress
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from leads.domain.failure_code import FailureCode
 from leads.domain.job_ref import JobRef, import_ref
@@ -15,11 +15,11 @@ from leads.domain.job_status import JobStatus
 from leads.errors import DatabaseFault, ImportTooLong, InvalidFile, OrganisationBusy
 from leads.import_engine.import_file import FileImport
 from leads.import_engine.sizes import Sizes
-from leads.jobs.delivery import Delivery
+from leads.jobs.delivery import Delivery, JobKind
 from leads.jobs.drop_result import log_missing_result, write_drop_result
 from leads.jobs.outcome import COMPLETED, IGNORED, ImportOutcome, count_import
 from leads.jobs.stores import Stores
-from leads.observability import correlation_id
+from leads.observability import bind_job, correlation_id
 from leads.postgres.connection import Connection
 from leads.postgres.import_jobs import (
     ClaimedImportJob,
@@ -29,9 +29,9 @@ from leads.postgres.import_jobs import (
     fail_import_job,
     get_import_job,
 )
+from leads.s3.bucket import SourceFile
 from leads.s3.events import StoredFile
-from leads.s3.keys import parse_drop_key, parse_upload_key
-from leads.s3.reader import SourceFile
+from leads.s3.keys import DropKey, parse_drop_key, parse_upload_key
 
 DROP_USER: Final = "drop-folder"
 """The creator of a dropped file's leads: S3 does not say whose key put the file there."""
@@ -75,7 +75,13 @@ def process_import(
 
     Raises ServiceFault.
     """
-    delivery = _ImportDelivery(file, stores, seconds, sizes)
+    upload, drop = parse_upload_key(file.key), parse_drop_key(file.key)
+    if upload is None and drop is None:
+        outcome = ImportOutcome(job_id=None, ended=IGNORED)
+        count_import(outcome)
+        return outcome
+    job = import_ref(upload.org_id, upload.job_id) if upload is not None else None
+    delivery = _ImportDelivery(_Announced(file, job, drop), stores, seconds, sizes)
     try:
         outcome = delivery.handle()
         count_import(outcome)
@@ -84,6 +90,8 @@ def process_import(
         with suppress(Exception):
             delivery.write_drop_result()
         raise
+    if outcome.ended == IGNORED:
+        delivery.bind_ignored_job()
     try:
         delivery.write_drop_result()
     except Exception:
@@ -92,19 +100,32 @@ def process_import(
     return outcome
 
 
+class _Announced(NamedTuple):
+    """A file that S3 announced. An upload has a job, a dropped file gets one at its first delivery."""
+
+    file: StoredFile
+    job: JobRef | None
+    drop: DropKey | None
+
+
+_KIND: Final = JobKind(
+    noun="import",
+    retries_metric="ImportRetries",
+    failures_metric="ImportsFailed",
+    outcome=ImportOutcome,
+    get=get_import_job,
+    fail=fail_import_job,
+)
+
+
 class _ImportDelivery(Delivery[ClaimedImportJob, ImportOutcome]):
     """One delivery of the event of an uploaded or a dropped file."""
 
-    noun = "import"
-    retries_metric = "ImportRetries"
-    failures_metric = "ImportsFailed"
-
-    def __init__(self, file: StoredFile, stores: Stores, seconds: float, sizes: Sizes) -> None:
-        super().__init__(stores, seconds)
-        self._file = file
+    def __init__(self, announced: _Announced, stores: Stores, seconds: float, sizes: Sizes) -> None:
+        super().__init__(_KIND, announced.job, stores, seconds)
+        self._file = announced.file
+        self._drop = announced.drop
         self._sizes = sizes
-        self._upload = parse_upload_key(file.key)
-        self._drop = parse_drop_key(file.key)
 
     @log_missing_result()
     def write_drop_result(self) -> None:
@@ -116,16 +137,11 @@ class _ImportDelivery(Delivery[ClaimedImportJob, ImportOutcome]):
         if job is not None and job.ended:
             write_drop_result(job, self._stores.bucket)
 
-    def _names_job(self) -> bool:
-        return self._upload is not None or self._drop is not None
-
-    def _find(self, connection: Connection) -> JobRef:
-        """Return the job of an upload, or create that of a dropped file at its first delivery."""
-        if self._upload is not None:
-            return import_ref(self._upload.org_id, self._upload.job_id)
+    def _create(self, connection: Connection) -> JobRef:
+        """Return the job of a dropped file, which is created at its first delivery."""
         drop = self._drop
         if drop is None:
-            raise LookupError("the key names no job")
+            return super()._create(connection)
         new = NewImportJob(
             drop.org_id,
             drop.filename,
@@ -154,7 +170,8 @@ class _ImportDelivery(Delivery[ClaimedImportJob, ImportOutcome]):
             return self._ignored(job)
         return ImportOutcome(job_id=job.id, ended=COMPLETED, counts=done.counts, dry_run=done.dry_run)
 
-    def _work(self, connection: Connection, claimed: ClaimedImportJob) -> ImportOutcome:
+    def _work(self, connection: Connection, job: JobRef, claimed: ClaimedImportJob) -> ImportOutcome:
+        bind_job(job.table, job.id, claimed.correlation_id)
         delay = time.monotonic() - self._started_at
         try:
             if self._drop is not None and self._drop.problem is not None:
@@ -182,17 +199,7 @@ class _ImportDelivery(Delivery[ClaimedImportJob, ImportOutcome]):
         ended = fail_import_job(connection, job.org_id, job.id, code, reason)
         return ImportOutcome(job_id=job.id, ended=code if ended else IGNORED)
 
-    def _ignored(self, job: JobRef | None) -> ImportOutcome:
-        return ImportOutcome(job_id=job.id if job is not None else None, ended=IGNORED)
-
-    def _fail(self, connection: Connection, job: JobRef, code: FailureCode, reason: str) -> bool:
-        return fail_import_job(connection, job.org_id, job.id, code, reason)
-
     def _final_failure(self, error: Exception) -> tuple[FailureCode, str]:
         if isinstance(error, OrganisationBusy):
             return FailureCode.ORGANISATION_BUSY, _BUSY
         return FailureCode.INTERNAL, _INTERNAL_FAULT
-
-    def _correlation_id(self, connection: Connection, job: JobRef) -> str | None:
-        found = get_import_job(connection, job.org_id, job.id)
-        return found.correlation_id if found is not None else None

@@ -4,6 +4,7 @@ import base64
 import binascii
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
@@ -74,7 +75,8 @@ def read_import_request(event: APIGatewayProxyEventV2) -> ImportRequest:
             f"The file has {len(content):,} bytes; a request may have {MAX_FILE_BYTES:,}. "
             f"Nothing was imported; send the file through POST {_UPLOADS_ROUTE}."
         )
-    return ImportRequest(_order(sent_name, query, form), content, key)
+    order = _order(sent_name, query, form)
+    return ImportRequest(replace(order, key=key), content)
 
 
 def _header(event: APIGatewayProxyEventV2, name: str) -> str:

@@ -18,7 +18,7 @@ from leads.domain.import_job import ImportOrder
 from leads.domain.merge_strategy import MergeStrategy
 from leads.errors import FieldError, InvalidRequest
 from leads.web.import_requests import request_body
-from leads.web.parameters import refuse_unknown
+from leads.web.parameters import read_idempotency_key, refuse_unknown
 
 
 class _Request(TypedDict):
@@ -57,6 +57,7 @@ _FIELDS: Final = {
 
 def read_upload_request(event: APIGatewayProxyEventV2) -> ImportOrder:
     """Return the file's name and options from the JSON body. Raises InvalidRequest."""
+    key = read_idempotency_key(event.headers)
     query = dict(event.query_string_parameters)
     if misplaced := _FIELDS.keys() & query:
         # POST /import accepts them in the query.
@@ -76,6 +77,7 @@ def read_upload_request(event: APIGatewayProxyEventV2) -> ImportOrder:
         filename=clean_filename(request["filename"]),
         merge_strategy=request.get("mergeStrategy", MergeStrategy.SKIP),
         dry_run=request.get("dryRun", False),
+        key=key,
     )
 
 
