@@ -17,13 +17,19 @@ CHECKOV := 3.3.30
 CHECKOV_READY := $(CHECKOV_VENV)/.ready-$(CHECKOV)
 RUN := $(VENV)/bin/python
 CODE := layers functions local bench tests
-DEPLOYED := layers functions
 
 # USER is also an environment variable, so only a USER of the command line counts.
 TOKEN_USER := $(if $(filter command,$(firstword $(origin USER))),$(USER),dev@example.com)
 ORG ?=
 ROLE ?= ADMIN
 export ORG ROLE TOKEN_USER
+
+# Each worker has its own Postgres and S3 server. Unit tests, which turn sockets off, stay first.
+WORKERS ?= 2
+test test-unit: override ARGS := -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+# Tests start Python hundreds of times: without stored byte code each start would compile the sources again.
+test test-unit test-faults test-slow: export PYTHONDONTWRITEBYTECODE =
 
 FUNCTION ?=
 EVENT ?=
@@ -82,7 +88,6 @@ check: $(READY) validate ## Check format, lint, spelling, types, security and te
 	@$(RUN) -m ruff check $(CODE)
 	@$(RUN) -m codespell_lib
 	@$(RUN) -m mypy $(CODE)
-	@$(RUN) -m bandit -q -r $(DEPLOYED)
 
 .PHONY: test
 test: $(READY) ## Run all tests (ARGS="-k export" for some)

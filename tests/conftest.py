@@ -1,5 +1,7 @@
 """What tests share: one Postgres, one S3 emulator and one service for the whole run; an organisation each."""
 
+import shutil
+import tempfile
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +13,37 @@ from local.postgres.embedded import EmbeddedPostgres
 from tests.support.service import APP_PASSWORD, Caller, Service, database_settings, prepare_environment
 
 pytest_plugins = ["tests.support.fault_table"]
+
+SLOW_SUITE_SECONDS = 1200
+"""The limit of a test that `make test` leaves out: the longest takes ten minutes."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Put temporary files into a directory of this run's own, and remove it unless a test failed.
+
+    pytest's default directory belongs to all runs of a user. Each new run closes it to other users, and
+    Postgres, which root has to run as another user, loses its data in the middle of an older run.
+    """
+    if config.option.basetemp is None:
+        directory = tempfile.mkdtemp(prefix="leads-io-tests-")
+        config.option.basetemp = directory
+        config.add_cleanup(lambda: _remove_unless_failed(config, directory))
+
+
+def _remove_unless_failed(config: pytest.Config, directory: str) -> None:
+    session = config.pluginmanager.get_plugin("session")
+    if session is None or not session.testsfailed:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run unit tests first, and give tests of the slow suites more time."""
+    # A unit test turns sockets off for its whole process, and a stack that an e2e test started needs them.
+    items.sort(key=lambda item: "tests/unit/" not in item.nodeid)
+    for item in items:
+        if item.get_closest_marker("slow") or item.get_closest_marker("slow_fault"):
+            item.add_marker(pytest.mark.timeout(SLOW_SUITE_SECONDS))
 
 
 @pytest.fixture(scope="session")

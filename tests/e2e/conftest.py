@@ -17,8 +17,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FragileStack]:
-    """Another one, for the tests that break it. Its proxy lives in this process, where the unit tests turn
-    sockets off: it must be gone by then.
+    """Run a stack for the tests that break it.
+
+    Its proxy lives in this process, where unit tests turn sockets off: it must have ended by then.
     """
     running = FragileStack(tmp_path_factory.mktemp("fragile"))
     with running:

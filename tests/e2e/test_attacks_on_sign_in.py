@@ -21,6 +21,7 @@ from jwt.algorithms import RSAAlgorithm
 
 from local.aws.authorizer import AUDIENCE, ISSUER, TokenIssuer
 from local.stack import Stack
+from tests.e2e.test_service import API_SECONDS
 
 IMPORT = "/api/v1/leads/import"
 EXPORT = "/api/v1/leads/export"
@@ -47,6 +48,7 @@ def ask(stack: Stack, method: str, path: str, token: str | None, **headers: str)
         body=CSV if method == "POST" else None,
         redirect=False,
         retries=False,
+        timeout=API_SECONDS,
     )
 
 

@@ -48,7 +48,7 @@ def run(name: str, stack: Stack, directory: Path) -> list[str]:
     script = "set -euo pipefail\n" + "\necho ---\n".join(commands_of(name))
     script = script.replace("http://127.0.0.1:3000", stack.api).replace("/tmp/", f"{directory}/")  # noqa: S108
     script = script.replace("make -s token", f"make -s --no-print-directory -C {ROOT} token")
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         ["/bin/bash", "-c", f"{script}\necho ---\nls"],
         cwd=directory,
         env=os.environ | {"LEADS_STATE_DIR": str(stack.directory)},
@@ -117,7 +117,7 @@ def test_every_command_is_executed_or_needs_more_than_the_laptop() -> None:
         for block in blocks_of(path, "bash"):
             assert "$API" not in block.text, f"{path.name}: {block.text}"
             assert re.search(r"^make |\baws |\bsam deploy|\bpsql ", block.text, re.MULTILINE), block.text
-            subprocess.run(["/bin/bash", "-n", "-c", block.text], check=True)  # noqa: S603
+            subprocess.run(["/bin/bash", "-n", "-c", block.text], check=True)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

@@ -28,6 +28,8 @@ ROUTES = [
     ("GET", f"{EXPORT}/history"),
 ]
 CSV = b"name,phone,source\nA,0612345678,web\n"
+API_SECONDS = 30
+"""The limit of API Gateway. A first request also starts a function, which takes seconds on a busy machine."""
 
 
 class Client:
@@ -40,9 +42,8 @@ class Client:
 
     def request(self, method: str, path: str, **arguments: Any) -> urllib3.BaseHTTPResponse:
         headers = {"Authorization": f"Bearer {self._token}"} | arguments.pop("headers", {})
-        return urllib3.request(
-            method, self.stack.api + path, headers=headers, redirect=False, retries=False, **arguments
-        )
+        arguments = {"redirect": False, "retries": False, "timeout": API_SECONDS} | arguments
+        return urllib3.request(method, self.stack.api + path, headers=headers, **arguments)
 
     def import_file(self, content: bytes, strategy: str = "SKIP") -> dict[str, Any]:
         headers, body = multipart(content, mergeStrategy=strategy)
@@ -124,7 +125,9 @@ def test_route_without_valid_token_is_401(stack: Stack, method: str, path: str) 
     }
     for what, token in tokens.items():
         headers = {"Authorization": token} if token else {}
-        answer = urllib3.request(method, stack.api + path, headers=headers, retries=False)
+        answer = urllib3.request(
+            method, stack.api + path, headers=headers, retries=False, timeout=API_SECONDS
+        )
         assert (answer.status, answer.json()) == (401, {"message": "Unauthorized"}), what
 
 
@@ -136,7 +139,9 @@ def test_route_without_role_or_organisation_is_403(stack: Stack, method: str, pa
         {"sub": "u", "custom:org_id": "../acme", "custom:role": "ADMIN"},
     ]:
         headers = {"Authorization": f"Bearer {stack.issue(**claims)}"}
-        answer = urllib3.request(method, stack.api + path, headers=headers, retries=False)
+        answer = urllib3.request(
+            method, stack.api + path, headers=headers, retries=False, timeout=API_SECONDS
+        )
         assert answer.status == 403, claims
         assert answer.headers["Content-Type"] == "application/problem+json"
 

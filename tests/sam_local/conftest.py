@@ -15,8 +15,9 @@ FILE = "name,phone,source\nÉlodie Martin,06 12 34 56 78,web\n"
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """One whose organisation has import 1 and export 1, of which the samples speak, and whose bucket and
-    clock invoke nothing any more.
+    """Run a stack whose organisation has import 1 and export 1, which the samples name.
+
+    Its bucket and clock invoke nothing afterwards.
     """
     still = Deployment(schedule_seconds=86_400)
     with Stack(tmp_path_factory.mktemp("stack"), throw_away=True, deployment=still) as running:

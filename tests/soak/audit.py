@@ -63,9 +63,7 @@ def _audit_job(stack: FragileStack, partner: Partner, job: dict[str, Any]) -> It
 
 
 def _shown(partner: Partner, id: int) -> dict[str, Any]:
-    """What the API says of a job: again when it answers with an error, for something was broken a moment
-    before.
-    """
+    """Return a job as the API answers it, and ask again after an error: a part was broken a moment before."""
     deadline = time.monotonic() + QUIET
     while True:
         answer = partner.client.request("GET", f"{IMPORT}/history/{id}", timeout=30)

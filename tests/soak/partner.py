@@ -1,5 +1,7 @@
-"""A partner of the soak: an organisation that sends files and fetches exports, one after the other, and knows
-what it must have. When the service does not answer, it looks what became of its file, as a person would.
+"""Act as a partner of the soak: send files and fetch exports, one after the other.
+
+The partner knows which leads it must have. When the service does not answer, it looks its file up, as people
+would.
 """
 
 import csv

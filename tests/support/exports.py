@@ -123,9 +123,7 @@ def nothing_is_left(service: Service, caller: Caller) -> None:
 
 
 def wait_until_free(service: Service, request: StoredFile) -> None:
-    """Waits for the server to end a closed connection, and with it the job's lock, as it does a moment
-    later.
-    """
+    """Wait for the server to end a closed connection, which releases the job's lock."""
     held = (
         "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' "
         "AND ((classid::bigint << 32) | objid::bigint) = hashtextextended(:job, 0)"

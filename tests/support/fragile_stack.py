@@ -1,5 +1,6 @@
-"""The whole service in real processes, of which everything can be broken: a run held at a message and killed,
-Postgres stopped hard, all packets dropped.
+"""Run the whole service in real processes, each of which can be broken.
+
+A run can be held at a message and killed, Postgres stopped hard, and all packets dropped.
 """
 
 import os

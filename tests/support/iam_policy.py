@@ -39,8 +39,9 @@ def grants(statements: Statements) -> Iterator[tuple[str, str]]:
 
 
 def matches(pattern: str, text: str, context: Context | None = None) -> bool:
-    """Whether a pattern with `*`, `?` and variables is the text. A variable without a value matches
-    nothing.
+    """Tell whether a pattern with `*`, `?` and variables matches the text.
+
+    A variable without a value matches nothing.
     """
     expression = ""
     for variable, other in re.findall(r"\$\{([^}]*)\}|(.)", pattern, re.DOTALL):

@@ -1,5 +1,6 @@
-"""Chapter 4 of the design in slow, obvious steps: one row after another. The set-based engine must agree with
-it.
+"""State the semantics of an import in slow, obvious steps: one row after another.
+
+The set-based engine must agree with it.
 """
 
 from collections.abc import Mapping
@@ -13,8 +14,9 @@ from tests.support.lead_row import LeadRow
 
 @dataclass(frozen=True)
 class StoredLead:
-    """A lead as the import sees and leaves it. `updated` orders updates: an import's is later than all before
-    it.
+    """A lead before or after an import.
+
+    `updated` orders updates: an import's is later than all before it.
     """
 
     name: str

@@ -58,8 +58,9 @@ class _StandardOutput(io.TextIOBase):
 
 @contextmanager
 def printed(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Iterator[Printed]:
-    """Everything that is printed within the block. The functions' logger keeps the stream that it found when
-    it was made, which is not the one that is captured now.
+    """Capture everything that is printed within the block.
+
+    The functions' logger has the stream of the time when it was made, which is not the captured one.
     """
     (handler,) = (one for one in logger.handlers if isinstance(one, logging.StreamHandler))
     before, handler.stream = handler.stream, _StandardOutput()

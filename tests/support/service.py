@@ -103,7 +103,7 @@ class Service:
                     setattr(module, variable, self.aws_calls.database(name, value))
         return modules
 
-    def request(
+    def request(  # noqa: PLR0913 (the parts of an HTTP request)
         self,
         method: str,
         path: str,

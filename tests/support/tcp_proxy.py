@@ -118,8 +118,9 @@ class _Link:
 
 
 def _wait_until_taken(one: socket.socket) -> None:
-    """Waits a moment for what was sent to be acknowledged: else it is sent again and again, and the other
-    side takes that for signs of life, which it would not get with its link gone.
+    """Wait a moment for the acknowledgement of what was sent.
+
+    Otherwise it is sent again and again, which the other side takes for signs of life.
     """
     for _ in range(200):
         (unacknowledged,) = struct.unpack("i", fcntl.ioctl(one, termios.TIOCOUTQ, bytes(4)))
@@ -155,8 +156,9 @@ class TcpProxy:
             link.close()
 
     def hold(self, *texts: bytes, forward: bool = False) -> Hold:
-        """Holds the next connection that sends these texts: before the last of them, or with `forward` after
-        it, and then it gets no answer.
+        """Hold the next connection that sends these texts, before the last of them.
+
+        With `forward` it is held after the last one, and gets no answer.
         """
         hold = Hold(*texts, forward=forward)
         self.holds.append(hold)

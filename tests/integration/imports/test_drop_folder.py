@@ -166,6 +166,7 @@ def test_dropped_file_with_another_key_fails_with_advice(
         (gzip.compress(gzip.compress(CSV)), "gzip-compressed twice"),
         (b'name,phone,source\nA,1,"web\n', "Row 2: a quote"),
     ],
+    ids=["empty", "Excel", "gzip cut short", "gzip twice", "open quote"],
 )
 def test_dropped_file_that_is_no_csv_has_a_result_with_reason(
     service: Service, caller: Caller, content: bytes, reason: str

@@ -50,7 +50,7 @@ UNREACHABLE = pytest.mark.parametrize(
     ],
     ids=["no answer", "starting up", "too many connections"],
 )
-SECONDS = 1.0
+SECONDS = 0.5
 """Longer than the initial pauses."""
 
 

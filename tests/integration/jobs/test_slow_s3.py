@@ -39,6 +39,8 @@ from tests.support.imports import counts, download, job_of, posted, report_of, r
 from tests.support.service import Caller, Service
 
 SLOW = 1.5
+DEAD = 1.0
+"""Several pings fit into it, and a run that waits twice as long is seen alive."""
 IDLE = "SET idle_in_transaction_session_timeout = 700"
 
 
@@ -198,9 +200,9 @@ def test_export_with_end_slower_than_the_idle_limit_completes(
 def test_duplicate_of_an_import_that_waits_for_s3_is_ignored(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claim, "DEAD_LOCK_SECONDS", SLOW)
+    monkeypatch.setattr(claim, "DEAD_LOCK_SECONDS", DEAD)
     file = posted(service, caller, SMALL)
-    slow = BucketThatTakesItsTime(service.bucket_of("process_import"), "reports/", 2 * SLOW)
+    slow = BucketThatTakesItsTime(service.bucket_of("process_import"), "reports/", 2 * DEAD)
     with ThreadPoolExecutor() as threads:
         run = threads.submit(run_import, service, file, bucket=slow)
         assert slow.asked.wait(20)
@@ -213,10 +215,10 @@ def test_duplicate_of_an_import_that_waits_for_s3_is_ignored(
 def test_duplicate_of_an_export_that_waits_for_s3_is_ignored(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claim, "DEAD_LOCK_SECONDS", SLOW)
+    monkeypatch.setattr(claim, "DEAD_LOCK_SECONDS", DEAD)
     store(service, caller)
     request = asked(service, caller)
-    slow = BucketThatTakesItsTime(service.bucket_of("process_export"), "exports/", 2 * SLOW)
+    slow = BucketThatTakesItsTime(service.bucket_of("process_export"), "exports/", 2 * DEAD)
     with ThreadPoolExecutor() as threads:
         run = threads.submit(run_export, service, request, bucket=slow)
         assert slow.asked.wait(20)

@@ -76,7 +76,8 @@ def drive_imports(service: Service) -> None:
         "POST", "/api/v1/leads/import", caller, headers=headers, body=FAULTY.encode()
     ).json
     stored.join()
-    assert answer["reportUrl"] and service.job(caller, answer["importJobId"])["reportUrl"], answer
+    assert answer["reportUrl"], answer
+    assert service.job(caller, answer["importJobId"])["reportUrl"], answer
     service.announce(service.put(f"drop/{caller.org}/x.csv", FAULTY.encode()))
 
     # The reader refuses the file after a part of its report is uploaded and rows are merged.
@@ -154,7 +155,8 @@ def test_grant_of_a_function_is_used(calls: list[Call], function: str, action: s
 
 @pytest.mark.parametrize(("function", "action", "resource"), GRANTED)
 def test_grant_allows_one_action_in_one_folder_or_one_role(function: str, action: str, resource: str) -> None:
-    assert "*" not in action and "?" not in action
+    assert "*" not in action
+    assert "?" not in action
     if action in LISTINGS:
         assert resource == BUCKET
     elif action == "rds-db:connect":

@@ -62,10 +62,13 @@ def test_close_before_the_last_batch_ends_the_process(started: Started, received
 def test_error_of_the_consumer_ends_the_process(
     started: Started,
 ) -> None:
-    ahead = ReadAhead(lambda: read_batches_apart(endless(), SKIP), NoConnection())
-    with pytest.raises(ZeroDivisionError), closing(ahead):
-        next(iter(ahead))
-        raise ZeroDivisionError
+    def fail() -> None:
+        with closing(ReadAhead(lambda: read_batches_apart(endless(), SKIP), NoConnection())) as ahead:
+            next(iter(ahead))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert len(started) == 1
 
 

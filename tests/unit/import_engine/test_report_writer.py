@@ -104,12 +104,14 @@ def test_file_with_duplicates_alone_has_a_report() -> None:
 def test_report_that_is_not_closed_is_not_stored() -> None:
     bucket = BucketInMemory()
     layout, batches = batches_of(FILE)
-    with (
-        pytest.raises(ZeroDivisionError),
-        ReportWriter(bucket, KEY, layout.report_format, KEEPALIVE) as report,
-    ):
-        report.add(batches, [2])
-        raise ZeroDivisionError
+
+    def fail() -> None:
+        with ReportWriter(bucket, KEY, layout.report_format, KEEPALIVE) as report:
+            report.add(batches, [2])
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert bucket.objects == {}
 
 
@@ -182,9 +184,11 @@ def test_fault_of_an_abandoned_report_hides_no_other_error(
 ) -> None:
     monkeypatch.setattr(multipart_writer, "PART_SIZE", 10)
     layout, batches = batches_of(FILE)
-    with (
-        pytest.raises(ZeroDivisionError),
-        ReportWriter(BucketThatRefuses(), KEY, layout.report_format, KEEPALIVE) as report,
-    ):
-        report.add(batches, [])
-        raise ZeroDivisionError
+
+    def fail() -> None:
+        with ReportWriter(BucketThatRefuses(), KEY, layout.report_format, KEEPALIVE) as report:
+            report.add(batches, [])
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()

@@ -1,6 +1,6 @@
 """Describe what one delivery of an event did, and count it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from leads.domain.import_job import ImportCounts
@@ -30,7 +30,7 @@ class Outcome:
 class ImportOutcome(Outcome):
     """An import's outcome. `counts` are zero unless it COMPLETED."""
 
-    counts: ImportCounts = ImportCounts()
+    counts: ImportCounts = field(default_factory=ImportCounts)
     dry_run: bool = False
     sender_not_notified: bool = False
     """The result of a dropped file could not be written, so the event must be delivered again."""
