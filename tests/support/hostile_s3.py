@@ -59,6 +59,7 @@ class _HidingClient:
         else:
             if arguments["Key"] != self._hides:
                 return answer
+            answer["Body"].close()
         denied: Any = {
             "Error": {"Code": "AccessDenied"},
             "ResponseMetadata": {"HTTPStatusCode": HTTPStatus.FORBIDDEN},
