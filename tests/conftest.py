@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,7 @@ from tests.support.service import APP_PASSWORD, Caller, Service, database_settin
 pytest_plugins = ["tests.support.fault_table"]
 
 SLOW_SUITE_SECONDS = 1200
-"""The limit of a test that `make test` leaves out: the longest takes ten minutes."""
+"""Limit of a test that `make test` leaves out, such as the oracle's 2,000 files."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -32,9 +33,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _remove_unless_failed(config: pytest.Config, directory: str) -> None:
+    """Remove a run's directory. Of a failed run the logs stay, and the data of Postgres goes: over 1 GB."""
     session = config.pluginmanager.get_plugin("session")
     if session is None or not session.testsfailed:
         shutil.rmtree(directory, ignore_errors=True)
+    else:
+        for settings in list(Path(directory).rglob("postgresql.conf")):
+            shutil.rmtree(settings.parent, ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -42,7 +47,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # A unit test turns sockets off for its whole process, and a stack that an e2e test started needs them.
     items.sort(key=lambda item: "tests/unit/" not in item.nodeid)
     for item in items:
-        if item.get_closest_marker("slow") or item.get_closest_marker("slow_fault"):
+        slow = item.get_closest_marker("slow") or item.get_closest_marker("slow_fault")
+        if slow or item.nodeid.startswith("tests/sam_local/"):
             item.add_marker(pytest.mark.timeout(SLOW_SUITE_SECONDS))
 
 

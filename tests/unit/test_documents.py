@@ -16,7 +16,7 @@ DOCUMENTS = sorted(
     for path in (ROOT / folder).glob("*.md")
 )
 PROSE = [path for path in DOCUMENTS if path.parent.name != "bench"]
-"""Figures need room, and the old list of decisions is on its way into files of its own."""
+"""Documents whose paragraphs and cells are bounded. The figures of bench need room."""
 
 MAX_README_LINES = 130
 MAX_PARAGRAPH_WORDS = 60
@@ -98,3 +98,15 @@ def test_deploy_names_every_parameter_of_the_template() -> None:
     table = (ROOT / "docs/deploy.md").read_text().partition("\n| parameter |")[2].partition("\n\n")[0]
     named = [name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1])]
     assert sorted(named) == sorted(parameters)
+
+
+def test_table_of_faults_names_the_marks_of_the_tests() -> None:
+    """A fault without a test would be a promise, and one without a row unknown to its reader."""
+    table = (ROOT / "docs/faults.md").read_text().partition("| --- | --- |\n")[2]
+    faults = [row.split(" | ")[0].removeprefix("| ") for row in table.splitlines()]
+    modules = (ROOT / "tests").rglob("*.py")
+    marks = {
+        fault for path in modules for fault in re.findall(r'mark\.fault\(\s*"([^"]+)"', path.read_text())
+    }
+    assert len(faults) == len(set(faults)) > 20
+    assert set(faults) == marks

@@ -87,7 +87,7 @@ def test_imports_behind_a_long_one_run_in_order(service: Service, caller: Caller
     )
 
 
-@pytest.mark.fault("a lock held by somebody else")
+@pytest.mark.fault("a lock held by another transaction")
 def test_import_without_the_lock_is_retried_and_then_fails(
     service: Service, caller: Caller, seen: Seen
 ) -> None:

@@ -138,7 +138,7 @@ class DatabaseWithALimit(Database):
         return connection
 
 
-@pytest.mark.fault("a lock held by somebody else")
+@pytest.mark.fault("a lock held by another transaction")
 def test_wait_for_a_foreign_lock_is_bounded_and_redelivered(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, seen: Seen
 ) -> None:
@@ -156,7 +156,7 @@ def test_wait_for_a_foreign_lock_is_bounded_and_redelivered(
     seen("a lead's lock: given up after its bound, COMPLETED by the next delivery")
 
 
-@pytest.mark.fault("a lock held by somebody else")
+@pytest.mark.fault("a lock held by another transaction")
 def test_foreign_lock_at_every_attempt_fails_the_job(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, seen: Seen
 ) -> None:
@@ -173,7 +173,7 @@ def test_foreign_lock_at_every_attempt_fails_the_job(
     seen("a lead's lock, at every attempt: FAILED, no row stored")
 
 
-@pytest.mark.fault("a lock held by somebody else")
+@pytest.mark.fault("a lock held by another transaction")
 def test_wait_for_a_foreign_lock_is_bounded_at_every_step(service: Service, caller: Caller) -> None:
     with service.app() as connection:
         (bound,) = connection.query(
