@@ -19,7 +19,7 @@ class Phones(StrEnum):
 
     CANONICAL = "canonical"  # +33612345678
     NATIONAL = "national"  # 06 12 34 56 78
-    LANDLINE = "landline"  # 01 12 34 56 78: the reader recognises no certain duplicates
+    LANDLINE = "landline"  # 01 12 34 56 78
 
 
 def write_leads(path: Path, rows: int, phones: Phones, *, town: str = "Lyon", seed: int = 1) -> None:

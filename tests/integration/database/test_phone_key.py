@@ -209,18 +209,16 @@ def alike(draw: st.DrawFn) -> list[str]:
 def test_phone_filter_misses_no_duplicate(service: Service, written: list[str]) -> None:
     """PhoneFilter agrees with the keys of Postgres, for earlier rows and for stored leads.
 
-    Every duplicate is a possible or a certain one, and every certain one is a duplicate. The first row of a
-    possible duplicate's phone is among the rows that are compared.
+    Every duplicate is a possible one. The first row of its phone is among the rows that are compared.
     """
     with service.owner() as connection:
         keys = [connection.query_value("SELECT phone_key(:cell)", cell=cell) for cell in written]
     hints = PhoneFilter(StoredPhones("", recent=len(written))).classify(range(len(written)), written)
-    possible, certain = set(hints.possible_duplicates), set(hints.certain_duplicates)
+    possible = set(hints.possible_duplicates)
     duplicates = {at for at, key in enumerate(keys) if key is not None and key in keys[:at]}
-    missed = duplicates - certain - possible
+    missed = duplicates - possible
     assert not missed, [written[at] for at in missed]
-    assert certain <= duplicates, [written[at] for at in certain - duplicates]
-    first_rows = {keys.index(keys[at]) for at in duplicates & possible}
+    first_rows = {keys.index(keys[at]) for at in duplicates}
     uncompared = first_rows - possible - set(hints.earlier_rows)
     assert not uncompared, [written[at] for at in uncompared]
     for cell, key in zip(written, keys, strict=True):
@@ -229,27 +227,12 @@ def test_phone_filter_misses_no_duplicate(service: Service, written: list[str]) 
             assert stored.classify([1], [cell]).possible_duplicates == [1], f"{cell!r} is the stored {key}"
 
 
-def test_phone_filter_is_certain_of_equal_mobile_keys(service: Service) -> None:
-    """Two ways to write a mobile number are certain duplicates if and only if their keys are equal."""
-    written = [(f"0{area}123456", f"+33{area}123456") for area in range(600, 800)]
-    with service.owner() as connection:
-        same = connection.query(
-            "SELECT phone_key(national) = phone_key(international) "
-            "FROM unnest(CAST(:one AS text[]), CAST(:other AS text[])) AS pair (national, international)",
-            one=[one for one, _ in written],
-            other=[other for _, other in written],
-        )
-    for pair, (equal,) in zip(written, same, strict=True):
-        found = PhoneFilter(StoredPhones("", recent=2)).classify([1, 2], pair)
-        assert (found.certain_duplicates == [2]) is equal, pair
-
-
 def test_phone_filter_finds_every_pair_of_examples(service: Service) -> None:
-    """Two examples with one key are duplicates, possible or certain."""
+    """Two examples with one key are possible duplicates."""
     by_key: dict[str | None, list[str]] = {}
     for written, key in EXAMPLES.items():
         by_key.setdefault(key, []).append(written)
     for several in by_key.values():
         for one, other in permutations(several, 2):
             found = PhoneFilter(StoredPhones("", recent=2)).classify([1, 2], [one, other])
-            assert 2 in found.certain_duplicates + found.possible_duplicates, (one, other)
+            assert 2 in found.possible_duplicates, (one, other)

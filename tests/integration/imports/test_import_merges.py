@@ -18,7 +18,7 @@ from tests.support.service import Caller, Service
 
 ROWS = 300
 CONTENT = "name,phone,source\n" + "".join(f"A,01{n % 200:08},web\n" for n in range(ROWS))
-"""With duplicates that are looked up. The reader recognises those of mobile numbers itself."""
+"""Each phone comes more than once, so that merges look some up."""
 CHUNK = 5
 MERGE = Staging.merge
 MANY_MERGES = Sizes(chunk_rows=CHUNK, merge_rows=4 * CHUNK, phone_filter_bytes=0)

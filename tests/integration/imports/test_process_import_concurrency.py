@@ -205,7 +205,6 @@ def test_lead_stored_during_an_import_is_a_duplicate(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rows after the commit of the other program find its lead."""
-    # Not mobile numbers: the merge does not look up their duplicates.
     file = posted(service, caller, b"name,phone,source\nA,0112345678,web\nB,01 12 34 56 78,web\n")
 
     stored_phone_suffixes = Staging.stored_phone_suffixes

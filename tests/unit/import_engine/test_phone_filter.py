@@ -1,4 +1,4 @@
-"""Check the classes of rows by their phones: new, possible duplicate or certain duplicate.
+"""Check the classes of rows by their phones: new or possible duplicate.
 
 tests/integration/database/test_phone_key.py compares the filter to the phone keys.
 """
@@ -16,29 +16,21 @@ def hints_of(*phones: str, stored: str = "") -> DuplicateHints:
 
 
 def possible_duplicates_of(*phones: str, stored: str = "") -> list[int]:
-    found = hints_of(*phones, stored=stored)
-    assert not found.certain_duplicates
-    return found.possible_duplicates
+    return hints_of(*phones, stored=stored).possible_duplicates
 
 
 def test_new_phones_are_no_possible_duplicates() -> None:
     assert (
-        possible_duplicates_of("+33612345678", "06 12 34 56 79", "0612345670", "01.23.45.67.89", "0712345678")
+        possible_duplicates_of("+33612345678", "06 12 34 56 79", "0612345670", "01.23.45.67.89", "0798765432")
         == []
     )
 
 
 @pytest.mark.parametrize("mobile", ["06", "07"])
-def test_repeated_french_mobile_is_a_certain_duplicate(mobile: str) -> None:
+def test_repeated_french_mobile_is_a_possible_duplicate(mobile: str) -> None:
     again = [f"+33{mobile[1]}12345678", f"{mobile} 12 34 56 78", f"{mobile}12345678", f"{mobile}.12-34 5678"]
     for one, other in permutations(again, 2):
-        assert hints_of(one, "0698765432", other) == ([2], [], []), (one, other)
-
-
-def test_repeated_overseas_mobile_in_national_form_is_certain() -> None:
-    """An overseas number is a certain duplicate only when it is written without its country code."""
-    assert hints_of("0690123456", "06 90 12 34 56") == ([1], [], [])
-    assert hints_of("0695123456", "+33695123456") == ([1], [], []), "0695 is not overseas"
+        assert hints_of(one, "0698765432", other) == ([2], [0]), (one, other)
 
 
 @pytest.mark.parametrize(
@@ -53,14 +45,14 @@ def test_repeated_overseas_mobile_in_national_form_is_certain() -> None:
     ],
 )
 def test_phone_with_suffix_of_earlier_row_is_possible_duplicate(phone: str, again: str) -> None:
-    assert hints_of(phone, "0611111111", again) == ([], [2], [0])
+    assert hints_of(phone, "0611111111", again) == ([2], [0])
 
 
 def test_phone_of_an_earlier_chunk_is_a_duplicate() -> None:
     seen = PhoneFilter(StoredPhones("", recent=10))
-    assert seen.classify([2, 4], ["0612345678", "0123456789"]) == ([], [], [])
+    assert seen.classify([2, 4], ["0612345678", "0123456789"]) == ([], [])
     again = ["0612345678", "0698765432", "0123456789"]
-    assert seen.classify([5, 6, 8], again) == ([5], [8], [4])
+    assert seen.classify([5, 6, 8], again) == ([5, 8], [2, 4])
 
 
 def test_phone_of_a_stored_lead_is_a_possible_duplicate() -> None:
@@ -94,11 +86,11 @@ def test_phone_that_an_unclear_cell_may_mean_is_possible(odd: str) -> None:
 
 def test_unclear_cell_has_an_earlier_row_for_each_number() -> None:
     phones = ["0612345678", "0123456789", "0698765432", "06 12 34 56 78 ou 01 23 45 67 89"]
-    assert hints_of(*phones) == ([], [3], [0, 1])
+    assert hints_of(*phones) == ([3], [0, 1])
 
 
 def test_possible_duplicate_is_no_earlier_row() -> None:
-    assert hints_of("0123456789", "+4423456789", "+33123456789") == ([], [1, 2], [0])
+    assert hints_of("0123456789", "+4423456789", "+33123456789") == ([1, 2], [0])
 
 
 def test_recent_rows_are_earlier_rows_in_chunks_of_any_size() -> None:
@@ -108,13 +100,12 @@ def test_recent_rows_are_earlier_rows_in_chunks_of_any_size() -> None:
             seen = PhoneFilter(StoredPhones("", recent=recent))
             for at in range(0, 100, chunk):
                 seen.classify(range(100)[at : at + chunk], phones[at : at + chunk])
-            assert seen.classify([100], [phones[100 - recent]]) == ([], [100], [100 - recent])
+            assert seen.classify([100], [phones[100 - recent]]) == ([100], [100 - recent])
 
 
 def test_rows_that_are_not_recent_are_no_earlier_rows() -> None:
-    """A certain duplicate needs no earlier row, so it is still found."""
+    """They are merged, so their phones are found among the stored leads."""
     seen = PhoneFilter(StoredPhones("", recent=10))
     for n in range(100):
         seen.classify([n], [f"06{n:08}"])
-    assert seen.classify([100], ["+33 6 00000000"]) == ([], [100], [])
-    assert seen.classify([101], ["0600000000"]) == ([101], [], [])
+    assert seen.classify([100], ["+33 6 00000000"]) == ([100], [])

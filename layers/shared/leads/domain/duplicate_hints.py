@@ -6,9 +6,7 @@ from typing import NamedTuple
 class DuplicateHints(NamedTuple):
     """Row numbers, by what the phone filter knows of their phones."""
 
-    certain_duplicates: list[int]
-    """Rows whose phone an earlier row certainly has."""
     possible_duplicates: list[int]
-    """Other rows whose phone an earlier row or a stored lead may have."""
+    """Rows whose phone an earlier row or a stored lead may have."""
     earlier_rows: list[int]
     """Other rows whose phone a possible duplicate may repeat, and which may not be stored yet."""

@@ -41,11 +41,11 @@ class Batch(NamedTuple):
 
     last_row: int
     leads: int
-    """Number of valid rows, certain duplicates included."""
+    """Number of valid rows."""
     faulty: int
     """Number of faulty rows."""
     block: bytes
-    """The valid rows without certain duplicates, as `copy_text`."""
+    """The valid rows, as `copy_text`."""
     errors: list[RowError]
     """Faults in file order, as far as they are among the file's first REPORTED_FAULTS."""
     error_count: int
@@ -53,7 +53,7 @@ class Batch(NamedTuple):
     packed_lines: bytes
     """The lines of the report that may be needed; `report_lines` unpacks them."""
     hints: DuplicateHints | None = None
-    """Rows that are duplicates, or may be. Without hints each row may be."""
+    """Rows that may be duplicates. Without hints each row may be."""
 
     @property
     def weight(self) -> int:
@@ -63,7 +63,7 @@ class Batch(NamedTuple):
     def report_lines(self, skipped: Collection[int]) -> bytes:
         """Return the report's lines of the faulty rows and of these duplicates, in file order.
 
-        Only certain and possible duplicates of a task that may skip have lines.
+        Only possible duplicates of a task that may skip have lines.
         """
         # Packed by `_pack_lines` in this run of this interpreter.
         packed: list[dict[int, bytes]] = marshal.loads(self.packed_lines)  # noqa: S302
@@ -111,25 +111,21 @@ def _batches(reader: LeadReader, task: ReadTask) -> Generator[Batch, None, None]
         hints = None if phone_filter is None else _hints(phone_filter, chunk, phone)
         errors = chunk.errors[:remaining_faults]
         remaining_faults -= len(errors)
-        certain = hints.certain_duplicates if hints is not None else []
         reportable: Iterable[int] = ()
         if task.may_skip:
-            reportable = certain + hints.possible_duplicates if hints is not None else _valid_rows(chunk)
-        staged = list(chunk.leads)
-        for row in certain:
-            staged[row - chunk.first_row] = None
+            reportable = hints.possible_duplicates if hints is not None else _valid_rows(chunk)
         yield Batch(
             last_row=chunk.first_row + len(chunk.records) - 1,
             leads=chunk.lead_count,
             faulty=len(chunk.faulty),
-            block=copy_text(staged, chunk.first_row),
+            block=copy_text(chunk.leads, chunk.first_row),
             errors=errors,
             error_count=len(chunk.errors),
             packed_lines=_pack_lines(chunk, reader.report_format, reportable),
             hints=hints,
         )
         # Rows may be long: free these before the next ones are read.
-        del chunk, staged
+        del chunk
 
 
 def _valid_rows(chunk: Chunk) -> list[int]:

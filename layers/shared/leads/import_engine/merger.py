@@ -99,10 +99,7 @@ class BatchMerger:
             self._deadline.limit_statements()
             # Drained, because the driver refers to what it was given for longer than it needs it.
             self._staging.add(self._layout.fields, drain(self._blocks))
-            hints = self._hints()
-            skipped = self._staging.merge(hints)
-            if hints is not None:
-                skipped = sorted(skipped + hints.certain_duplicates)
+            skipped = self._staging.merge(self._hints())
         counts = self._counts
         self._counts = ImportCounts(
             success=counts.success + leads - len(skipped),
@@ -115,7 +112,7 @@ class BatchMerger:
         self._unmerged_bytes = 0
 
     def _hints(self) -> DuplicateHints | None:
-        together = DuplicateHints([], [], [])
+        together = DuplicateHints([], [])
         for batch in self._unmerged:
             if batch.hints is None:
                 return None

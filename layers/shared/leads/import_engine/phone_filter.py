@@ -1,11 +1,8 @@
-"""Classify each row's phone as new, possible or certain duplicate.
-
-Only possible duplicates are looked up in Postgres.
+"""Classify each row's phone as new or as a possible duplicate, so that only possible ones are looked up.
 
 The key of a phone has one definition, the SQL function phone_key. But two phones of the same key have the
-same last eight digits, their suffix, and the filter has a bit for each of the 10^8 suffixes. French mobile
-numbers, which most leads have, have bits of their own: two of them with the same bit have the same key.
-tests/integration/database/test_phone_key.py holds both to the keys.
+same last eight digits, their suffix, and the filter has a bit for each of the 10^8 suffixes.
+tests/integration/database/test_phone_key.py holds the suffixes to the keys.
 """
 
 import re
@@ -16,10 +13,9 @@ from typing import Final, NamedTuple
 from leads.domain.duplicate_hints import DuplicateHints
 
 SUFFIX_DIGITS: Final = 8
-"""Fewer digits tell fewer phones apart. One more takes ten times the 12.5 MB of each kind of bits."""
+"""Fewer digits tell fewer phones apart. One more takes ten times the 12.5 MB of bits."""
 
 _SUFFIXES: Final = 10**SUFFIX_DIGITS
-_BYTES: Final = _SUFFIXES // 8
 
 _INTERNATIONAL: Final = r"\+[0-9]{8,}"
 _NATIONAL: Final = "0[1-9]" + 4 * "[ .-]?[0-9][0-9]"
@@ -29,31 +25,6 @@ _ONE_NUMBER: Final = re.compile(f"{_INTERNATIONAL}|{_NATIONAL}")
 
 _ONE_NUMBER_LINES: Final = re.compile(f"(?:(?:{_NATIONAL}|{_INTERNATIONAL})\n)*+")
 """Lines that are all `_ONE_NUMBER`. The possessive `*+` halves the time."""
-
-_PLUS: Final = "99"
-"""Replaces a plus sign: as an integer, a national number has nine digits, and one with a plus has more."""
-
-_AREA: Final = 10**6
-"""A number divided by this is what comes before its last six digits."""
-
-_OVERSEAS: Final = frozenset({690, 691, 692, 693, 694, 696, 697})
-"""Areas of overseas mobile numbers, which have country codes of their own: 0690 is not +33690.
-
-They are those of french_country_code in postgres/migrations/0012_overseas_phones.sql.
-"""
-
-_MOBILES: Final = {
-    area: (kind - area // 100) * _SUFFIXES
-    for kind, national in ((1, range(600, 700)), (2, range(700, 800)))
-    for area in (*national, *(int(f"{_PLUS}33{area}") for area in national if area not in _OVERSEAS))
-}
-"""Offset from a French mobile number to its bit, by area.
-
-06 and +336 share a kind of bits, and so do 07 and +337.
-"""
-
-_KINDS: Final = (0, _SUFFIXES, 2 * _SUFFIXES)
-"""Start of the bits of each kind. All other numbers have the first kind, whose bits say possible."""
 
 _DROPPED: Final = re.compile(r"\([^0-9()]*0[^0-9()]*\)")
 """The part that a key may leave out: the 0 of +33 (0)6."""
@@ -73,8 +44,8 @@ class PhoneFilter:
 
     def __init__(self, stored: StoredPhones) -> None:
         # Zeros that take no memory before they are written to. A bytearray takes 25 ms to make.
-        self._bits = mmap(-1, len(_KINDS) * _BYTES, flags=MAP_PRIVATE | MAP_ANONYMOUS)
-        # Rows by the bit of their phone, which no two share. In two halves, of which the older goes at once.
+        self._bits = mmap(-1, _SUFFIXES // 8, flags=MAP_PRIVATE | MAP_ANONYMOUS)
+        # Rows by the suffix of their phone, which no two share. Of the two halves the older goes at once.
         self._recent = stored.recent
         self._rows: dict[int, int] = {}
         self._older_rows: dict[int, int] = {}
@@ -85,7 +56,6 @@ class PhoneFilter:
         """Return which rows are duplicates of earlier ones or of each other, and remember all phones."""
         if len(self._rows) >= self._recent:
             self._older_rows, self._rows = self._rows, {}
-        certain: list[int] = []
         possible: list[int] = []
         repeated: list[int] = []
         bits, new = self._bits, self._rows
@@ -98,34 +68,25 @@ class PhoneFilter:
                     repeated.append(suffix)
                 possible.append(row)
                 continue
-            offset = _MOBILES.get(number // _AREA)
-            place = number % _SUFFIXES if offset is None else number + offset
-            at, bit = place >> 3, 1 << (place & 7)
-            if offset is None:
-                seen = bits[at] | bits[at + _BYTES] | bits[at + 2 * _BYTES]
-            elif bits[at] & bit:
-                certain.append(row)
-                continue
-            else:
-                seen = bits[at % _BYTES]
-            bits[at] |= bit
-            if seen & bit:
+            suffix = number % _SUFFIXES
+            at, bit = suffix >> 3, 1 << (suffix & 7)
+            if bits[at] & bit:
                 possible.append(row)
-                repeated.append(place % _SUFFIXES)
+                repeated.append(suffix)
             else:
-                new[place] = row
-        return DuplicateHints(certain, possible, self._earlier_rows(repeated))
+                bits[at] |= bit
+                new[suffix] = row
+        return DuplicateHints(possible, self._earlier_rows(repeated))
 
     def _earlier_rows(self, suffixes: Iterable[int]) -> list[int]:
-        places = (kind + suffix for suffix in dict.fromkeys(suffixes) for kind in _KINDS)
-        rows = (self._rows.get(place, self._older_rows.get(place)) for place in places)
+        rows = (self._rows.get(suffix, self._older_rows.get(suffix)) for suffix in dict.fromkeys(suffixes))
         return [row for row in rows if row is not None]
 
     def _add(self, suffix: int) -> None:
         self._bits[suffix >> 3] |= 1 << (suffix & 7)
 
 
-_SEPARATORS: Final = str.maketrans("", "", " .-")
+_MARKS: Final = str.maketrans("", "", "+ .-")
 
 
 def _numbers(phones: Sequence[str]) -> Iterable[int | None]:
@@ -133,11 +94,8 @@ def _numbers(phones: Sequence[str]) -> Iterable[int | None]:
     lines = "\n".join(phones)
     # Nearly all chunks have only such phones. Taking a chunk apart takes three times as long.
     if lines.count("\n") == len(phones) - 1 and _ONE_NUMBER_LINES.fullmatch(lines + "\n"):
-        return map(int, lines.replace("+", _PLUS).translate(_SEPARATORS).split("\n"))
-    return (
-        int(phone.replace("+", _PLUS).translate(_SEPARATORS)) if _ONE_NUMBER.fullmatch(phone) else None
-        for phone in phones
-    )
+        return map(int, lines.translate(_MARKS).split("\n"))
+    return (int(phone.translate(_MARKS)) if _ONE_NUMBER.fullmatch(phone) else None for phone in phones)
 
 
 def _suffixes(phone: str) -> Iterator[int]:

@@ -92,8 +92,7 @@ class Staging:
         """Merge the staged rows into the organisation's leads and empty the table.
 
         SKIP leaves out the duplicates among the hints' possible ones, or among all rows without hints.
-        Certain duplicates must not be staged. Returns the numbers of the skipped rows, in order. Raises
-        DatabaseFault.
+        Returns the numbers of the skipped rows, in order. Raises DatabaseFault.
         """
         values: dict[str, object] = {"org_id": self._org_id, "created_by": self._created_by}
         skipped: list[int] = []

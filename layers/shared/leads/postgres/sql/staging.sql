@@ -13,7 +13,6 @@ CREATE TEMPORARY TABLE staging (
 
 -- name: staging_duplicates
 -- Returns the numbers of the staged rows to skip: their phone is that of an earlier row or of an active lead.
--- Certain duplicates are not staged.
 -- `candidates` are the only rows that are compared, earlier rows included (import_engine/phone_filter.py); null means all.
 -- The look-up is LATERAL, once for each phone, and compares phone and organisation as one row, which only the index
 -- dossier_duplicates serves. With statistics that do not know a new organisation, each merge would otherwise read all of
