@@ -24,8 +24,9 @@ ORG ?=
 ROLE ?= ADMIN
 export ORG ROLE TOKEN_USER
 
-# Each worker has its own Postgres and S3 server. Unit tests, which turn sockets off, stay first.
-WORKERS ?= 2
+# Each worker has its own Postgres and S3 server. Tests that wait leave room for a third on two cores. Unit tests, which turn
+# sockets off, stay first.
+WORKERS ?= 3
 test test-unit: override ARGS := -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Tests start Python hundreds of times: without stored byte code each start would compile the sources again.
