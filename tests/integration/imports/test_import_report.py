@@ -52,9 +52,7 @@ def test_report_has_rejected_rows_in_file_order_with_all_cells(service: Service,
 
 
 @pytest.mark.parametrize("chunk_rows", [1, 2, 3, 20])
-def test_report_has_duplicates_and_faults_in_order(
-    service: Service, caller: Caller, chunk_rows: int
-) -> None:
+def test_report_has_duplicates_and_faults_in_order(service: Service, caller: Caller, chunk_rows: int) -> None:
     phones = ["0612345678", "0123456789", "0700000000", "0800000000"]
     again = [
         "+33612345678",
