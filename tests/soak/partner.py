@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import urllib3
 from urllib3.exceptions import HTTPError
 
+from leads.domain.lead import FIELDS
 from leads.s3.events import StoredFile
 from tests.e2e.test_service import EXPORT, IMPORT, Client
 from tests.soak.files import SentFile, make_file
@@ -35,7 +36,7 @@ INTERNAL_ERROR = "An internal error"
 NOT_STORED = "while storing the file"
 """Part of the reason of a job whose file S3 did not store. No run continues it."""
 KINDS = ("import", "import", "upload", "drop", "drop", "export", "nothing")
-COLUMNS = ("name", "phone", "email", "source", "lead_source", "score", "notes", "status")
+COLUMNS = (*FIELDS, "status")
 
 
 class SoakJob(NamedTuple):
