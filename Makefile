@@ -84,11 +84,17 @@ redrive: $(READY) ## Send the dead letters of the running stack through again
 	@exec $(RUN) -m local.commands.redrive
 
 .PHONY: check
-check: $(READY) validate ## Check format, lint, spelling, types, security and templates
+check: $(READY) ## Check format, lint, spelling, types, security and templates
 	@$(RUN) -m ruff format --check $(CODE)
 	@$(RUN) -m ruff check $(CODE)
 	@$(RUN) -m codespell_lib
 	@$(RUN) -m mypy $(CODE)
+	@$(MAKE) --no-print-directory validate
+
+.PHONY: format
+format: $(READY) ## Format the code, and mend what ruff can mend
+	@$(RUN) -m ruff check --fix-only --quiet $(CODE)
+	@$(RUN) -m ruff format $(CODE)
 
 .PHONY: test
 test: $(READY) ## Run all tests (ARGS="-k export" for some)
