@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from leads.domain.job_status import JobStatus
 
@@ -11,6 +11,9 @@ class _Job(Protocol):
     @property
     def id(self) -> int: ...
 
+
+_ABOVE_ALL_IDS: Final = 2**63 - 1
+"""The largest bigint: the first page has no bound."""
 
 _AnyJob = TypeVar("_AnyJob", bound=_Job)
 
@@ -22,6 +25,11 @@ class JobPage:
     limit: int
     before: int | None = None
     status: JobStatus | None = None
+
+    @property
+    def id_bound(self) -> int:
+        """Return the id below which the page's jobs are, on the first page one above all ids."""
+        return _ABOVE_ALL_IDS if self.before is None else self.before
 
     def with_one_more(self) -> "JobPage":
         """Return the page with one more job, which tells whether another page follows."""

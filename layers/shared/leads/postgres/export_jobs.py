@@ -19,9 +19,6 @@ from leads.postgres.statements import statement
 if TYPE_CHECKING:
     from datetime import datetime
 
-_ABOVE_ALL_IDS: Final = 2**63 - 1
-"""The largest bigint: the first page has no bound."""
-
 _COMMIT_TIMEOUT: Final = "5s"
 """Time for a COMMIT that is still under way although its connection is lost."""
 
@@ -143,7 +140,7 @@ def list_export_jobs(connection: Connection, org_id: str, page: JobPage) -> list
             statement("export_job_list"),
             org_id=org_id,
             limit=page.limit,
-            before=_ABOVE_ALL_IDS if page.before is None else page.before,
+            before=page.id_bound,
             status=page.status,
         )
     return [_job(record) for record in records]

@@ -21,9 +21,6 @@ from leads.postgres.statements import statement
 if TYPE_CHECKING:
     from datetime import datetime
 
-_ABOVE_ALL_IDS: Final = 2**63 - 1
-"""The largest bigint: the first page has no bound."""
-
 
 @dataclass(frozen=True, slots=True)
 class NewImportJob:
@@ -175,7 +172,7 @@ def list_import_jobs(connection: Connection, org_id: str, page: JobPage) -> list
             statement("import_job_list"),
             org_id=org_id,
             limit=page.limit,
-            before=_ABOVE_ALL_IDS if page.before is None else page.before,
+            before=page.id_bound,
             status=page.status,
         )
     return [_job(record) for record in records]
