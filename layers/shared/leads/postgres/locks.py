@@ -43,7 +43,7 @@ def signs_of_life(connection: Connection, job: JobRef) -> SignsOfLife:
     """Look at the run that holds a job's lock. Raises DatabaseFault."""
     with connection.transaction(job.org_id):
         (record,) = connection.query_dicts(
-            statement(f"{job.table}_signs_of_life"), job=str(job), org_id=job.org_id, id=job.id
+            statement("job_signs_of_life"), job=str(job), table=job.table, org_id=job.org_id, id=job.id
         )
     return SignsOfLife(
         cast("str | None", record["holder"]),

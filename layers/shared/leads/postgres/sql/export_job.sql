@@ -53,22 +53,6 @@ WHERE org_id = :org_id AND id < :before AND (CAST(:status AS text) IS NULL OR st
 ORDER BY id DESC
 LIMIT :limit
 
--- name: export_job_signs_of_life
--- A living run changes between two looks: its connection starts another statement, or it records more rows.
--- To wait for a lock is no sign of life: a dead run's connection may do so until the server notices the death.
--- A role can read the statements of its own connections. pg_locks has a key of 64 bits in two halves, with objsubid 1.
-SELECT run.holder, coalesce(run.waits, false) AS waits,
-    (SELECT row_count FROM export_job WHERE id = :id AND org_id = :org_id) AS progress
-FROM (VALUES (1)) AS one (row)
-LEFT JOIN (
-    SELECT concat_ws(' ', activity.pid, activity.query_start) AS holder, activity.wait_event_type = 'Lock' AS waits
-    FROM pg_locks AS held
-    JOIN pg_stat_activity AS activity USING (pid)
-    WHERE held.locktype = 'advisory' AND held.objsubid = 1 AND held.granted
-        AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-        AND ((CAST(held.classid AS bigint) << 32) | CAST(held.objid AS bigint)) = hashtextextended(:job, 0)
-) AS run ON true
-
 -- name: export_job_hold_overdue
 -- A claim that comes now waits for this transaction and then reads its result. A row that another transaction has locked
 -- is skipped: a later run of expire_jobs looks at it.
